@@ -1,0 +1,22 @@
+//! A runtime for AWS Step Functions activity workers.
+//!
+//! Step Functions holds the flow; an activity worker polls `GetActivityTask`, does one effect, and answers. This
+//! crate does the polling, the heartbeats, the answering and the orderly end; it knows nothing of what the
+//! activities do.
+//!
+//! - [`Activity`]: what a user implements, one type an activity.
+//! - [`Worker`]: polls for a set of activities until told to stop.
+//! - [`TaskError`]: how an activity's error becomes the `error` and `cause` of `SendTaskFailure`.
+
+mod activity;
+mod answer;
+mod backoff;
+mod error;
+mod heartbeat;
+mod poller;
+mod shutdown;
+mod worker;
+
+pub use activity::{Activity, TaskContext};
+pub use error::{INVALID_INPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
+pub use worker::{Worker, WorkerSettings};

@@ -1,0 +1,59 @@
+//! The activities, one file each, named by its stem.
+//!
+//! Each does one effect, is idempotent, and can be killed at any instant. [`CATALOG`] is what the state machines and
+//! Terraform are tested against.
+
+mod advance_round;
+mod close_cycle;
+mod plan_scans;
+mod post_approval;
+mod quarantine_object;
+mod record_access_finding;
+mod report_exposures;
+mod report_outcome;
+mod start_scan;
+mod sweep_findings;
+mod sync_access_findings;
+mod triage_finding;
+
+use std::sync::Arc;
+
+use activity_worker::{Activity, Worker, WorkerSettings};
+
+use crate::{clients::Clients, error::Code};
+
+/// An activity's stem, and the terminal codes that it is known to end with.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The stem.
+    pub stem: &'static str,
+    /// Its own terminal codes; the runtime adds its own, see [`activity_worker`].
+    pub terminal: &'static [Code],
+}
+
+macro_rules! catalog {
+    ($($module:ident :: $activity:ident),+ $(,)?) => {
+        /// Every activity.
+        pub const CATALOG: &[Entry] = &[$(Entry { stem: $module::$activity::NAME, terminal: $module::TERMINAL }),+];
+
+        /// A worker for every activity.
+        pub fn worker(client: aws_sdk_sfn::Client, settings: WorkerSettings, clients: &Arc<Clients>) -> Worker {
+            Worker::new(client, settings)$(.with($module::$activity(Arc::clone(clients))))+
+        }
+    };
+}
+
+catalog! {
+    triage_finding::TriageFinding,
+    post_approval::PostApproval,
+    advance_round::AdvanceRound,
+    quarantine_object::QuarantineObject,
+    report_outcome::ReportOutcome,
+    record_access_finding::RecordAccessFinding,
+    sync_access_findings::SyncAccessFindings,
+    sweep_findings::SweepFindings,
+    plan_scans::PlanScans,
+    start_scan::StartScan,
+    report_exposures::ReportExposures,
+    close_cycle::CloseCycle,
+}

@@ -1,0 +1,53 @@
+//! The command line: one file a subcommand.
+
+mod gateway;
+mod policy;
+mod worker;
+
+use std::{collections::HashMap, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Finds sensitive data in Amazon S3 that lies where it should not, and gets it out of reach.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the activity worker: polls Step Functions and does the Macie, S3, Access Analyzer and Security Hub work.
+    ///
+    /// Settings come from the environment; Terraform's output `worker_environment` holds them.
+    Worker,
+    /// Run the gateway that receives Slack's signed requests.
+    ///
+    /// Settings come from the environment; Terraform's output `gateway_environment` holds them.
+    Gateway,
+    /// Work with policy documents.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// One clear sentence, or several lines where several things are wrong at once.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Worker => worker::run().await?,
+            Command::Gateway => gateway::run().await?,
+            Command::Policy(command) => return command.run(),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn environment() -> HashMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

@@ -1,0 +1,42 @@
+//! `cordon worker`.
+
+use std::sync::Arc;
+
+use activity_worker::{Worker, WorkerSettings};
+
+use crate::{
+    activities,
+    clients::{self, Clients},
+    config::WorkerConfig,
+    loops::{reconciler, renderer, scan_watcher},
+    telemetry,
+};
+
+/// Tasks of one activity at once.
+const SLOTS: usize = 8;
+
+pub(super) async fn run() -> anyhow::Result<()> {
+    let config = WorkerConfig::read(&super::environment())?;
+    telemetry::init();
+    let stop = Worker::stop_on_signals()?;
+    let aws = clients::aws_config().await;
+    let settings = WorkerSettings {
+        arn_prefix: config.activity_arn_prefix.clone(),
+        name: format!("cordon-{}", std::process::id()),
+        heartbeat_timeout: config.heartbeat,
+        slots: SLOTS,
+        grace: config.shutdown_grace,
+    };
+    let clients = Arc::new(Clients::new(&aws, config));
+    let worker = activities::worker(aws_sdk_sfn::Client::new(&aws), settings, &clients);
+    let loops = [
+        tokio::spawn(renderer::run(Arc::clone(&clients), stop.clone())),
+        tokio::spawn(scan_watcher::run(Arc::clone(&clients), stop.clone())),
+        tokio::spawn(reconciler::run(clients, stop.clone())),
+    ];
+    worker.run(stop).await;
+    for task in loops {
+        task.await?;
+    }
+    Ok(())
+}

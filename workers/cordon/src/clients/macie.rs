@@ -1,0 +1,293 @@
+//! Macie: findings and discovery jobs.
+
+use aws_sdk_macie2::{
+    Client,
+    types::{
+        CriterionAdditionalProperties, FindingCategory, FindingCriteria, JobStatus, JobType,
+        LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
+    },
+};
+use jiff::Timestamp;
+
+use super::error::classify;
+use crate::{
+    domain::{
+        exposure::Batch,
+        finding::{Detection, Finding, ObjectVersion, Severity, bare_etag, real_version},
+        time,
+    },
+    error::{Code, Error, Result},
+};
+
+/// Macie in one Region.
+#[derive(Clone, Debug)]
+pub struct Macie {
+    client: Client,
+}
+
+/// A finding as Macie knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    /// About sensitive data in an object.
+    SensitiveData(Box<Finding>),
+    /// About a bucket's settings: none of our business.
+    Policy,
+    /// Macie does not know the finding.
+    Unknown,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobProgress {
+    /// Not done; paused ones too.
+    Running,
+    /// It read everything.
+    Complete,
+    /// It ended without having read everything, for this reason.
+    Incomplete(String),
+}
+
+/// `GetFindings` takes at most 50 ids
+/// (<https://docs.aws.amazon.com/macie/latest/APIReference/findings-describe.html>); fewer keep answers small.
+const PAGE: usize = 25;
+
+impl Macie {
+    /// Macie behind this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Reads one finding.
+    ///
+    /// # Errors
+    /// `InvalidFinding` for one that lacks what is needed; otherwise as classified.
+    pub async fn finding(&self, id: &str) -> Result<Known> {
+        let answer = self
+            .client
+            .get_findings()
+            .finding_ids(id)
+            .send()
+            .await
+            .map_err(|error| classify("macie2:GetFindings", error))?;
+        match answer
+            .findings
+            .unwrap_or_default()
+            .into_iter()
+            .find(|finding| finding.id.as_deref() == Some(id))
+        {
+            None => Ok(Known::Unknown),
+            Some(finding) if finding.category == Some(FindingCategory::Policy) => Ok(Known::Policy),
+            Some(finding) => Ok(Known::SensitiveData(Box::new(read(finding)?))),
+        }
+    }
+
+    /// The ids of unarchived sensitive-data findings made at `since` or later, oldest first, with all pages.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn findings_since(&self, since: Timestamp) -> Result<Vec<String>> {
+        let eq = |value: &str| CriterionAdditionalProperties::builder().eq(value).build();
+        let criteria = FindingCriteria::builder()
+            .criterion("category", eq("CLASSIFICATION"))
+            .criterion("archived", eq("false"))
+            .criterion(
+                "updatedAt",
+                CriterionAdditionalProperties::builder().gte(since.as_millisecond()).build(),
+            )
+            .build();
+        self.list(criteria).await
+    }
+
+    /// What a job found in a bucket. Findings that cannot be read are passed over with a log line, so that one of
+    /// them does not hide the others; they have a response of their own, which fails visibly.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn findings_of_job(&self, job_id: &str, bucket: &str) -> Result<Vec<Finding>> {
+        let eq = |value: &str| CriterionAdditionalProperties::builder().eq(value).build();
+        let criteria = FindingCriteria::builder()
+            .criterion("classificationDetails.jobId", eq(job_id))
+            .criterion("resourcesAffected.s3Bucket.name", eq(bucket))
+            .build();
+        let ids = self.list(criteria).await?;
+        let mut findings = Vec::new();
+        for page in ids.chunks(PAGE) {
+            let answer = self
+                .client
+                .get_findings()
+                .set_finding_ids(Some(page.to_vec()))
+                .send()
+                .await
+                .map_err(|error| classify("macie2:GetFindings", error))?;
+            for finding in answer.findings.unwrap_or_default() {
+                let id = finding.id.clone();
+                match read(finding) {
+                    Ok(finding) => findings.push(finding),
+                    Err(error) => {
+                        tracing::error!(finding.id = id, error.message = %error, "a finding was passed over")
+                    }
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    async fn list(&self, criteria: FindingCriteria) -> Result<Vec<String>> {
+        let oldest_first = SortCriteria::builder().attribute_name("updatedAt").order_by(OrderBy::Asc).build();
+        let mut ids = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .list_findings()
+                .finding_criteria(criteria.clone())
+                .sort_criteria(oldest_first.clone())
+                .max_results(50)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| classify("macie2:ListFindings", error))?;
+            ids.extend(page.finding_ids.unwrap_or_default());
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// Creates the job of a batch, or gets the one that was created for it before.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn create_job(&self, batch: &Batch) -> Result<String> {
+        let mut accounts: std::collections::BTreeMap<&str, Vec<String>> = Default::default();
+        for bucket in &batch.buckets {
+            accounts.entry(&bucket.account).or_default().push(bucket.name.clone());
+        }
+        let definitions = accounts
+            .into_iter()
+            .map(|(account, buckets)| {
+                S3BucketDefinitionForJob::builder().account_id(account).set_buckets(Some(buckets)).build()
+            })
+            .collect();
+        let answer = self
+            .client
+            .create_classification_job()
+            .client_token(batch.client_token())
+            .job_type(JobType::OneTime)
+            .name(format!("cordon-{}-{}", batch.cycle, batch.number))
+            .description("Cordon: buckets that IAM Access Analyzer reports as reachable from outside")
+            .s3_job_definition(S3JobDefinition::builder().set_bucket_definitions(Some(definitions)).build())
+            .send()
+            .await
+            .map_err(|error| classify("macie2:CreateClassificationJob", error))?;
+        answer.job_id.ok_or_else(|| {
+            Error::Retryable("macie2:CreateClassificationJob answered without a job id".into())
+        })
+    }
+
+    /// How far a job is.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn job(&self, job_id: &str) -> Result<JobProgress> {
+        let job = self
+            .client
+            .describe_classification_job()
+            .job_id(job_id)
+            .send()
+            .await
+            .map_err(|error| classify("macie2:DescribeClassificationJob", error))?;
+        let errors =
+            job.last_run_error_status.and_then(|status| status.code) == Some(LastRunErrorStatusCode::Error);
+        Ok(match job.job_status {
+            Some(JobStatus::Complete) if errors => JobProgress::Incomplete(format!(
+                "the Macie job {job_id} ended, but could not read all buckets or objects; its log in CloudWatch Logs (/aws/macie/classificationjobs) says which and why"
+            )),
+            Some(JobStatus::Complete) => JobProgress::Complete,
+            Some(JobStatus::Cancelled) => {
+                JobProgress::Incomplete(format!("the Macie job {job_id} was cancelled"))
+            }
+            _ => JobProgress::Running,
+        })
+    }
+}
+
+fn read(finding: aws_sdk_macie2::types::Finding) -> Result<Finding> {
+    let id = finding.id.clone().unwrap_or_default();
+    let missing = |what: &str| {
+        Error::terminal(
+            Code::InvalidFinding,
+            format!(
+                "Macie's finding {id} has no {what}, so nothing can be done about it automatically. Look at it in Macie."
+            ),
+        )
+    };
+    let affected = finding.resources_affected.as_ref();
+    let bucket = affected.and_then(|r| r.s3_bucket.as_ref()).ok_or_else(|| missing("bucket"))?;
+    let object = affected.and_then(|r| r.s3_object.as_ref()).ok_or_else(|| missing("object"))?;
+    let details = finding.classification_details.as_ref();
+    let sample = finding.sample.unwrap_or(false);
+    let score = finding.severity.as_ref().and_then(|severity| severity.score);
+    let severity = score.and_then(Severity::from_score).ok_or_else(|| missing("severity of 1, 2 or 3"))?;
+    let required = |value: Option<&String>, what: &str| {
+        value.filter(|text| !text.is_empty()).cloned().ok_or_else(|| missing(what))
+    };
+    // A sample has no real object; only what identifies the case must be there.
+    let etag = match (object.e_tag.as_ref(), sample) {
+        (None, true) => "sample".to_owned(),
+        (etag, _) => bare_etag(&required(etag, "ETag of the object")?).to_owned(),
+    };
+    Ok(Finding {
+        finding_type: finding
+            .r#type
+            .as_ref()
+            .map(|kind| kind.as_str().to_owned())
+            .ok_or_else(|| missing("type"))?,
+        severity,
+        title: finding.title.clone().unwrap_or_default(),
+        region: required(finding.region.as_ref(), "Region")?,
+        created_at: finding
+            .created_at
+            .and_then(|time| Timestamp::from_second(time.secs()).ok())
+            .map(time::stored)
+            .ok_or_else(|| missing("creation time"))?,
+        sample,
+        object: ObjectVersion {
+            account: required(finding.account_id.as_ref(), "account")?,
+            bucket: required(bucket.name.as_ref(), "bucket name")?,
+            key: required(object.key.as_ref(), "object key")?,
+            version_id: real_version(object.version_id.as_deref()),
+            etag,
+        },
+        size: object.size,
+        last_modified: object
+            .last_modified
+            .and_then(|time| Timestamp::from_second(time.secs()).ok())
+            .map(time::stored),
+        detections: details.and_then(|details| details.result.as_ref()).map(detections).unwrap_or_default(),
+        job_id: details.and_then(|details| details.job_id.clone()).filter(|id| !id.is_empty()),
+        id,
+    })
+}
+
+fn detections(result: &aws_sdk_macie2::types::ClassificationResult) -> Vec<Detection> {
+    let managed = result.sensitive_data.iter().flatten().flat_map(|item| {
+        let category =
+            item.category.as_ref().map_or_else(String::new, |category| category.as_str().to_owned());
+        item.detections.iter().flatten().map(move |detection| Detection {
+            category: category.clone(),
+            name: detection.r#type.clone().unwrap_or_default(),
+            count: detection.count.unwrap_or_default(),
+        })
+    });
+    let custom =
+        result.custom_data_identifiers.iter().flat_map(|custom| custom.detections.iter().flatten()).map(
+            |detection| Detection {
+                category: "CUSTOM_IDENTIFIER".into(),
+                name: detection.name.clone().or_else(|| detection.arn.clone()).unwrap_or_default(),
+                count: detection.count.unwrap_or_default(),
+            },
+        );
+    managed.chain(custom).collect()
+}

@@ -1,0 +1,88 @@
+//! Narrow wrappers over AWS and Slack: only the calls that Cordon makes, errors classified on the way in.
+
+mod error;
+
+pub mod access_analyzer;
+pub mod events;
+pub mod macie;
+pub mod mover;
+pub mod s3;
+pub mod security_hub;
+pub mod sfn;
+pub mod slack;
+pub mod store;
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
+
+use crate::config::WorkerConfig;
+
+/// Everything that the worker talks to.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The `cases` table.
+    pub cases: store::Cases,
+    /// The `exposures` table.
+    pub exposures: store::Exposures,
+    /// The state bucket.
+    pub state: s3::State,
+    /// Sessions of the mover role.
+    pub movers: mover::Movers,
+    /// Macie.
+    pub macie: macie::Macie,
+    /// The external-access analyzer.
+    pub access_analyzer: access_analyzer::AccessAnalyzer,
+    /// Security Hub.
+    pub security_hub: security_hub::SecurityHub,
+    /// Step Functions.
+    pub step_functions: sfn::StepFunctions,
+    /// The event bus.
+    pub events: events::Events,
+    /// Slack.
+    pub slack: slack::Slack,
+    /// The settings.
+    pub config: WorkerConfig,
+}
+
+impl Clients {
+    /// Clients as configured.
+    pub fn new(aws: &SdkConfig, config: WorkerConfig) -> Self {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let account = &config.common.account;
+        Self {
+            cases: store::Cases::new(dynamodb.clone(), config.common.cases_table.clone()),
+            exposures: store::Exposures::new(dynamodb, config.exposures_table.clone()),
+            state: s3::State::new(aws_sdk_s3::Client::new(aws), config.state_bucket.clone(), account.clone()),
+            movers: mover::Movers::new(
+                aws,
+                config.mover_role_arn.clone(),
+                config.quarantine_bucket.clone(),
+                account.clone(),
+            ),
+            macie: macie::Macie::new(aws_sdk_macie2::Client::new(aws)),
+            access_analyzer: access_analyzer::AccessAnalyzer::new(
+                aws_sdk_accessanalyzer::Client::new(aws),
+                config.analyzer_arn.clone(),
+            ),
+            security_hub: security_hub::SecurityHub::new(aws_sdk_securityhub::Client::new(aws)),
+            step_functions: sfn::StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            events: events::Events::new(aws_sdk_eventbridge::Client::new(aws)),
+            slack: slack::Slack::new(&config.common.slack),
+            config,
+        }
+    }
+}
+
+/// What every AWS client starts from: credentials, Region and endpoint from the environment, five attempts a call.
+///
+/// Stalled-stream protection is off: it ends calls that are slow by nature, long polls and large copies.
+pub async fn aws_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(5)))
+        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
+}

@@ -1,0 +1,104 @@
+//! Step Functions, past the activity runtime: runs, and the waits of people and jobs.
+
+use aws_sdk_sfn::{
+    Client,
+    operation::{
+        describe_execution::DescribeExecutionError, send_task_success::SendTaskSuccessError,
+        start_execution::StartExecutionError,
+    },
+    types::ExecutionStatus,
+};
+
+use super::error::classify;
+use crate::error::Result;
+
+/// Step Functions in one Region.
+#[derive(Clone, Debug)]
+pub struct StepFunctions {
+    client: Client,
+}
+
+/// What became of an attempt to end a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The run goes on.
+    Yes,
+    /// Nobody waits with this token.
+    Gone,
+}
+
+/// How a run stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Run {
+    /// At work.
+    Running,
+    /// Ended, in this status, for this reason if it is known.
+    Ended(String, Option<String>),
+}
+
+impl StepFunctions {
+    /// Step Functions behind this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Ends the wait that holds this token. The answer carries nothing: what counts is in the record.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn wake(&self, token: &str) -> Result<Woken> {
+        match self.client.send_task_success().task_token(token).output("{}").send().await {
+            Ok(_) => Ok(Woken::Yes),
+            Err(error) => match error.as_service_error() {
+                Some(
+                    SendTaskSuccessError::TaskTimedOut(_)
+                    | SendTaskSuccessError::TaskDoesNotExist(_)
+                    | SendTaskSuccessError::InvalidToken(_),
+                ) => Ok(Woken::Gone),
+                _ => Err(classify("states:SendTaskSuccess", error)),
+            },
+        }
+    }
+
+    /// How a run stands; one that Step Functions no longer remembers (after 90 days) has ended.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn run(&self, execution_arn: &str) -> Result<Run> {
+        match self.client.describe_execution().execution_arn(execution_arn).send().await {
+            Ok(answer) if answer.status == ExecutionStatus::Running => Ok(Run::Running),
+            // A redriven run is about to go on.
+            Ok(answer) if answer.status == ExecutionStatus::PendingRedrive => Ok(Run::Running),
+            Ok(answer) => Ok(Run::Ended(
+                answer.status.as_str().to_owned(),
+                answer.cause.filter(|cause| !cause.is_empty()),
+            )),
+            Err(error) => match error.as_service_error() {
+                Some(DescribeExecutionError::ExecutionDoesNotExist(_)) => {
+                    Ok(Run::Ended("FORGOTTEN".into(), None))
+                }
+                _ => Err(classify("states:DescribeExecution", error)),
+            },
+        }
+    }
+
+    /// Starts a run under a name that makes it happen once.
+    ///
+    /// # Errors
+    /// As classified; a run of that name that was there before is none.
+    pub async fn start(&self, state_machine_arn: &str, name: &str, input: &serde_json::Value) -> Result<()> {
+        let call = self
+            .client
+            .start_execution()
+            .state_machine_arn(state_machine_arn)
+            .name(name)
+            .input(input.to_string());
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(StartExecutionError::ExecutionAlreadyExists(_)) => Ok(()),
+                _ => Err(classify("states:StartExecution", error)),
+            },
+        }
+    }
+}

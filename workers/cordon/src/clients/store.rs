@@ -1,0 +1,41 @@
+//! The tables `cases` and `exposures`.
+//!
+//! Every write that could race is conditional; a condition that does not hold is an answer, not an error.
+
+mod cases;
+mod exposures;
+
+pub use cases::{Cases, Claimed};
+pub use exposures::Exposures;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::{Code, Error, Result};
+
+type Item = HashMap<String, AttributeValue>;
+
+fn to_item(record: &impl Serialize) -> Item {
+    serde_dynamo::aws_sdk_dynamodb_1::to_item(record).expect("records have text keys and plain members")
+}
+
+fn to_value(member: &impl Serialize) -> AttributeValue {
+    serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(member).expect("members are plain")
+}
+
+fn from_item<T: DeserializeOwned>(table: &str, item: Item) -> Result<T> {
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|error| {
+        Error::terminal(
+            Code::RequestRejected,
+            format!(
+                "A record in {table} cannot be read ({error}); it was written by another release or by hand."
+            ),
+        )
+    })
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}

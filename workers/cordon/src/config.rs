@@ -1,0 +1,298 @@
+//! Every setting, read once from the environment and checked whole.
+//!
+//! Terraform writes these settings (outputs `worker_environment` and `gateway_environment`); a missing one is named
+//! by its key, and nothing has a default that quietly switches something off.
+
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::{asff::Reporter, policy::Fallback, time};
+
+/// What is wrong with the settings: every problem at once, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings are not complete; set these environment variables (Terraform's outputs hold them):\n{}", .0.join("\n"))]
+pub struct ConfigError(Vec<String>);
+
+/// What worker and gateway share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// The account that Cordon runs in.
+    pub account: String,
+    /// The `cases` table.
+    pub cases_table: String,
+    /// Slack.
+    pub slack: SlackConfig,
+    /// Who decides and where, when policy does not say.
+    pub fallback: Fallback,
+}
+
+/// How to reach Slack.
+#[derive(Clone, Debug)]
+pub struct SlackConfig {
+    /// The bot's token.
+    pub bot_token: SecretString,
+    /// The Web API, `https://slack.com/api/` unless told otherwise; always with a trailing slash.
+    pub api_url: Url,
+    /// The workspace whose members may decide.
+    pub team_id: String,
+}
+
+/// The worker's settings.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Shared ones.
+    pub common: Common,
+    /// What activity ARNs begin with.
+    pub activity_arn_prefix: String,
+    /// The states' `HeartbeatSeconds`.
+    pub heartbeat: Duration,
+    /// How long tasks in hand may go on after SIGTERM.
+    pub shutdown_grace: Duration,
+    /// The `exposures` table.
+    pub exposures_table: String,
+    /// Where objects are moved.
+    pub quarantine_bucket: String,
+    /// Where policy, plans and summaries are.
+    pub state_bucket: String,
+    /// The policy object's key there.
+    pub policy_key: String,
+    /// The role under which objects are moved.
+    pub mover_role_arn: String,
+    /// The external-access analyzer.
+    pub analyzer_arn: String,
+    /// The state machine that responds to findings.
+    pub finding_response_arn: String,
+    /// How long one round of asking lasts.
+    pub round: Duration,
+    /// How long a Macie job is waited for.
+    pub scan_timeout: Duration,
+    /// Buckets with this tag are not scanned.
+    pub exclusion_tag: (String, String),
+    /// A complete scan younger than this is not repeated.
+    pub reuse_window: Duration,
+    /// The company name shown in Security Hub.
+    pub company: String,
+}
+
+/// The gateway's settings.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Shared ones.
+    pub common: Common,
+    /// Slack's signing secrets: the current one, then the previous one while it is being replaced.
+    pub signing_secrets: Vec<SecretString>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+struct Reader<'a> {
+    environment: &'a HashMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn optional(&self, key: &str) -> Option<String> {
+        self.environment.get(key).filter(|value| !value.trim().is_empty()).cloned()
+    }
+
+    fn required(&mut self, key: &str, what: &str) -> String {
+        self.optional(key).unwrap_or_else(|| {
+            self.problems.push(format!("  {key}: missing; {what}"));
+            String::new()
+        })
+    }
+
+    fn parsed<T>(&mut self, key: &str, what: &str, parse: impl Fn(&str) -> Option<T>, absent: T) -> T {
+        let value = self.required(key, what);
+        if value.is_empty() {
+            return absent;
+        }
+        parse(&value).unwrap_or_else(|| {
+            self.problems.push(format!("  {key}: {value:?} is not {what}"));
+            absent
+        })
+    }
+
+    fn seconds(&mut self, key: &str) -> Duration {
+        let parse = |text: &str| text.parse().ok().filter(|&n| n > 0).map(Duration::from_secs);
+        self.parsed(key, "a whole number of seconds above 0", parse, Duration::ZERO)
+    }
+
+    fn arn(&mut self, key: &str, what: &str) -> String {
+        self.parsed(key, what, |text| text.starts_with("arn:").then(|| text.to_owned()), String::new())
+    }
+
+    fn common(&mut self) -> Common {
+        let api_url =
+            self.optional("CORDON_SLACK_API_URL").unwrap_or_else(|| "https://slack.com/api/".into());
+        let with_slash = if api_url.ends_with('/') { api_url } else { format!("{api_url}/") };
+        let api_url = Url::parse(&with_slash).unwrap_or_else(|error| {
+            self.problems.push(format!("  CORDON_SLACK_API_URL: {with_slash:?} is not a URL ({error})"));
+            Url::parse("https://slack.com/api/").expect("a constant")
+        });
+        let approvers = |text: &str| {
+            let users: Vec<_> = text.split(',').map(|user| user.trim().to_owned()).collect();
+            users.iter().all(|user| !user.is_empty()).then_some(users)
+        };
+        Common {
+            account: self.parsed(
+                "CORDON_ACCOUNT_ID",
+                "an account id of 12 digits",
+                |text| {
+                    (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
+                },
+                String::new(),
+            ),
+            cases_table: self.required("CORDON_CASES_TABLE", "the name of the cases table"),
+            slack: SlackConfig {
+                bot_token: self
+                    .required("CORDON_SLACK_BOT_TOKEN", "the Slack app's bot token (a secret)")
+                    .into(),
+                api_url,
+                team_id: self.required("CORDON_SLACK_TEAM_ID", "the Slack workspace's id, like T0123ABCD"),
+            },
+            fallback: Fallback {
+                approvers: self.parsed(
+                    "CORDON_FALLBACK_APPROVERS",
+                    "a list of Slack user ids with commas between them",
+                    approvers,
+                    Vec::new(),
+                ),
+                channel: self.required("CORDON_SLACK_CHANNEL", "the Slack channel's id, like C0123ABCD"),
+            },
+        }
+    }
+
+    fn finish<T>(self, config: T) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError(self.problems)) }
+    }
+}
+
+impl WorkerConfig {
+    /// Reads the worker's settings.
+    ///
+    /// # Errors
+    /// Every setting that is missing or wrong.
+    pub fn read(environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let mut from = Reader { environment, problems: Vec::new() };
+        let tag = |text: &str| {
+            let (key, value) = text.split_once('=')?;
+            (!key.is_empty()).then(|| (key.to_owned(), value.to_owned()))
+        };
+        let grace = from
+            .optional("CORDON_SHUTDOWN_GRACE_SECONDS")
+            .map_or(Duration::from_secs(110), |_| from.seconds("CORDON_SHUTDOWN_GRACE_SECONDS"));
+        let config = Self {
+            common: from.common(),
+            activity_arn_prefix: from
+                .arn("CORDON_ACTIVITY_ARN_PREFIX", "the ARN of an activity without its stem"),
+            heartbeat: from.seconds("CORDON_ACTIVITY_HEARTBEAT_SECONDS"),
+            shutdown_grace: grace,
+            exposures_table: from.required("CORDON_EXPOSURES_TABLE", "the name of the exposures table"),
+            quarantine_bucket: from.required("CORDON_QUARANTINE_BUCKET", "the name of the quarantine bucket"),
+            state_bucket: from.required("CORDON_STATE_BUCKET", "the name of the state bucket"),
+            policy_key: from
+                .required("CORDON_POLICY_KEY", "the key of the policy object in the state bucket"),
+            mover_role_arn: from.arn("CORDON_MOVER_ROLE_ARN", "the ARN of the mover role"),
+            analyzer_arn: from.arn("CORDON_ANALYZER_ARN", "the ARN of the external-access analyzer"),
+            finding_response_arn: from
+                .arn("CORDON_FINDING_RESPONSE_ARN", "the ARN of the state machine finding_response"),
+            round: from.seconds("CORDON_ROUND_SECONDS"),
+            scan_timeout: from.seconds("CORDON_SCAN_TIMEOUT_SECONDS"),
+            exclusion_tag: from.parsed(
+                "CORDON_EXCLUSION_TAG",
+                "a tag like key=value",
+                tag,
+                Default::default(),
+            ),
+            reuse_window: from.seconds("CORDON_REUSE_WINDOW_SECONDS"),
+            company: from.required("CORDON_COMPANY_NAME", "the company name shown in Security Hub"),
+        };
+        from.finish(config)
+    }
+}
+
+impl GatewayConfig {
+    /// Reads the gateway's settings.
+    ///
+    /// # Errors
+    /// Every setting that is missing or wrong.
+    pub fn read(environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let mut from = Reader { environment, problems: Vec::new() };
+        let mut signing_secrets = vec![
+            from.required("CORDON_SLACK_SIGNING_SECRET", "the Slack app's signing secret (a secret)").into(),
+        ];
+        signing_secrets.extend(from.optional("CORDON_SLACK_SIGNING_SECRET_PREVIOUS").map(SecretString::from));
+        let config = Self {
+            common: from.common(),
+            signing_secrets,
+            listen: from.parsed(
+                "CORDON_GATEWAY_LISTEN",
+                "an address and port like 0.0.0.0:8080",
+                |text| text.parse().ok(),
+                SocketAddr::from(([127, 0, 0, 1], 0)),
+            ),
+        };
+        from.finish(config)
+    }
+}
+
+impl WorkerConfig {
+    /// The Region, which is the analyzer's: everything that is joined lies in one.
+    pub fn region(&self) -> &str {
+        self.analyzer_arn.split(':').nth(3).unwrap_or_default()
+    }
+
+    /// When a bucket that is looked at now, and still exposed, is looked at again; as [`time::stored`].
+    pub fn next_due(&self) -> String {
+        let window = SignedDuration::try_from(self.reuse_window).unwrap_or(SignedDuration::MAX);
+        time::stored(Timestamp::now().saturating_add(window).expect("a span of time saturates"))
+    }
+
+    /// Who reports to Security Hub.
+    pub fn reporter(&self) -> Reporter {
+        Reporter {
+            account: self.common.account.clone(),
+            region: self.region().to_owned(),
+            company: self.company.clone(),
+            analyzer_arn: self.analyzer_arn.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_missing_setting_is_named_at_once() {
+        let error = WorkerConfig::read(&HashMap::new()).unwrap_err().to_string();
+        for key in [
+            "CORDON_ACCOUNT_ID",
+            "CORDON_MOVER_ROLE_ARN",
+            "CORDON_SLACK_BOT_TOKEN",
+            "CORDON_FALLBACK_APPROVERS",
+        ] {
+            assert!(error.contains(key), "{key} is not in {error}");
+        }
+        assert!(!error.contains("CORDON_SLACK_API_URL"), "it has a default");
+    }
+
+    #[test]
+    fn a_wrong_setting_is_shown_with_what_is_expected_and_no_secret_is() {
+        let environment = HashMap::from([
+            ("CORDON_ACCOUNT_ID".to_owned(), "12".to_owned()),
+            ("CORDON_ROUND_SECONDS".to_owned(), "soon".to_owned()),
+            ("CORDON_EXCLUSION_TAG".to_owned(), "none".to_owned()),
+            ("CORDON_SLACK_BOT_TOKEN".to_owned(), "xoxb-very-secret".to_owned()),
+        ]);
+        let error = WorkerConfig::read(&environment).unwrap_err().to_string();
+        for says in ["12 digits", "\"soon\"", "key=value"] {
+            assert!(error.contains(says), "{says} is not in {error}");
+        }
+        assert!(!error.contains("very-secret"));
+    }
+}

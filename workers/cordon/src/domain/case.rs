@@ -1,0 +1,400 @@
+//! A case: the record of what happens to one object version.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    finding::{Finding, ObjectVersion},
+    plan::Plan,
+    policy::Disposition,
+};
+
+/// The record in `cases`. Times are [`super::time::stored`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// [`ObjectVersion::case_id`].
+    pub case_id: String,
+    /// Counts the times that the same object version needed an answer.
+    pub generation: u32,
+    /// The run that owns this generation.
+    pub execution_arn: String,
+    /// The findings that this case answers.
+    pub finding_ids: Vec<String>,
+    /// The finding that opened it.
+    pub finding: Finding,
+    /// What policy said.
+    pub disposition: Disposition,
+    /// What was pinned.
+    pub plan: Plan,
+    /// [`Plan::hash`].
+    pub plan_hash: String,
+    /// Random; names the case's buttons.
+    pub approval_id: String,
+    /// Whether a run is at work on it.
+    pub status: Status,
+    /// Which round of asking, from 1; 0 before the first.
+    pub round: u32,
+    /// When the round ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_ends_at: Option<String>,
+    /// The token of the wait; a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_token: Option<String>,
+    /// What was decided; absent while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// When it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<String>,
+    /// Who decided, in order.
+    #[serde(default)]
+    pub votes: Vec<Vote>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<String>,
+    /// Earlier generations, newest last.
+    #[serde(default)]
+    pub history: Vec<Past>,
+    /// The message in Slack, once it was posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_ts: Option<String>,
+    /// Set just before the first attempt to post: on a retry the channel is searched before posting again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_intent_at: Option<String>,
+    /// `due` while Slack does not show the record as it is (key of a sparse index).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render_due: Option<String>,
+    /// When it is due, range key of that index; also tells whether the record changed during a rendering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render_due_at: Option<String>,
+    /// Who renders holds the case until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render_claimed_until: Option<String>,
+    /// When this generation was opened.
+    pub opened_at: String,
+}
+
+/// Whether a run is at work on a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is.
+    Open,
+    /// It has ended.
+    Closed,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Move the object.
+    Quarantine,
+    /// Leave it.
+    Dismiss,
+    /// Nobody decided in time.
+    Expired,
+}
+
+impl Decision {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quarantine => "quarantine",
+            Self::Dismiss => "dismiss",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// One person's vote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// What they voted for.
+    pub decision: Decision,
+    /// Their Slack user id.
+    pub user: String,
+    /// Their Slack team id.
+    pub team: String,
+    /// When.
+    pub at: String,
+    /// The plan that they were shown.
+    pub plan_hash: String,
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// In one word.
+    pub result: OutcomeResult,
+    /// One sentence for people.
+    pub detail: String,
+    /// The error's code, for `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The quarantine key of the object, for `quarantined`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_key: Option<String>,
+}
+
+/// The ends that a case can come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeResult {
+    /// Moved, verified, attested.
+    Quarantined,
+    /// Left in place by decision.
+    Dismissed,
+    /// Left in place because nobody decided.
+    Expired,
+    /// Left in place: it is no longer the object of the finding.
+    ObjectChanged,
+    /// Already gone.
+    ObjectMissing,
+    /// A sample finding: there is no object.
+    Sample,
+    /// Something failed; a person must look.
+    Failed,
+}
+
+impl OutcomeResult {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quarantined => "quarantined",
+            Self::Dismissed => "dismissed",
+            Self::Expired => "expired",
+            Self::ObjectChanged => "object_changed",
+            Self::ObjectMissing => "object_missing",
+            Self::Sample => "sample",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// An earlier generation, in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its number.
+    pub generation: u32,
+    /// Its run.
+    pub execution_arn: String,
+    /// Its end.
+    pub outcome: Option<Outcome>,
+    /// When it ended.
+    pub closed_at: Option<String>,
+}
+
+/// The most generations that a record remembers; the runs and the logs remember all.
+const HISTORY: usize = 20;
+
+impl Case {
+    /// The first generation of a case.
+    pub fn open(
+        finding: Finding,
+        disposition: Disposition,
+        plan: Plan,
+        execution_arn: &str,
+        approval_id: String,
+        now: &str,
+    ) -> Self {
+        Self {
+            case_id: finding.object.case_id(),
+            generation: 1,
+            execution_arn: execution_arn.to_owned(),
+            finding_ids: vec![finding.id.clone()],
+            finding,
+            disposition,
+            plan_hash: plan.hash(),
+            plan,
+            approval_id,
+            status: Status::Open,
+            round: 0,
+            round_ends_at: None,
+            task_token: None,
+            decision: None,
+            decided_at: None,
+            votes: Vec::new(),
+            outcome: None,
+            closed_at: None,
+            history: Vec::new(),
+            slack_ts: None,
+            slack_intent_at: None,
+            render_due: None,
+            render_due_at: None,
+            render_claimed_until: None,
+            opened_at: now.to_owned(),
+        }
+    }
+
+    /// The generation after `earlier`, which remembers it.
+    #[must_use]
+    pub fn after(mut self, earlier: Case) -> Self {
+        self.generation = earlier.generation + 1;
+        self.history = earlier.history;
+        self.history.push(Past {
+            generation: earlier.generation,
+            execution_arn: earlier.execution_arn,
+            outcome: earlier.outcome,
+            closed_at: earlier.closed_at,
+        });
+        let surplus = self.history.len().saturating_sub(HISTORY);
+        self.history.drain(..surplus);
+        self
+    }
+
+    /// The object version that it is about.
+    pub fn object(&self) -> &ObjectVersion {
+        &self.plan.object
+    }
+
+    /// Whether this case already answers a finding that policy treats as `disposition`.
+    ///
+    /// `run_is_running` says whether the owning run is; `object_is_there` whether the source still (or again) holds
+    /// the object version.
+    pub fn answers(&self, disposition: Disposition, run_is_running: bool, object_is_there: bool) -> bool {
+        if run_is_running {
+            return true;
+        }
+        if disposition > self.disposition {
+            return false;
+        }
+        match self.outcome.as_ref().map(|outcome| outcome.result) {
+            Some(OutcomeResult::Quarantined | OutcomeResult::ObjectMissing) => !object_is_there,
+            Some(OutcomeResult::Dismissed | OutcomeResult::Sample) => true,
+            Some(OutcomeResult::Expired | OutcomeResult::ObjectChanged | OutcomeResult::Failed) | None => {
+                false
+            }
+        }
+    }
+
+    /// Why the object may be moved, or why not: policy said so, or an allowed person voted for this very plan.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing.
+    pub fn authorisation(&self, execution_arn: &str) -> Result<Authorised<'_>, String> {
+        if self.execution_arn != execution_arn {
+            return Err("the case belongs to another run".into());
+        }
+        if self.plan.hash() != self.plan_hash {
+            return Err("the plan on record is not the one that was pinned".into());
+        }
+        if self.disposition == Disposition::Quarantine {
+            return Ok(Authorised::Policy);
+        }
+        if self.decision != Some(Decision::Quarantine) {
+            return Err("nobody has decided to quarantine".into());
+        }
+        self.votes
+            .iter()
+            .find(|vote| {
+                vote.decision == Decision::Quarantine
+                    && vote.plan_hash == self.plan_hash
+                    && self.plan.allows(&vote.user)
+            })
+            .map(Authorised::Vote)
+            .ok_or_else(|| "no vote on record is by an allowed person for this plan".into())
+    }
+}
+
+/// What authorises a move.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Authorised<'a> {
+    /// A rule of policy.
+    Policy,
+    /// A person.
+    Vote(&'a Vote),
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::domain::{
+        finding::Severity,
+        policy::{Decided, tests::finding},
+    };
+
+    pub(crate) fn case(disposition: Disposition) -> Case {
+        let finding = finding("SensitiveData:S3Object/Credentials", Severity::High, "finance");
+        let decided = Decided {
+            disposition,
+            rule: "credentials".into(),
+            approvers: vec!["U0ALICE001".into()],
+            channel: "C0SECURITY".into(),
+            rounds: 1,
+        };
+        let plan = Plan::new(finding.object.clone(), &decided, Some("v1".into()));
+        Case::open(finding, disposition, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")
+    }
+
+    fn vote(user: &str, plan_hash: &str) -> Vote {
+        Vote {
+            decision: Decision::Quarantine,
+            user: user.into(),
+            team: "T0CORDON01".into(),
+            at: "2026-03-11T09:50:00.000Z".into(),
+            plan_hash: plan_hash.into(),
+        }
+    }
+
+    #[test]
+    fn only_an_allowed_vote_for_the_pinned_plan_authorises_a_reviewed_move() {
+        let mut case = case(Disposition::Review);
+        assert!(case.authorisation("arn:run").is_err());
+        case.decision = Some(Decision::Quarantine);
+        for refused in
+            [vec![], vec![vote("U0MALLORY3", &case.plan_hash)], vec![vote("U0ALICE001", "another plan")]]
+        {
+            case.votes = refused;
+            assert!(case.authorisation("arn:run").is_err());
+        }
+        case.votes = vec![vote("U0ALICE001", &case.plan_hash)];
+        assert!(matches!(case.authorisation("arn:run"), Ok(Authorised::Vote(_))));
+        assert!(case.authorisation("arn:another-run").is_err());
+        case.plan.object.key = "another key".into();
+        assert!(case.authorisation("arn:run").is_err());
+    }
+
+    #[test]
+    fn a_new_finding_joins_only_what_still_answers_it() {
+        let mut case = case(Disposition::Review);
+        assert!(case.answers(Disposition::Quarantine, true, true), "a run at work answers");
+        let mut ended = |result| {
+            case.outcome = Some(Outcome { result, detail: String::new(), code: None, quarantine_key: None });
+            case.clone()
+        };
+        assert!(ended(OutcomeResult::Dismissed).answers(Disposition::Review, false, true));
+        assert!(
+            !ended(OutcomeResult::Dismissed).answers(Disposition::Quarantine, false, true),
+            "policy is stricter now"
+        );
+        assert!(ended(OutcomeResult::Quarantined).answers(Disposition::Review, false, false));
+        assert!(!ended(OutcomeResult::Quarantined).answers(Disposition::Review, false, true), "it is back");
+        for result in [OutcomeResult::Expired, OutcomeResult::Failed, OutcomeResult::ObjectChanged] {
+            assert!(!ended(result).answers(Disposition::Review, false, true));
+        }
+    }
+
+    #[test]
+    fn a_record_remembers_its_last_twenty_generations() {
+        let mut latest = case(Disposition::Review);
+        for _ in 0..25 {
+            latest = case(Disposition::Review).after(latest);
+        }
+        assert_eq!(latest.generation, 26);
+        assert_eq!(latest.history.len(), HISTORY);
+        assert_eq!(latest.history.last().unwrap().generation, 25);
+    }
+
+    #[test]
+    fn a_case_survives_the_store() {
+        let mut case = case(Disposition::Review);
+        case.votes = vec![vote("U0ALICE001", &case.plan_hash)];
+        let item: serde_dynamo::Item = serde_dynamo::to_item(&case).unwrap();
+        let back: Case = serde_dynamo::from_item(item).unwrap();
+        assert_eq!(back.plan.hash(), case.plan_hash);
+        assert_eq!(back, case);
+    }
+}

@@ -1,0 +1,13 @@
+//! Plain types and pure decisions: no I/O, no SDK.
+
+pub mod access_finding;
+pub mod asff;
+pub mod case;
+pub mod exposure;
+pub mod finding;
+pub mod links;
+pub mod manifest;
+pub mod message;
+pub mod plan;
+pub mod policy;
+pub mod time;

@@ -1,0 +1,101 @@
+//! The one error type of activities, loops and gateway.
+//!
+//! AWS and Slack errors are classified into it once, where they enter, in [`crate::clients`].
+
+use std::borrow::Cow;
+
+use activity_worker::TaskError;
+
+/// Why an effect did not happen.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// May succeed when repeated: throttling, a server's fault, a time-out, a lost connection, a lost race.
+    #[error("{0}")]
+    Retryable(String),
+    /// Repeating does not help; `cause` says in one sentence what is wrong and what to do.
+    #[error("{cause}")]
+    Terminal {
+        /// The stable name of the reason.
+        code: Code,
+        /// One sentence for the person who reads it in the run, in Slack or in a log.
+        cause: String,
+    },
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
+        /// The stable names of terminal errors: what `SendTaskFailure` carries, what the state machines catch.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $doc])+ $name),+ }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            /// The name as the state machines spell it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The finding is malformed, unknown to its service, or lacks what is needed to act on it.
+    InvalidFinding,
+    /// The pinned plan can no longer be read.
+    InvalidPolicy,
+    /// The object is not the one that the finding was about.
+    ObjectChanged,
+    /// The object is gone.
+    ObjectMissing,
+    /// Object Lock, a legal hold or MFA delete keeps the object where it is.
+    ObjectLocked,
+    /// The object is in an archive class and must be restored before it can be copied.
+    ObjectArchived,
+    /// AWS refused a call to Cordon's role.
+    AccessDenied,
+    /// The bucket belongs to another account than the finding says.
+    BucketOwnerMismatch,
+    /// The object's encryption cannot be read or written by Cordon.
+    UnsupportedEncryption,
+    /// The case holds no valid decision for what was asked.
+    NotAuthorised,
+    /// A Macie job ended without having read everything.
+    ScanFailed,
+    /// Security Hub refused findings.
+    ImportRejected,
+    /// A service refused a request as invalid.
+    RequestRejected,
+}
+
+/// The code of [`Error::Retryable`], the one that every activity state retries.
+pub const RETRYABLE: &str = "Retryable";
+
+impl Error {
+    /// A terminal error.
+    pub fn terminal(code: Code, cause: impl Into<String>) -> Self {
+        Error::Terminal { code, cause: cause.into() }
+    }
+
+    /// The terminal code, if it is one.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Error::Terminal { code, .. } => Some(*code),
+            Error::Retryable(_) => None,
+        }
+    }
+}
+
+impl TaskError for Error {
+    fn code(&self) -> Cow<'static, str> {
+        Cow::Borrowed(Error::code(self).map_or(RETRYABLE, Code::name))
+    }
+
+    fn cause(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A result with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

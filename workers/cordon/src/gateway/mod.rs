@@ -1,0 +1,11 @@
+//! Receives Slack's signed requests.
+//!
+//! In this order: body limit, time stamp, signature over the raw bytes, and only then parsing; the voter's workspace,
+//! the case behind the button, whether this person may decide; the conditional vote; the wake-up; the answer, within
+//! Slack's three seconds.
+
+mod interactions;
+mod router;
+pub mod signature;
+
+pub use router::{Gateway, serve};
