@@ -1,0 +1,168 @@
+locals {
+  buckets = {
+    quarantine = "${var.name_prefix}-quarantine-${local.account}"
+    state      = "${var.name_prefix}-state-${local.account}"
+  }
+
+  bucket_keys = {
+    quarantine = aws_kms_key.quarantine.arn
+    state      = aws_kms_key.data.arn
+  }
+}
+
+resource "aws_s3_bucket" "this" {
+  for_each = local.buckets
+
+  bucket        = each.value
+  force_destroy = !var.deletion_protection
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = local.bucket_keys[each.key]
+    }
+    bucket_key_enabled = true
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    id     = "abort-incomplete-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    # Longer than the longest copy of one object, whose parts a worker resumes.
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+}
+
+data "aws_iam_policy_document" "state_bucket" {
+  statement {
+    sid     = "OnlyOverTls"
+    effect  = "Deny"
+    actions = ["s3:*"] # Whatever the call: a request in clear text is refused.
+
+    resources = [
+      aws_s3_bucket.this["state"].arn,
+      "${aws_s3_bucket.this["state"].arn}/*", # Every object of this bucket.
+    ]
+
+    principals {
+      type        = "*" # Refused to everybody.
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "quarantine_bucket" {
+  statement {
+    sid     = "OnlyOverTls"
+    effect  = "Deny"
+    actions = ["s3:*"] # Whatever the call: a request in clear text is refused.
+
+    resources = [
+      aws_s3_bucket.this["quarantine"].arn,
+      "${aws_s3_bucket.this["quarantine"].arn}/*", # Every object of this bucket.
+    ]
+
+    principals {
+      type        = "*" # Refused to everybody.
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+
+  # Administrators included: what is in quarantine was taken out of everybody's reach, and what is found there is evidence.
+  statement {
+    sid    = "OnlyTheMoverReadsAndWrites"
+    effect = "Deny"
+
+    actions = [
+      "s3:GetObject*", # Every way of reading an object: versions, attributes, tags, torrents.
+      "s3:PutObject*", # Every way of writing one: contents, tags, ACLs, retention.
+    ]
+
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every object of this bucket.
+
+    principals {
+      type        = "*" # Refused to everybody but the one named in the condition.
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:PrincipalArn"
+      values   = [aws_iam_role.mover.arn]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "quarantine" {
+  bucket = aws_s3_bucket.this["quarantine"].id
+  policy = data.aws_iam_policy_document.quarantine_bucket.json
+
+  # S3 refuses two changes of one bucket's access at once.
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}
+
+resource "aws_s3_bucket_policy" "state" {
+  bucket = aws_s3_bucket.this["state"].id
+  policy = data.aws_iam_policy_document.state_bucket.json
+
+  # S3 refuses two changes of one bucket's access at once.
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}

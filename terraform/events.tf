@@ -1,0 +1,88 @@
+resource "aws_cloudwatch_event_rule" "finding_response" {
+  name        = "${var.name_prefix}-${local.event_rules["finding_response"]}"
+  description = "Each Macie finding starts a response; which findings matter is decided there, by policy."
+
+  event_pattern = jsonencode({
+    source      = ["aws.macie"]
+    detail-type = ["Macie Finding"]
+  })
+}
+
+resource "aws_cloudwatch_event_rule" "access_finding_intake" {
+  name        = "${var.name_prefix}-${local.event_rules["access_finding_intake"]}"
+  description = "Each external-access finding of our analyzer is recorded."
+
+  event_pattern = jsonencode({
+    source      = ["aws.access-analyzer"]
+    detail-type = ["Access Analyzer Finding"]
+    # The resource of such an event is the analyzer, and an account may have several.
+    resources = [var.analyzer_arn]
+  })
+}
+
+resource "aws_cloudwatch_event_target" "state_machine" {
+  for_each = {
+    finding_response      = aws_cloudwatch_event_rule.finding_response.name
+    access_finding_intake = aws_cloudwatch_event_rule.access_finding_intake.name
+  }
+
+  rule      = each.value
+  target_id = "state-machine"
+  arn       = aws_sfn_state_machine.this[each.key].arn
+  role_arn  = aws_iam_role.events.arn
+
+  # A day: longer than any outage of Step Functions. After that the sweep of the exposure cycle finds the finding.
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+
+  # An event that meets a role without its policy, or a queue without, is lost.
+  depends_on = [aws_iam_role_policy.events, aws_sqs_queue_policy.dead_letters]
+}
+
+resource "aws_cloudwatch_event_rule" "ended_runs" {
+  name        = "${var.name_prefix}-${local.event_rules["ended_runs"]}"
+  description = "Runs that did not end well, among them those whose end the state machine itself cannot catch."
+
+  event_pattern = jsonencode({
+    source      = ["aws.states"]
+    detail-type = ["Step Functions Execution Status Change"]
+    detail = {
+      status          = ["FAILED", "TIMED_OUT", "ABORTED"]
+      stateMachineArn = [for stem in local.state_machines : aws_sfn_state_machine.this[stem].arn]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "ended_runs" {
+  rule      = aws_cloudwatch_event_rule.ended_runs.name
+  target_id = "operators"
+  arn       = aws_sns_topic.operators.arn
+
+  input_transformer {
+    input_paths = {
+      machine = "$.detail.stateMachineArn"
+      name    = "$.detail.name"
+      run     = "$.detail.executionArn"
+      status  = "$.detail.status"
+      time    = "$.time"
+    }
+    input_template = "\"Cordon: the run <name> of <machine> ended as <status> (event of <time>). Look at https://${local.region}.console.aws.amazon.com/states/home?region=${local.region}#/v2/executions/details/<run>\""
+  }
+
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+
+  depends_on = [aws_sns_topic_policy.operators, aws_sqs_queue_policy.dead_letters]
+}

@@ -1,0 +1,46 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  # `id` names the region in every major version of the provider; `name` is deprecated in the newest.
+  region = data.aws_region.current.id
+
+  # One stem names an activity in every layer: the Rust file, the ASL state, the placeholder, the AWS name.
+  activities = toset([
+    "triage_finding",
+    "post_approval",
+    "advance_round",
+    "quarantine_object",
+    "report_outcome",
+    "record_access_finding",
+    "sync_access_findings",
+    "sweep_findings",
+    "plan_scans",
+    "start_scan",
+    "report_exposures",
+    "close_cycle",
+  ])
+
+  state_machines = toset(["finding_response", "access_finding_intake", "exposure_cycle"])
+
+  # Written out instead of read from the resources where a reference would close a circle:
+  # a role trusts its state machine by ARN, and the state machine names its role.
+  states_arn         = "arn:${local.partition}:states:${local.region}:${local.account}"
+  state_machine_arns = { for stem in local.state_machines : stem => "${local.states_arn}:stateMachine:${var.name_prefix}-${stem}" }
+  event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs" }
+  event_rule_arns    = { for key, name in local.event_rules : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name_prefix}-${name}" }
+  finding_run_arns   = "${local.states_arn}:execution:${var.name_prefix}-finding_response:*"
+  security_hub_arn   = "arn:${local.partition}:securityhub:${local.region}:${local.account}"
+  default_event_bus  = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
+  log_group_prefix   = "/aws/vendedlogs/states/${var.name_prefix}-"
+  policy_key         = "policy.json"
+  cycles_prefix      = "cycles/"
+  account_root       = "arn:${local.partition}:iam::${local.account}:root"
+  exclusion_tag      = "${var.exclusion_tag.key}=${var.exclusion_tag.value}"
+  kms_via_service    = { for service in ["dynamodb", "s3", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
+}

@@ -1,0 +1,43 @@
+data "aws_iam_policy_document" "gateway" {
+  statement {
+    sid       = "RecordVotes"
+    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.cases.arn]
+  }
+
+  statement {
+    sid       = "ReadPolicy"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
+  }
+
+  statement {
+    sid       = "OpenEncryptedRecordsAndPolicy"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.data.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["dynamodb"], local.kms_via_service["s3"]]
+    }
+  }
+
+  statement {
+    sid       = "WakeRuns"
+    actions   = ["states:SendTaskSuccess"]
+    resources = ["*"] # The call knows no resource: the task token is what it authorises by.
+  }
+}
+
+resource "aws_iam_role" "gateway" {
+  name               = "${var.name_prefix}-gateway"
+  description        = "Task role of Cordon's gateway, which faces the internet: it records votes and wakes runs, and can touch no object."
+  assume_role_policy = data.aws_iam_policy_document.task_trust.json
+}
+
+resource "aws_iam_role_policy" "gateway" {
+  name   = "answer"
+  role   = aws_iam_role.gateway.id
+  policy = data.aws_iam_policy_document.gateway.json
+}

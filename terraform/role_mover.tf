@@ -1,0 +1,121 @@
+# The one role that touches other people's objects. The worker assumes it for one object at a time, with a session
+# policy that leaves of all this only that bucket and key.
+data "aws_iam_policy_document" "mover_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [aws_iam_role.worker.arn]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "mover" {
+  statement {
+    sid = "ReadAndRemoveAtTheSource"
+
+    actions = [
+      "s3:DeleteObject",
+      "s3:DeleteObjectVersion",
+      "s3:GetObject",
+      "s3:GetObjectLegalHold",
+      "s3:GetObjectRetention",
+      "s3:GetObjectTagging",
+      "s3:GetObjectVersion",
+      "s3:GetObjectVersionTagging",
+    ]
+
+    resources = ["arn:${local.partition}:s3:::*/*"] # Macie may find sensitive data in any object; the condition keeps to our own.
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid = "ExamineTheSource"
+
+    actions = [
+      "s3:GetBucketVersioning",
+      "s3:ListBucket",
+      "s3:ListBucketVersions",
+    ]
+
+    resources = ["arn:${local.partition}:s3:::*"] # The same buckets.
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid       = "DecryptAtTheSource"
+    actions   = ["kms:Decrypt"]
+    resources = ["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"] # A bucket may use any key of ours; whether it opens is for the key policy.
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["s3"]]
+    }
+  }
+
+  statement {
+    sid = "WriteAndVerifyInQuarantine"
+
+    actions = [
+      "s3:GetObject",
+      "s3:PutObject",
+      "s3:PutObjectTagging",
+    ]
+
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
+  }
+
+  statement {
+    sid       = "TellMissingCopiesFromForbidden"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this["quarantine"].arn]
+  }
+
+  statement {
+    sid       = "EncryptInQuarantine"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.quarantine.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["s3"]]
+    }
+  }
+
+  # Cordon's own buckets are no source: nothing leaves quarantine this way, and the policy is not an object to move.
+  statement {
+    sid     = "NeverRemoveWhatIsOurs"
+    effect  = "Deny"
+    actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+
+    resources = [
+      "${aws_s3_bucket.this["quarantine"].arn}/*", # Every object of this bucket.
+      "${aws_s3_bucket.this["state"].arn}/*",      # Every object of this bucket.
+    ]
+  }
+}
+
+resource "aws_iam_role" "mover" {
+  name               = "${var.name_prefix}-mover"
+  description        = "Moves one object into quarantine; assumed by the worker with a session policy for that object."
+  assume_role_policy = data.aws_iam_policy_document.mover_trust.json
+}
+
+resource "aws_iam_role_policy" "mover" {
+  name   = "move"
+  role   = aws_iam_role.mover.id
+  policy = data.aws_iam_policy_document.mover.json
+}

@@ -1,0 +1,165 @@
+# Shared by worker and gateway: both are ECS tasks of this account.
+data "aws_iam_policy_document" "task_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:ecs:${local.region}:${local.account}:*"] # ECS names the task, which is new each time.
+    }
+  }
+}
+
+data "aws_iam_policy_document" "worker" {
+  statement {
+    sid       = "TakeTasks"
+    actions   = ["states:GetActivityTask"]
+    resources = [for activity in aws_sfn_activity.this : activity.id]
+  }
+
+  statement {
+    sid       = "AnswerTasks"
+    actions   = ["states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTaskSuccess"]
+    resources = ["*"] # These calls know no resource: the task token is what they authorise by.
+  }
+
+  statement {
+    sid       = "StartResponses"
+    actions   = ["states:StartExecution"]
+    resources = [aws_sfn_state_machine.this["finding_response"].arn]
+  }
+
+  statement {
+    sid       = "SeeWhetherResponsesStillRun"
+    actions   = ["states:DescribeExecution"]
+    resources = [local.finding_run_arns] # Every run of this one machine.
+  }
+
+  statement {
+    sid     = "KeepRecords"
+    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+
+    resources = [
+      aws_dynamodb_table.cases.arn,
+      "${aws_dynamodb_table.cases.arn}/index/by_status",
+      "${aws_dynamodb_table.cases.arn}/index/render_due",
+      aws_dynamodb_table.exposures.arn,
+      "${aws_dynamodb_table.exposures.arn}/index/due",
+    ]
+  }
+
+  statement {
+    sid     = "ReadPolicyAndCycles"
+    actions = ["s3:GetObject"]
+
+    resources = [
+      "${aws_s3_bucket.this["state"].arn}/${local.policy_key}",
+      "${aws_s3_bucket.this["state"].arn}/${local.cycles_prefix}*", # Plan, reports and summary of every cycle.
+    ]
+  }
+
+  # Never the policy: what decides about objects is not written by what acts on them.
+  statement {
+    sid       = "WriteCycles"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.this["state"].arn}/${local.cycles_prefix}*"] # Plan, reports and summary of every cycle.
+  }
+
+  # Also because without it S3 answers 403 for an object that is not there.
+  statement {
+    sid       = "ListCycles"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this["state"].arn]
+  }
+
+  statement {
+    sid       = "OpenEncryptedRecordsAndState"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["dynamodb"], local.kms_via_service["s3"]]
+    }
+  }
+
+  statement {
+    sid       = "ReadExclusionTags"
+    actions   = ["s3:GetBucketTagging"]
+    resources = ["arn:${local.partition}:s3:::*"] # Any bucket may turn out to be exposed; the condition keeps to our own.
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid       = "ReadMacieFindings"
+    actions   = ["macie2:GetFindings", "macie2:ListFindings"]
+    resources = ["*"] # Macie knows no resource for these calls.
+  }
+
+  statement {
+    sid       = "ScanBuckets"
+    actions   = ["macie2:CreateClassificationJob", "macie2:DescribeClassificationJob"]
+    resources = ["arn:${local.partition}:macie2:${local.region}:${local.account}:classification-job/*"] # Macie gives a job its id.
+  }
+
+  statement {
+    sid       = "ReadAccessFindings"
+    actions   = ["access-analyzer:ListFindings"]
+    resources = [var.analyzer_arn]
+  }
+
+  statement {
+    sid       = "ImportExposures"
+    actions   = ["securityhub:BatchImportFindings"]
+    resources = ["${local.security_hub_arn}:product/${local.account}/default"]
+  }
+
+  # One call carries several events, each with its source: all of them must be ours.
+  statement {
+    sid       = "AnnounceOutcomes"
+    actions   = ["events:PutEvents"]
+    resources = [local.default_event_bus]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "events:source"
+      values   = ["cordon"]
+    }
+  }
+
+  statement {
+    sid       = "ActAsMover"
+    actions   = ["sts:AssumeRole"]
+    resources = [aws_iam_role.mover.arn]
+  }
+}
+
+resource "aws_iam_role" "worker" {
+  name               = "${var.name_prefix}-worker"
+  description        = "Task role of Cordon's worker. It touches no object of any bucket but Cordon's own: for that it becomes the mover."
+  assume_role_policy = data.aws_iam_policy_document.task_trust.json
+}
+
+resource "aws_iam_role_policy" "worker" {
+  name   = "work"
+  role   = aws_iam_role.worker.id
+  policy = data.aws_iam_policy_document.worker.json
+}

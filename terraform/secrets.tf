@@ -1,0 +1,8 @@
+# Only the place: its value, {"bot_token":"…","signing_secret":"…"}, is put by the operator and never passes through
+# Terraform, whose state would keep it in clear text.
+resource "aws_secretsmanager_secret" "slack" {
+  name                    = "${var.name_prefix}/slack"
+  description             = "Bot token and signing secret of Cordon's Slack app, as JSON keys bot_token and signing_secret."
+  kms_key_id              = aws_kms_key.data.arn
+  recovery_window_in_days = var.deletion_protection ? 30 : 0
+}

@@ -1,0 +1,29 @@
+resource "aws_sfn_state_machine" "this" {
+  for_each = local.state_machines
+
+  name     = "${var.name_prefix}-${each.key}"
+  type     = "STANDARD"
+  role_arn = aws_iam_role.state_machine[each.key].arn
+
+  definition = templatefile("${path.module}/../statemachines/${each.key}.asl.json", merge(
+    { for stem, activity in aws_sfn_activity.this : "${stem}_arn" => activity.id },
+    {
+      cases_table          = aws_dynamodb_table.cases.name
+      exposures_table      = aws_dynamodb_table.exposures.name
+      operators_topic_arn  = aws_sns_topic.operators.arn
+      heartbeat_seconds    = var.activity_heartbeat_seconds
+      round_seconds        = var.round_seconds
+      scan_timeout_seconds = var.scan_timeout_seconds
+    },
+  ))
+
+  logging_configuration {
+    log_destination = "${aws_cloudwatch_log_group.state_machine[each.key].arn}:*"
+    level           = var.state_machine_log_level
+    # Inputs and outputs carry object keys and task tokens.
+    include_execution_data = false
+  }
+
+  # Step Functions checks at creation that the role may deliver logs.
+  depends_on = [aws_iam_role_policy.state_machine]
+}

@@ -1,0 +1,79 @@
+# What single inputs change.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_team_id      = "T0CORDON01"
+  slack_channel      = "C0SECURITY"
+  fallback_approvers = ["U0ALICE001", "U0BOB00002"]
+}
+
+run "an_address_is_subscribed" {
+  command = plan
+
+  variables {
+    operators_email = "security@example.com"
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.operators_email[0].endpoint == "security@example.com"
+    error_message = "The address is not subscribed."
+  }
+}
+
+run "an_installation_to_throw_away_can_be_destroyed" {
+  command = plan
+
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = !aws_dynamodb_table.cases.deletion_protection_enabled && alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && aws_secretsmanager_secret.slack.recovery_window_in_days == 0
+    error_message = "Something resists terraform destroy."
+  }
+}
+
+# Each of these alone would be refused; Terraform tells all of them at once.
+run "refuses_inputs_out_of_their_domain" {
+  command = plan
+
+  variables {
+    name_prefix                = "Cordon_1"
+    slack_team_id              = "acme"
+    slack_channel              = "#security"
+    fallback_approvers         = []
+    analyzer_arn               = "cordon"
+    schedule_expression        = "every 15 minutes"
+    exclusion_tag              = { key = "a=b", value = "c" }
+    reuse_window_seconds       = 0
+    round_seconds              = 0
+    activity_heartbeat_seconds = 60
+    scan_timeout_seconds       = 1
+    operators_email            = "security"
+    state_machine_log_level    = "INFO"
+    log_retention_days         = 100
+    security_hub_company_name  = " "
+  }
+
+  expect_failures = [
+    var.name_prefix,
+    var.slack_team_id,
+    var.slack_channel,
+    var.fallback_approvers,
+    var.analyzer_arn,
+    var.schedule_expression,
+    var.exclusion_tag,
+    var.reuse_window_seconds,
+    var.round_seconds,
+    var.activity_heartbeat_seconds,
+    var.scan_timeout_seconds,
+    var.operators_email,
+    var.state_machine_log_level,
+    var.log_retention_days,
+    var.security_hub_company_name,
+  ]
+}

@@ -1,0 +1,178 @@
+# What the module makes, against a mock of AWS.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_team_id      = "T0CORDON01"
+  slack_channel      = "C0SECURITY"
+  fallback_approvers = ["U0ALICE001", "U0BOB00002"]
+}
+
+run "installs" {
+  # One stem names an activity everywhere.
+
+  assert {
+    condition     = alltrue([for stem, activity in aws_sfn_activity.this : activity.name == "cordon-${stem}"])
+    error_message = "An activity is not named after its stem."
+  }
+
+  assert {
+    condition     = alltrue([for stem in local.activities : anytrue([for machine in aws_sfn_state_machine.this : strcontains(machine.definition, ":activity:cordon-${stem}\"")])])
+    error_message = "An activity is used by no state machine."
+  }
+
+  assert {
+    condition     = toset(keys(output.state_machine_arns)) == toset(["access_finding_intake", "exposure_cycle", "finding_response"])
+    error_message = "The state machines are not the three of the design."
+  }
+
+  # The settings are those that worker and gateway read.
+
+  assert {
+    condition = output.worker_environment == tomap({
+      CORDON_ACCOUNT_ID                 = "111122223333"
+      CORDON_ACTIVITY_ARN_PREFIX        = "arn:aws:states:us-east-1:111122223333:activity:cordon-"
+      CORDON_ACTIVITY_HEARTBEAT_SECONDS = "30"
+      CORDON_ANALYZER_ARN               = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+      CORDON_CASES_TABLE                = "cordon-cases"
+      CORDON_COMPANY_NAME               = "Cordon"
+      CORDON_EXCLUSION_TAG              = "cordon:scan=exclude"
+      CORDON_EXPOSURES_TABLE            = "cordon-exposures"
+      CORDON_FALLBACK_APPROVERS         = "U0ALICE001,U0BOB00002"
+      CORDON_FINDING_RESPONSE_ARN       = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-finding_response"
+      CORDON_MOVER_ROLE_ARN             = "arn:aws:iam::111122223333:role/cordon-mover"
+      CORDON_POLICY_KEY                 = "policy.json"
+      CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333"
+      CORDON_REUSE_WINDOW_SECONDS       = "86400"
+      CORDON_ROUND_SECONDS              = "14400"
+      CORDON_SCAN_TIMEOUT_SECONDS       = "86400"
+      CORDON_SLACK_CHANNEL              = "C0SECURITY"
+      CORDON_SLACK_TEAM_ID              = "T0CORDON01"
+      CORDON_STATE_BUCKET               = "cordon-state-111122223333"
+    })
+    error_message = "The worker's settings differ from what it reads."
+  }
+
+  assert {
+    condition     = toset(keys(output.gateway_environment)) == toset(["CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_POLICY_KEY", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
+    error_message = "The gateway's settings differ from what it reads."
+  }
+
+  assert {
+    condition     = output.gateway_secrets["CORDON_SLACK_SIGNING_SECRET"] == "${output.slack_secret_arn}:signing_secret::" && !contains(keys(output.worker_secrets), "CORDON_SLACK_SIGNING_SECRET")
+    error_message = "The signing secret is for the gateway alone."
+  }
+
+  # Nothing is kept in clear text, in public, or destroyed in passing.
+
+  assert {
+    condition     = alltrue([for block in aws_s3_bucket_public_access_block.this : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
+    error_message = "A bucket can be made public."
+  }
+
+  assert {
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this["quarantine"].rule).apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.quarantine.arn
+    error_message = "The quarantine does not have its own key."
+  }
+
+  assert {
+    condition     = alltrue([for machine in aws_sfn_state_machine.this : !machine.logging_configuration[0].include_execution_data])
+    error_message = "A state machine logs execution data."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.cases.deletion_protection_enabled && aws_dynamodb_table.exposures.deletion_protection_enabled && !anytrue([for bucket in aws_s3_bucket.this : bucket.force_destroy])
+    error_message = "By default records can be destroyed in passing."
+  }
+
+  # No star is granted without its reason, which stands beside it in the role's file: a new one must be added here too.
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.worker.statement : statement.sid if contains(statement.resources, "*")] == ["AnswerTasks", "ReadMacieFindings"]
+    error_message = "The worker may act on all resources in more than the known cases."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.gateway.statement : statement.sid if contains(statement.resources, "*")] == ["WakeRuns"]
+    error_message = "The gateway may act on all resources in more than the known cases."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.every_state_machine.statement : statement.sid if contains(statement.resources, "*")] == ["DeliverLogs"]
+    error_message = "State machines may act on all resources in more than the known cases."
+  }
+
+  assert {
+    condition = alltrue([for statement in concat(
+      data.aws_iam_policy_document.events.statement,
+      data.aws_iam_policy_document.exposure_cycle.statement,
+      data.aws_iam_policy_document.finding_response.statement,
+      data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.scheduler.statement,
+    ) : !contains(statement.resources, "*")])
+    error_message = "A role may act on all resources."
+  }
+
+  assert {
+    condition = alltrue(flatten([for statement in concat(
+      data.aws_iam_policy_document.events.statement,
+      data.aws_iam_policy_document.every_state_machine.statement,
+      data.aws_iam_policy_document.exposure_cycle.statement,
+      data.aws_iam_policy_document.finding_response.statement,
+      data.aws_iam_policy_document.gateway.statement,
+      data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.scheduler.statement,
+      data.aws_iam_policy_document.worker.statement,
+    ) : [for action in statement.actions : !strcontains(action, "*")]]))
+    error_message = "A role may do more than the actions it names."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for statement in data.aws_iam_policy_document.mover.statement : [for action in statement.actions : action != "s3:BypassGovernanceRetention"]]))
+    error_message = "The mover may break a retention."
+  }
+
+  # Only the expected deputies are trusted.
+
+  assert {
+    condition = alltrue(flatten([for statement in concat(
+      data.aws_iam_policy_document.events_trust.statement,
+      data.aws_iam_policy_document.scheduler_trust.statement,
+      data.aws_iam_policy_document.task_trust.statement,
+      data.aws_iam_policy_document.state_machine_trust["finding_response"].statement,
+      data.aws_iam_policy_document.state_machine_trust["access_finding_intake"].statement,
+      data.aws_iam_policy_document.state_machine_trust["exposure_cycle"].statement,
+    ) : toset([for condition in statement.condition : condition.variable]) == toset(["aws:SourceAccount", "aws:SourceArn"])]))
+    error_message = "A service may act for somebody else's resources."
+  }
+
+  assert {
+    condition     = one(one(data.aws_iam_policy_document.mover_trust.statement).principals).identifiers == toset([aws_iam_role.worker.arn])
+    error_message = "Somebody but the worker may become the mover."
+  }
+
+  # Operators hear of every end.
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.runs) == 9 && alltrue([for alarm in aws_cloudwatch_metric_alarm.runs : alarm.alarm_actions == toset([aws_sns_topic.operators.arn])])
+    error_message = "A state machine can end badly without an alarm."
+  }
+
+  assert {
+    condition     = toset(jsondecode(aws_cloudwatch_event_rule.ended_runs.event_pattern).detail.stateMachineArn) == toset(values(output.state_machine_arns))
+    error_message = "The rule of ended runs leaves out a state machine."
+  }
+
+  assert {
+    condition     = alltrue([for target in concat(values(aws_cloudwatch_event_target.state_machine), [aws_cloudwatch_event_target.ended_runs]) : one(target.dead_letter_config).arn == aws_sqs_queue.dead_letters.arn])
+    error_message = "A target loses what cannot be delivered."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.operators_email) == 0
+    error_message = "Without an address somebody is subscribed."
+  }
+}

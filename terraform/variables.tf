@@ -1,0 +1,265 @@
+variable "name_prefix" {
+  description = "What every AWS name of this installation starts with."
+  type        = string
+  default     = "cordon"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 3 to 20 lower-case letters, digits or hyphens, begin with a letter and not end with a hyphen: it is part of bucket names."
+  }
+}
+
+variable "policy" {
+  description = "What is done with a finding. Rules are read in order and the first match wins; a finding that no rule matches is reviewed by the fallback approvers."
+  type = object({
+    version = optional(number, 1)
+    rules = optional(list(object({
+      name             = string
+      finding_types    = optional(list(string), ["*"])
+      minimum_severity = optional(string, "Low")
+      buckets          = optional(list(string), ["*"])
+      disposition      = string
+      approvers        = optional(object({ users = optional(list(string), []) }), {})
+      rounds           = optional(number, 1)
+      channel          = optional(string)
+    })), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.policy.version == 1
+    error_message = "policy.version must be 1, the only version that this release reads."
+  }
+
+  validation {
+    condition     = length(distinct(var.policy.rules[*].name)) == length(var.policy.rules)
+    error_message = "policy.rules must have distinct names: a case records the rule that decided it."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : can(regex("^[a-z0-9][a-z0-9_-]{0,63}$", rule.name))])
+    error_message = "policy.rules[*].name must be 1 to 64 lower-case letters, digits, hyphens or underscores."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : contains(["Low", "Medium", "High"], rule.minimum_severity)])
+    error_message = "policy.rules[*].minimum_severity must be Low, Medium or High, as Macie spells them."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : contains(["quarantine", "review", "ignore"], rule.disposition)])
+    error_message = "policy.rules[*].disposition must be quarantine, review or ignore."
+  }
+
+  validation {
+    condition = alltrue(flatten([for rule in var.policy.rules : [for pattern in rule.finding_types :
+      can(regex("[*?]", pattern)) || contains([
+        "SensitiveData:S3Object/Credentials",
+        "SensitiveData:S3Object/CustomIdentifier",
+        "SensitiveData:S3Object/Financial",
+        "SensitiveData:S3Object/Multiple",
+        "SensitiveData:S3Object/Personal",
+      ], pattern)
+    ]]))
+    error_message = "policy.rules[*].finding_types must be sensitive-data finding types of Macie (such as SensitiveData:S3Object/Financial) or globs: any other word would never match."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : length(rule.finding_types) > 0 && length(rule.buckets) > 0])
+    error_message = "policy.rules[*].finding_types and buckets must not be empty: such a rule would never match. Leave them out to match all."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for rule in var.policy.rules : [for bucket in rule.buckets : can(regex("^[a-z0-9.*?-]{1,63}$", bucket))]]))
+    error_message = "policy.rules[*].buckets must be bucket names or globs of them."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : rule.rounds >= 1 && rule.rounds <= 30 && floor(rule.rounds) == rule.rounds])
+    error_message = "policy.rules[*].rounds must be a whole number from 1 to 30."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for rule in var.policy.rules : [for user in rule.approvers.users : can(regex("^[UW][A-Z0-9]{2,}$", user))]]))
+    error_message = "policy.rules[*].approvers.users must be Slack user ids (U… or W…), not names: names can be taken over."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : rule.channel == null || can(regex("^[CG][A-Z0-9]{2,}$", rule.channel))])
+    error_message = "policy.rules[*].channel must be a Slack channel id (C… or G…) or null."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : rule.disposition != "review" || length(rule.approvers.users) > 0])
+    error_message = "A rule with disposition review must name at least one approver in approvers.users."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.policy.rules : rule.disposition != "ignore" || (length(rule.approvers.users) == 0 && rule.rounds == 1 && rule.channel == null)])
+    error_message = "A rule with disposition ignore asks nobody: it must not set approvers, rounds or channel."
+  }
+}
+
+variable "slack_team_id" {
+  description = "The Slack workspace whose users may decide."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[TE][A-Z0-9]{2,}$", var.slack_team_id))
+    error_message = "slack_team_id must be a Slack team id (T…, or E… of an organisation)."
+  }
+}
+
+variable "slack_channel" {
+  description = "The Slack channel that hears of cases whose rule names no other."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[CG][A-Z0-9]{2,}$", var.slack_channel))
+    error_message = "slack_channel must be a Slack channel id (C… or G…), not a name."
+  }
+}
+
+variable "fallback_approvers" {
+  description = "Slack users who decide when no rule matches or the policy cannot be read. They live outside the policy, so that a broken policy cannot lock everybody out."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.fallback_approvers) > 0 && alltrue([for user in var.fallback_approvers : can(regex("^[UW][A-Z0-9]{2,}$", user))])
+    error_message = "fallback_approvers must name at least one Slack user id (U… or W…)."
+  }
+}
+
+variable "analyzer_arn" {
+  description = "ARN of the external-access analyzer of IAM Access Analyzer whose findings are read, for instance the output analyzer_arn of modules/activation."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:access-analyzer:[a-z0-9-]+:[0-9]{12}:analyzer/[A-Za-z0-9_.-]+$", var.analyzer_arn))
+    error_message = "analyzer_arn must be the ARN of an Access Analyzer analyzer."
+  }
+}
+
+variable "schedule_expression" {
+  description = "How often an exposure cycle starts, as EventBridge Scheduler writes it."
+  type        = string
+  default     = "rate(15 minutes)"
+
+  validation {
+    condition     = can(regex("^(rate\\([1-9][0-9]* (minute|minutes|hour|hours|day|days)\\)|cron\\(.+\\))$", var.schedule_expression))
+    error_message = "schedule_expression must be rate(<number> minutes|hours|days) or cron(…)."
+  }
+}
+
+variable "exclusion_tag" {
+  description = "A bucket that carries this tag is never scanned."
+  type        = object({ key = string, value = string })
+  default     = { key = "cordon:scan", value = "exclude" }
+  nullable    = false
+
+  validation {
+    condition = (
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/+@-]{1,128}$", var.exclusion_tag.key))
+      && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", var.exclusion_tag.value))
+      && !startswith(var.exclusion_tag.key, "aws:")
+    )
+    error_message = "exclusion_tag must be a legal S3 tag whose key has no equals sign and does not begin with aws:."
+  }
+}
+
+variable "reuse_window_seconds" {
+  description = "How long the result of a scan counts for a bucket before it is scanned again."
+  type        = number
+  default     = 86400
+
+  validation {
+    condition     = var.reuse_window_seconds >= 1 && floor(var.reuse_window_seconds) == var.reuse_window_seconds
+    error_message = "reuse_window_seconds must be a whole number of seconds above 0."
+  }
+}
+
+variable "round_seconds" {
+  description = "How long one approval round waits for a decision."
+  type        = number
+  default     = 14400
+
+  validation {
+    condition     = var.round_seconds >= 1 && var.round_seconds <= 604800 && floor(var.round_seconds) == var.round_seconds
+    error_message = "round_seconds must be a whole number from 1 to 604800 (a week)."
+  }
+}
+
+variable "activity_heartbeat_seconds" {
+  description = "After how long a silence of its worker an activity is given to another one."
+  type        = number
+  default     = 30
+
+  validation {
+    # The shortest timeout of any activity task is 60 seconds, and a heartbeat must be shorter than it.
+    condition     = var.activity_heartbeat_seconds >= 3 && var.activity_heartbeat_seconds < 60 && floor(var.activity_heartbeat_seconds) == var.activity_heartbeat_seconds
+    error_message = "activity_heartbeat_seconds must be a whole number from 3 to 59."
+  }
+}
+
+variable "scan_timeout_seconds" {
+  description = "How long a Macie job may take before its buckets are due again."
+  type        = number
+  default     = 86400
+
+  validation {
+    condition     = var.scan_timeout_seconds >= 60 && var.scan_timeout_seconds <= 2592000 && floor(var.scan_timeout_seconds) == var.scan_timeout_seconds
+    error_message = "scan_timeout_seconds must be a whole number from 60 to 2592000 (30 days)."
+  }
+}
+
+variable "operators_email" {
+  description = "Address that hears of failed runs, or null to subscribe to the topic by other means."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.operators_email == null || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.operators_email))
+    error_message = "operators_email must be an e-mail address or null."
+  }
+}
+
+variable "state_machine_log_level" {
+  description = "Which events of a run are logged. Execution data never are."
+  type        = string
+  default     = "ERROR"
+
+  validation {
+    condition     = contains(["ALL", "ERROR", "FATAL", "OFF"], var.state_machine_log_level)
+    error_message = "state_machine_log_level must be ALL, ERROR, FATAL or OFF."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the logs of the state machines are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a retention that CloudWatch Logs knows, such as 30, 90 or 365."
+  }
+}
+
+variable "security_hub_company_name" {
+  description = "The company name that Cordon's findings carry in Security Hub."
+  type        = string
+  default     = "Cordon"
+
+  validation {
+    condition     = length(trimspace(var.security_hub_company_name)) > 0 && length(var.security_hub_company_name) <= 128
+    error_message = "security_hub_company_name must have 1 to 128 characters."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether tables, buckets, keys and the secret resist terraform destroy. False is for installations that are thrown away."
+  type        = bool
+  default     = true
+  nullable    = false
+}
