@@ -1,0 +1,55 @@
+"""Installs every mend, then starts MiniStack."""
+
+import logging
+import os
+import sys
+from importlib.metadata import version
+
+from ministack import app
+
+from . import (
+    activities,
+    authorization,
+    callbacks,
+    condition_keys,
+    executions,
+    history,
+    paths,
+    policy_patterns,
+    reserved_sources,
+    retry,
+    s3_copies,
+    s3_missing,
+    s3_owners,
+    sqs_urls,
+    states,
+    task_roles,
+    tasks,
+    terraform_alarms,
+    transport,
+)
+
+_WRITTEN_AGAINST = "1.5.33"
+
+
+def main():
+    found = version("ministack")
+    if found != _WRITTEN_AGAINST:
+        sys.exit(f"The overlay mends MiniStack {_WRITTEN_AGAINST}, but {found} is installed: "
+                 "remove the virtual environment and start again.")
+    for module in (executions, states, history, tasks, activities, callbacks, retry, paths,
+                   s3_missing, s3_owners, s3_copies, sqs_urls, transport, reserved_sources, condition_keys,
+                   authorization, task_roles, policy_patterns, terraform_alarms):
+        module.install()
+    status = 0
+    try:
+        app.main()
+    except SystemExit as end:
+        status = end.code or 0
+    logging.shutdown()
+    # Threads of open executions wait in pools that Python would join for as long as those executions last.
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Expected bucket owners.
+
+AWS behaviour restored: a request whose ``x-amz-expected-bucket-owner``, or a copy whose
+``x-amz-source-expected-bucket-owner``, is not the account that owns the bucket is refused with 403 AccessDenied, which
+is what guards against a bucket name that has changed hands. [botocore s3 ExpectedBucketOwner,
+ExpectedSourceBucketOwner]
+"""
+
+from urllib.parse import unquote
+
+from ministack.services import s3
+
+from .mending import mend
+
+
+def _is_not_owner(expected, bucket):
+    owner = s3._bucket_owner_account(bucket)
+    return expected is not None and owner is not None and owner != expected
+
+
+def install():
+    @mend(s3, "_dispatch")
+    def dispatch(original, method, bucket, key, headers, body, query):
+        source, _, _version = headers.get("x-amz-copy-source", "").partition("?")
+        source_bucket = unquote(source).lstrip("/").partition("/")[0]
+        if (_is_not_owner(headers.get("x-amz-expected-bucket-owner"), bucket)
+                or _is_not_owner(headers.get("x-amz-source-expected-bucket-owner"), source_bucket)):
+            return s3._error("AccessDenied", "Access Denied", 403, f"/{bucket}/{key}" if key else f"/{bucket}")
+        return original(method, bucket, key, headers, body, query)

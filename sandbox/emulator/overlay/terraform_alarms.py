@@ -1,0 +1,55 @@
+"""CloudWatch alarms as Terraform reads them.
+
+AWS behaviour restored: DescribeAlarms answers whole alarms (actions, dimensions, period, statistic, description,
+treatment of missing data) in the query protocol too, which Terraform's provider speaks; without them every plan would
+change every alarm. [botocore cloudwatch MetricAlarm]
+"""
+
+import json
+from datetime import datetime, timezone
+from xml.sax.saxutils import escape
+
+from ministack.services import cloudwatch
+
+from .mending import mend
+
+
+def _text(name, value):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if name.endswith("Timestamp") and isinstance(value, (int, float)):
+        return datetime.fromtimestamp(value, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return escape(str(value))
+
+
+def _element(name, value):
+    """A member of the JSON answer as the query protocol writes it; what is not set is left out."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, dict):
+        content = "".join(_element(member, inner) for member, inner in value.items())
+    elif isinstance(value, list):
+        content = "".join(_element("member", inner) for inner in value)
+    else:
+        content = _text(name, value)
+    return f"<{name}>{content}</{name}>"
+
+
+def _from_query(params):
+    """The request as the JSON protocol writes it."""
+    request = {name: cloudwatch._p(params, name) for name in ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken")}
+    for name in ("AlarmNames", "AlarmTypes"):
+        request[name] = [cloudwatch._p(params, key) for key in sorted(params) if key.startswith(f"{name}.member.")]
+    return request
+
+
+def install():
+    @mend(cloudwatch, "_describe_alarms")
+    def describe_alarms(original, params, data, is_cbor, is_json=False):
+        if is_cbor or is_json:
+            return original(params, data, is_cbor, is_json)
+        status, headers, body = original(params, _from_query(params), False, True)
+        if status != 200:
+            return original(params, data, is_cbor, is_json)
+        return cloudwatch._xml(
+            200, "DescribeAlarmsResponse", _element("DescribeAlarmsResult", json.loads(body)))

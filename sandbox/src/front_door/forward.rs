@@ -1,0 +1,108 @@
+//! Passing a request on to the emulator, and its answer back, both streamed and unchanged.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use super::calls::Open;
+use super::faults::{Consequence, happen, json_error};
+use super::operation::{self, Named};
+use super::signed::Credential;
+use super::{Cut, FrontDoor};
+
+/// Forms are small: the largest hold a policy document.
+const LARGEST_FORM: usize = 4 << 20;
+
+impl FrontDoor {
+    /// Answers a request to an emulated service.
+    pub(super) async fn forward(
+        &self,
+        credential: Option<&Credential>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Cut> {
+        let (parts, body) = request.into_parts();
+        let service = credential.map_or("-", |credential| &credential.service);
+        let path = parts.uri.path().to_owned();
+        let access_key = credential.map(|credential| credential.access_key.as_str());
+        let mut call = self.calls.begin(service, parts.method.as_str(), &path, access_key);
+
+        let (name, body) = match operation::name(service, &parts) {
+            Named::As(name) => (name, Body::new(body)),
+            Named::InForm => match Limited::new(body, LARGEST_FORM).collect().await {
+                Ok(form) => {
+                    let form = form.to_bytes();
+                    let action = operation::action(&String::from_utf8_lossy(&form));
+                    (action.unwrap_or_else(|| format!("{} {path}", parts.method)), Body::from(form))
+                }
+                Err(_) => {
+                    return Ok(recorded(
+                        call,
+                        json_error(413, "RequestEntityTooLarge", "The form is too large."),
+                    ));
+                }
+            },
+        };
+        call.record.operation.clone_from(&name);
+        if let Some(credential) = credential {
+            call.record.principal = self.principal(credential).await;
+        }
+        if let Some(kind) = self.faults.meet(service, &name, call.record.principal.as_deref()) {
+            match happen(kind, service).await {
+                Consequence::GoesOn => {}
+                Consequence::Answered(response) => return Ok(recorded(call, response)),
+                Consequence::Cut => {
+                    call.record.status = 0;
+                    return Err(Cut);
+                }
+            }
+        }
+
+        let response = match self.upstream.request(self.addressed(parts, body)).await {
+            Ok(response) => {
+                let (mut head, body) = response.into_parts();
+                remove_connection_headers(&mut head.headers);
+                Response::from_parts(head, Body::new(body))
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, operation = name, "the emulator did not answer");
+                json_error(
+                    502,
+                    "ServiceUnavailable",
+                    "The emulator behind the sandbox's front door did not answer.",
+                )
+            }
+        };
+        if service == "s3" && response.status().is_success() && operation::changes_access(&name) {
+            self.bucket_changed(operation::bucket(&path));
+        }
+        Ok(recorded(call, response))
+    }
+
+    /// The same request, addressed to the emulator. Only the connection's own headers go: everything else may be
+    /// covered by the signature.
+    fn addressed(&self, mut parts: axum::http::request::Parts, body: Body) -> Request<Body> {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        // The emulator's endpoint followed by a target that already was one always is a URI.
+        parts.uri =
+            format!("{}{target}", self.emulator.endpoint()).parse().unwrap_or_else(|_| Uri::default());
+        remove_connection_headers(&mut parts.headers);
+        Request::from_parts(parts, body)
+    }
+
+    fn bucket_changed(&self, bucket: String) {
+        let access_analyzer = self.access_analyzer.clone();
+        tokio::spawn(async move { access_analyzer.bucket_changed(&bucket).await });
+    }
+}
+
+fn remove_connection_headers(headers: &mut HeaderMap) {
+    headers.remove(header::CONNECTION);
+    headers.remove("keep-alive");
+}
+
+/// Ends the record with the answer's status.
+pub(super) fn recorded(mut call: Open<'_>, response: Response<Body>) -> Response<Body> {
+    call.record.status = response.status().as_u16();
+    response
+}

@@ -1,0 +1,468 @@
+//! The Web API: the methods that Cordon calls, with Slack's errors.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+use subtle::ConstantTimeEq;
+
+use super::{Outage, Slack, State, blocks, messages, workspace};
+
+/// Longest text of a message.
+const LONGEST_TEXT: usize = 40_000;
+
+/// Largest metadata, in bytes of JSON.
+const LARGEST_METADATA: usize = 16_000;
+
+/// Most messages on a page of conversations.history.
+const LARGEST_PAGE: u64 = 999;
+
+/// An answer of the Web API.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<u64>,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    fn ok(body: Value) -> Self {
+        Self { status: 200, retry_after: None, body }
+    }
+
+    fn rate_limited(retry_after: u64) -> Self {
+        let body = json!({"ok": false, "error": "ratelimited"});
+        Self { status: 429, retry_after: Some(retry_after), body }
+    }
+}
+
+/// The `error` of an answer that is not ok, with what else it says.
+#[derive(Debug)]
+struct Failure(&'static str, Vec<String>);
+
+impl From<&'static str> for Failure {
+    fn from(error: &'static str) -> Self {
+        Self(error, vec![])
+    }
+}
+
+impl From<blocks::Refusal> for Failure {
+    fn from(refusal: blocks::Refusal) -> Self {
+        Self(refusal.error, refusal.messages)
+    }
+}
+
+type Outcome = Result<Value, Failure>;
+
+/// The arguments of a call, from a query, a form or a JSON body.
+#[derive(Debug, Default)]
+pub(super) struct Arguments(pub(super) Map<String, Value>);
+
+impl Arguments {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        match self.0.get(name) {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) => matches!(text.as_str(), "true" | "1"),
+            _ => false,
+        }
+    }
+
+    /// A structured argument: JSON itself, or JSON in a string as forms carry it.
+    fn structure(&self, name: &str, error: &'static str) -> Result<Option<Value>, Failure> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => serde_json::from_str(text).map(Some).map_err(|_| error.into()),
+            Some(value) => Ok(Some(value.clone())),
+        }
+    }
+
+    fn channel(&self) -> Result<&'static str, Failure> {
+        self.text("channel").and_then(workspace::channel).ok_or_else(|| "channel_not_found".into())
+    }
+}
+
+impl Slack {
+    /// Answers a call of a method; `bearer` is the token of the Authorization header.
+    pub(super) fn api(&self, method: &str, bearer: Option<&str>, arguments: &Arguments) -> Reply {
+        let mut state = self.lock();
+        match &state.outage {
+            Outage::None => {}
+            Outage::ServerError => {
+                return Reply {
+                    status: 503,
+                    retry_after: None,
+                    body: json!({"ok": false, "error": "service_unavailable"}),
+                };
+            }
+            Outage::RateLimited { retry_after } => return Reply::rate_limited(*retry_after),
+            Outage::OkFalse(error) => return Reply::ok(json!({"ok": false, "error": error})),
+        }
+        if let Err(error) = self.check_token(bearer.or_else(|| arguments.text("token"))) {
+            return Reply::ok(json!({"ok": false, "error": error}));
+        }
+        let channel = arguments.text("channel").unwrap_or_default();
+        if let Err(wait) = state.rates.admit(method, channel, Instant::now()) {
+            // Whole seconds, and never none.
+            return Reply::rate_limited(wait.as_secs() + 1);
+        }
+        let outcome = match method {
+            "auth.test" => Ok(json!({
+                "url": format!("{}/", self.url),
+                "team": workspace::TEAM_NAME,
+                "user": workspace::BOT_NAME.to_lowercase(),
+                "team_id": workspace::TEAM,
+                "user_id": workspace::BOT_USER,
+                "bot_id": workspace::BOT,
+                "is_enterprise_install": false,
+            })),
+            "chat.postMessage" => post_message(&mut state, arguments),
+            "chat.update" => update(&mut state, arguments),
+            "chat.postEphemeral" => post_ephemeral(&mut state, arguments),
+            "conversations.history" => history(&state, arguments),
+            "conversations.replies" => replies(&state, arguments),
+            other => {
+                tracing::warn!(method = other, "the sandbox's Slack does not have a method that was called");
+                Err("unknown_method".into())
+            }
+        };
+        Reply::ok(match outcome {
+            Ok(mut body) => {
+                body["ok"] = json!(true);
+                body
+            }
+            Err(Failure(error, messages)) if messages.is_empty() => json!({"ok": false, "error": error}),
+            Err(Failure(error, messages)) => {
+                json!({"ok": false, "error": error, "errors": messages, "response_metadata": {"messages": messages}})
+            }
+        })
+    }
+
+    fn check_token(&self, token: Option<&str>) -> Result<(), &'static str> {
+        let token = token.ok_or("not_authed")?;
+        let right: bool = token.as_bytes().ct_eq(self.bot_token.as_bytes()).into();
+        if right { Ok(()) } else { Err("invalid_auth") }
+    }
+}
+
+/// Text, blocks and metadata as given; what is not given is not in the result, except where it must be.
+pub(super) fn content(arguments: &Arguments) -> Result<Map<String, Value>, Vec<String>> {
+    parse_content(arguments).map_err(
+        |Failure(error, messages)| {
+            if messages.is_empty() { vec![error.to_owned()] } else { messages }
+        },
+    )
+}
+
+fn parse_content(arguments: &Arguments) -> Result<Map<String, Value>, Failure> {
+    let mut content = Map::new();
+    if let Some(text) = arguments.0.get("text").and_then(Value::as_str) {
+        if text.chars().count() > LONGEST_TEXT {
+            return Err("msg_too_long".into());
+        }
+        content.insert("text".to_owned(), json!(text));
+    }
+    if let Some(blocks) = arguments.structure("blocks", "invalid_blocks_format")? {
+        content.insert("blocks".to_owned(), blocks::accept(&blocks)?);
+    }
+    if let Some(metadata) = arguments.structure("metadata", "invalid_metadata_format")? {
+        content.insert("metadata".to_owned(), accept_metadata(metadata)?);
+    }
+    Ok(content)
+}
+
+/// Metadata that is empty takes the metadata of a message away.
+fn accept_metadata(metadata: Value) -> Result<Value, Failure> {
+    if metadata.as_object().is_some_and(Map::is_empty) {
+        return Ok(Value::Null);
+    }
+    let named = metadata["event_type"].as_str().is_some_and(|name| !name.is_empty());
+    if !named || !metadata["event_payload"].is_object() {
+        return Err("invalid_metadata_format".into());
+    }
+    if metadata.to_string().len() > LARGEST_METADATA {
+        return Err("metadata_too_large".into());
+    }
+    Ok(metadata)
+}
+
+fn check_has_content(content: &Map<String, Value>) -> Result<(), Failure> {
+    let text = content.get("text").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let blocks = content.get("blocks").and_then(Value::as_array).is_some_and(|blocks| !blocks.is_empty());
+    if text || blocks { Ok(()) } else { Err("no_text".into()) }
+}
+
+fn post_message(state: &mut State, arguments: &Arguments) -> Outcome {
+    let channel = arguments.channel()?;
+    let mut content = parse_content(arguments)?;
+    check_has_content(&content)?;
+    content.entry("text").or_insert(json!(""));
+    if let Some(parent) = arguments.text("thread_ts") {
+        state.messages.find(channel, parent).ok_or("thread_not_found")?;
+        content.insert("thread_ts".to_owned(), json!(parent));
+    }
+    let message = state.messages.post(channel, Value::Object(content));
+    Ok(json!({"channel": channel, "ts": message["ts"], "message": message}))
+}
+
+fn update(state: &mut State, arguments: &Arguments) -> Outcome {
+    let channel = arguments.channel()?;
+    let ts = arguments.text("ts").ok_or("message_not_found")?;
+    let content = parse_content(arguments)?;
+    if !content.contains_key("text") && !content.contains_key("blocks") {
+        return Err("no_text".into());
+    }
+    let message = state.messages.update(channel, ts, Value::Object(content)).ok_or("message_not_found")?;
+    Ok(json!({"channel": channel, "ts": ts, "text": message["text"], "message": message}))
+}
+
+fn post_ephemeral(state: &mut State, arguments: &Arguments) -> Outcome {
+    let channel = arguments.channel()?;
+    let user = arguments.text("user").and_then(workspace::user).ok_or("user_not_in_channel")?;
+    let mut content = parse_content(arguments)?;
+    check_has_content(&content)?;
+    content.entry("text").or_insert(json!(""));
+    content.remove("metadata");
+    let ts = state.messages.post_ephemeral(channel, user.id, Value::Object(content));
+    Ok(json!({"message_ts": ts}))
+}
+
+fn history(state: &State, arguments: &Arguments) -> Outcome {
+    let channel = arguments.channel()?;
+    let window = Window::of(arguments, 100)?;
+    let all = state.messages.of(channel);
+    let newest_first = all.iter().rev().filter(|message| message["thread_ts"].is_null());
+    let messages = newest_first.map(|message| with_thread(message, all)).collect();
+    let mut page = window.page(messages, arguments)?;
+    page["pin_count"] = json!(0);
+    Ok(page)
+}
+
+fn replies(state: &State, arguments: &Arguments) -> Outcome {
+    let channel = arguments.channel()?;
+    let parent = arguments.text("ts").ok_or("thread_not_found")?;
+    state.messages.find(channel, parent).ok_or("thread_not_found")?;
+    let window = Window::of(arguments, 1000)?;
+    let all = state.messages.of(channel);
+    let thread = all.iter().filter(|message| message["ts"] == parent || message["thread_ts"] == parent);
+    window.page(thread.map(|message| with_thread(message, all)).collect(), arguments)
+}
+
+/// A message with what it says about the thread under it.
+fn with_thread(message: &Value, all: &[Value]) -> Value {
+    let replies: Vec<&Value> = all.iter().filter(|reply| reply["thread_ts"] == message["ts"]).collect();
+    let mut message = message.clone();
+    if let Some(last) = replies.last() {
+        message["thread_ts"] = message["ts"].clone();
+        message["reply_count"] = json!(replies.len());
+        message["latest_reply"] = last["ts"].clone();
+    }
+    message
+}
+
+/// Which messages a conversations.* method asks for.
+struct Window {
+    oldest: i64,
+    latest: i64,
+    inclusive: bool,
+    limit: u64,
+}
+
+impl Window {
+    fn of(arguments: &Arguments, default_limit: u64) -> Result<Self, Failure> {
+        let time = |name: &str, error: &'static str| match arguments.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) => messages::microseconds(text).map(Some).ok_or(Failure::from(error)),
+            Some(number) => messages::microseconds(&number.to_string()).map(Some).ok_or(Failure::from(error)),
+        };
+        let limit = match arguments.0.get("limit") {
+            None | Some(Value::Null) => default_limit,
+            Some(Value::String(text)) => text.parse().map_err(|_| Failure::from("invalid_limit"))?,
+            Some(number) => number.as_u64().ok_or(Failure::from("invalid_limit"))?,
+        };
+        if limit == 0 {
+            return Err("invalid_limit".into());
+        }
+        Ok(Self {
+            oldest: time("oldest", "invalid_ts_oldest")?.unwrap_or(0),
+            latest: time("latest", "invalid_ts_latest")?.unwrap_or(i64::MAX),
+            inclusive: arguments.flag("inclusive"),
+            limit: limit.min(LARGEST_PAGE.max(default_limit)),
+        })
+    }
+
+    fn holds(&self, message: &Value) -> bool {
+        let at = message["ts"].as_str().and_then(messages::microseconds).unwrap_or(0);
+        let at_edge = at == self.oldest || at == self.latest;
+        (self.oldest..=self.latest).contains(&at) && (self.inclusive || !at_edge)
+    }
+
+    /// One page; the cursor names the last message of the page before, so new messages do not move it.
+    fn page(&self, messages: Vec<Value>, arguments: &Arguments) -> Outcome {
+        let mut messages: Vec<Value> = messages.into_iter().filter(|message| self.holds(message)).collect();
+        if let Some(cursor) = arguments.text("cursor") {
+            let last = cursor.strip_prefix("after:").ok_or(Failure::from("invalid_cursor"))?;
+            let at = messages.iter().position(|message| message["ts"] == last);
+            messages.drain(..=at.ok_or(Failure::from("invalid_cursor"))?);
+        }
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = messages.len() > limit;
+        messages.truncate(limit);
+        let next = messages
+            .last()
+            .filter(|_| has_more)
+            .map(|last| format!("after:{}", last["ts"].as_str().unwrap_or("")));
+        if !arguments.flag("include_all_metadata") {
+            for message in messages.iter_mut().filter_map(Value::as_object_mut) {
+                message.remove("metadata");
+            }
+        }
+        let mut page = json!({"messages": messages, "has_more": has_more});
+        if let Some(next) = next {
+            page["response_metadata"] = json!({"next_cursor": next});
+        }
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn slack() -> Arc<Slack> {
+        let slack = Slack::new("http://127.0.0.1:8300");
+        slack.set_rate_limits(None);
+        slack
+    }
+
+    fn call(slack: &Slack, method: &str, arguments: Value) -> Value {
+        let arguments = Arguments(arguments.as_object().cloned().expect("an object"));
+        slack.api(method, Some(&slack.bot_token), &arguments).body
+    }
+
+    fn error(slack: &Slack, method: &str, arguments: Value) -> String {
+        let body = call(slack, method, arguments);
+        assert_eq!(body["ok"], false, "{body}");
+        body["error"].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn only_the_right_token_is_let_in() {
+        let slack = slack();
+        let answer = |token| slack.api("auth.test", token, &Arguments::default()).body;
+        assert_eq!(answer(None)["error"], "not_authed");
+        assert_eq!(answer(Some("xoxb-wrong"))["error"], "invalid_auth");
+        assert_eq!(answer(Some(slack.bot_token()))["team_id"], "T0CORDON01");
+    }
+
+    #[test]
+    fn errors_are_named_as_slack_names_them() {
+        let slack = slack();
+        assert_eq!(
+            error(&slack, "chat.postMessage", json!({"channel": "C0NOWHERE", "text": "x"})),
+            "channel_not_found"
+        );
+        assert_eq!(error(&slack, "chat.postMessage", json!({"channel": "C0SECURITY"})), "no_text");
+        let long = json!({"channel": "C0SECURITY", "text": "x".repeat(40_001)});
+        assert_eq!(error(&slack, "chat.postMessage", long), "msg_too_long");
+        let blocks = json!({"channel": "C0SECURITY", "text": "x", "blocks": [{"type": "section"}]});
+        assert_eq!(error(&slack, "chat.postMessage", blocks), "invalid_blocks");
+        let metadata = json!({"channel": "C0SECURITY", "text": "x", "metadata": {"event_type": "case"}});
+        assert_eq!(error(&slack, "chat.postMessage", metadata), "invalid_metadata_format");
+        let gone = json!({"channel": "C0SECURITY", "ts": "1.000000", "text": "x"});
+        assert_eq!(error(&slack, "chat.update", gone), "message_not_found");
+        let stranger = json!({"channel": "C0SECURITY", "user": "U0NOBODY00", "text": "x"});
+        assert_eq!(error(&slack, "chat.postEphemeral", stranger), "user_not_in_channel");
+        assert_eq!(error(&slack, "chat.meMessage", json!({})), "unknown_method");
+    }
+
+    #[test]
+    fn history_is_paged_newest_first_and_shows_metadata_only_when_asked() {
+        let slack = slack();
+        for n in 0..5 {
+            let metadata = json!({"event_type": "case", "event_payload": {"n": n}});
+            call(
+                &slack,
+                "chat.postMessage",
+                json!({"channel": "C0SECURITY", "text": n.to_string(), "metadata": metadata}),
+            );
+        }
+        let mut seen = vec![];
+        let mut cursor = String::new();
+        loop {
+            let arguments =
+                json!({"channel": "C0SECURITY", "limit": 2, "cursor": cursor, "include_all_metadata": true});
+            let page = call(&slack, "conversations.history", arguments);
+            for message in page["messages"].as_array().expect("messages") {
+                seen.push(message["metadata"]["event_payload"]["n"].as_u64().expect("metadata"));
+            }
+            match page["response_metadata"]["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(seen, [4, 3, 2, 1, 0]);
+        let page = call(&slack, "conversations.history", json!({"channel": "C0SECURITY"}));
+        assert!(page["messages"][0]["metadata"].is_null());
+        let oldest = page["messages"][3]["ts"].clone();
+        let count = |inclusive: bool| {
+            let arguments = json!({"channel": "C0SECURITY", "oldest": oldest, "inclusive": inclusive});
+            call(&slack, "conversations.history", arguments)["messages"].as_array().map(Vec::len)
+        };
+        assert_eq!((count(false), count(true)), (Some(3), Some(4)));
+    }
+
+    #[test]
+    fn replies_stay_in_their_thread() {
+        let slack = slack();
+        let parent =
+            call(&slack, "chat.postMessage", json!({"channel": "C0SECURITY", "text": "parent"}))["ts"]
+                .clone();
+        call(
+            &slack,
+            "chat.postMessage",
+            json!({"channel": "C0SECURITY", "text": "reply", "thread_ts": parent}),
+        );
+        let history = call(&slack, "conversations.history", json!({"channel": "C0SECURITY"}));
+        assert_eq!(history["messages"].as_array().map(Vec::len), Some(1));
+        assert_eq!(history["messages"][0]["reply_count"], 1);
+        let replies = call(&slack, "conversations.replies", json!({"channel": "C0SECURITY", "ts": parent}));
+        assert_eq!(replies["messages"][1]["text"], "reply");
+    }
+
+    #[test]
+    fn an_update_keeps_blocks_that_it_does_not_name_and_removes_empty_ones() {
+        let slack = slack();
+        let blocks = json!([{"type": "divider"}]);
+        let posted =
+            call(&slack, "chat.postMessage", json!({"channel": "C0SECURITY", "text": "x", "blocks": blocks}));
+        let update = |changes: Value| {
+            let mut arguments = json!({"channel": "C0SECURITY", "ts": posted["ts"]});
+            arguments
+                .as_object_mut()
+                .expect("an object")
+                .extend(changes.as_object().cloned().expect("an object"));
+            call(&slack, "chat.update", arguments)["message"].clone()
+        };
+        assert_eq!(update(json!({"text": "y"}))["blocks"].as_array().map(Vec::len), Some(1));
+        assert_eq!(update(json!({"text": "y", "blocks": []}))["blocks"].as_array().map(Vec::len), Some(0));
+    }
+
+    #[test]
+    fn an_outage_is_what_it_was_set_to() {
+        let slack = slack();
+        let answer = || slack.api("auth.test", Some(slack.bot_token()), &Arguments::default());
+        slack.set_outage(Outage::ServerError);
+        assert_eq!(answer().status, 503);
+        slack.set_outage(Outage::RateLimited { retry_after: 7 });
+        assert_eq!((answer().status, answer().retry_after), (429, Some(7)));
+        slack.set_outage(Outage::OkFalse("fatal_error".into()));
+        assert_eq!((answer().status, answer().body["error"].clone()), (200, json!("fatal_error")));
+        slack.set_outage(Outage::None);
+        assert_eq!(answer().body["ok"], true);
+    }
+}

@@ -1,0 +1,278 @@
+//! What happens when somebody clicks a button: Slack signs a request and sends it to the app, which has three
+//! seconds to answer; and the app may answer later through the response URL.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+use super::{Slack, api, api::Arguments, blocks, messages, signature, workspace};
+
+/// How long Slack waits for the app.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often, and for how long, a response URL can be used.
+const RESPONSES: u32 = 5;
+const RESPONSE_LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// How a click ended.
+#[derive(Debug, Clone)]
+pub struct ClickResult {
+    /// HTTP status of the app's answer; 0 when there was none, be it that nothing could be sent or that the app
+    /// took longer than three seconds.
+    pub status: u16,
+    /// Body of the app's answer.
+    pub body: String,
+    /// From the click to the answer.
+    pub duration: Duration,
+    /// What Slack shows the user when the app did not accept the click.
+    pub error: Option<String>,
+}
+
+impl ClickResult {
+    fn not_sent(error: impl Into<String>) -> Self {
+        Self { status: 0, body: String::new(), duration: Duration::ZERO, error: Some(error.into()) }
+    }
+}
+
+/// A place that the app can answer to.
+#[derive(Debug)]
+pub(super) struct ResponseUrl {
+    secret: String,
+    channel: String,
+    ts: String,
+    user: String,
+    uses_left: u32,
+    expires: Instant,
+}
+
+impl Slack {
+    /// Clicks a button of a message as a user, as Slack would: signs the interaction and sends it to the app.
+    pub async fn click(&self, user: &str, channel: &str, ts: &str, action_id: &str) -> ClickResult {
+        match self.interaction(user, channel, ts, action_id) {
+            Ok(payload) => self.send_interaction(&payload).await,
+            Err(error) => ClickResult::not_sent(error),
+        }
+    }
+
+    /// The payload of a click, to be sent with [`send_interaction`](Self::send_interaction) now or later, as it is
+    /// or changed.
+    ///
+    /// # Errors
+    /// A sentence, if there is no such user, message or button.
+    pub fn interaction(&self, user: &str, channel: &str, ts: &str, action_id: &str) -> Result<Value, String> {
+        let user = workspace::user(user).ok_or_else(|| format!("there is no user {user}"))?;
+        let mut state = self.lock();
+        let message = state.messages.find(channel, ts).ok_or("this message is not there any more")?.clone();
+        let (block_id, button) = blocks::buttons(&message["blocks"])
+            .into_iter()
+            .find(|(_, button)| button["action_id"] == action_id)
+            .ok_or("this button is not there any more")?;
+        let mut action =
+            json!({"block_id": block_id, "action_ts": messages::ts(jiff::Timestamp::now().as_microsecond())});
+        for name in ["action_id", "text", "value", "style", "type"] {
+            if !button[name].is_null() {
+                action[name] = button[name].clone();
+            }
+        }
+        let response_url = ResponseUrl {
+            secret: random_hex(12),
+            channel: channel.to_owned(),
+            ts: ts.to_owned(),
+            user: user.id.to_owned(),
+            uses_left: RESPONSES,
+            expires: Instant::now() + RESPONSE_LIFE,
+        };
+        let number = || 1_000_000_000_000 + rand::random::<u64>() % 9_000_000_000_000;
+        let url = format!("{}/actions/{}/{}/{}", self.url, workspace::TEAM, number(), response_url.secret);
+        state.response_urls.push(response_url);
+        Ok(json!({
+            "type": "block_actions",
+            "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team},
+            "api_app_id": workspace::APP,
+            "token": "verification_token_deprecated",
+            "container": {"type": "message", "message_ts": ts, "channel_id": channel, "is_ephemeral": false},
+            "trigger_id": format!("{}.{}.{}", number(), number(), random_hex(16)),
+            "team": {"id": workspace::TEAM, "domain": workspace::TEAM_DOMAIN},
+            "enterprise": null,
+            "is_enterprise_install": false,
+            "channel": {"id": channel, "name": workspace::CHANNEL.name},
+            "message": without_metadata(message.clone()),
+            "state": {"values": {}},
+            "response_url": url,
+            "actions": [action],
+        }))
+    }
+
+    /// Signs an interaction and sends it to the app's interactions URL.
+    pub async fn send_interaction(&self, payload: &Value) -> ClickResult {
+        let body = encode(payload);
+        let timestamp = jiff::Timestamp::now().as_second();
+        let signature = self.sign(timestamp, body.as_bytes());
+        self.send(body, timestamp, &signature).await
+    }
+
+    /// The signature of these raw body bytes at this time, for requests that a test makes itself.
+    pub fn sign(&self, timestamp: i64, body: &[u8]) -> String {
+        signature::sign(&self.signing_secret, timestamp, body)
+    }
+
+    async fn send(&self, body: String, timestamp: i64, signature: &str) -> ClickResult {
+        let Some(url) = self.lock().interactions_url.clone() else {
+            return ClickResult::not_sent("This app is not configured to handle interactive responses.");
+        };
+        let started = Instant::now();
+        let request = self
+            .http
+            .post(url)
+            .timeout(PATIENCE)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("X-Slack-Request-Timestamp", timestamp)
+            .header("X-Slack-Signature", signature)
+            .header("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
+            .body(body)
+            .send();
+        let answer = async {
+            let response = request.await?;
+            let status = response.status().as_u16();
+            Ok::<_, reqwest::Error>((status, response.text().await?))
+        };
+        let (status, body, error) = match answer.await {
+            Ok((status @ 200..=299, body)) => (status, body, None),
+            Ok((status, body)) => {
+                (status, body, Some(format!("This app responded with Status Code {status}.")))
+            }
+            Err(error) if error.is_timeout() => (
+                0,
+                String::new(),
+                Some("Operation timed out. Apps need to respond within 3 seconds.".to_owned()),
+            ),
+            Err(error) => {
+                tracing::debug!(error = %error.without_url(), "an interaction did not reach the app");
+                (0, String::new(), Some("This app is not responding.".to_owned()))
+            }
+        };
+        ClickResult { status, body, duration: started.elapsed(), error }
+    }
+
+    /// Takes what the app posts to a response URL; the error that Slack gives otherwise.
+    pub(super) fn respond(&self, secret: &str, body: Map<String, Value>) -> Result<(), &'static str> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let url = state.response_urls.iter_mut().find(|url| url.secret == secret).ok_or("no_service")?;
+        if url.expires < now || url.uses_left == 0 {
+            return Err("expired_url");
+        }
+        url.uses_left -= 1;
+        let (channel, ts, user) = (url.channel.clone(), url.ts.clone(), url.user.clone());
+        let arguments = Arguments(body);
+        let is = |name: &str| match arguments.0.get(name) {
+            Some(Value::Bool(flag)) => *flag,
+            other => other.and_then(Value::as_str) == Some("true"),
+        };
+        if is("delete_original") {
+            return if state.messages.delete(&channel, &ts) { Ok(()) } else { Err("message_not_found") };
+        }
+        let content = api::content(&arguments).map_err(|_| "invalid_blocks")?;
+        if content.is_empty() {
+            return Err("no_text");
+        }
+        let content = Value::Object(content);
+        if is("replace_original") {
+            state.messages.update(&channel, &ts, content).map(|_| ()).ok_or("message_not_found")
+        } else if arguments.0.get("response_type").and_then(Value::as_str) == Some("in_channel") {
+            state.messages.post(&channel, content);
+            Ok(())
+        } else {
+            state.messages.post_ephemeral(&channel, &user, content);
+            Ok(())
+        }
+    }
+
+    /// Remembers for the page what came of a user's latest click.
+    pub(super) fn note_click(&self, user: &str, error: Option<String>) {
+        let mut state = self.lock();
+        state.click_errors.retain(|(of, _)| of != user);
+        if let Some(error) = error {
+            state.click_errors.push((user.to_owned(), error));
+        }
+        state.messages.touch();
+    }
+}
+
+/// The body of an interaction: one form field, encoded as Slack encodes it.
+fn encode(payload: &Value) -> String {
+    let json = payload.to_string();
+    let encoded: String = form_urlencoded::byte_serialize(json.as_bytes()).collect();
+    // Unlike the browsers' encoding, which the crate follows, Slack's has no bare asterisks.
+    format!("payload={}", encoded.replace('*', "%2A"))
+}
+
+fn without_metadata(mut message: Value) -> Value {
+    if let Some(members) = message.as_object_mut() {
+        members.remove("metadata");
+    }
+    message
+}
+
+fn random_hex(bytes: usize) -> String {
+    hex::encode((0..bytes).map(|_| rand::random::<u8>()).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL: &str = workspace::CHANNEL.id;
+
+    fn posted() -> (std::sync::Arc<Slack>, String) {
+        let slack = Slack::new("http://127.0.0.1:8300");
+        let blocks = json!([{"type": "actions", "block_id": "decision", "elements": [{
+            "type": "button", "action_id": "quarantine", "style": "danger", "value": "v1",
+            "text": {"type": "plain_text", "text": "Quarantine"},
+        }]}]);
+        let kept = blocks::accept(&blocks).expect("accepted");
+        let message = slack.lock().messages.post(CHANNEL, json!({"text": "t", "blocks": kept}));
+        (slack, message["ts"].as_str().expect("a ts").to_owned())
+    }
+
+    #[test]
+    fn a_payload_has_the_members_of_a_real_one() {
+        let (slack, ts) = posted();
+        let payload = slack.interaction("U0MALLORY3", CHANNEL, &ts, "quarantine").expect("a button");
+        let members: Vec<&str> = payload.as_object().expect("an object").keys().map(String::as_str).collect();
+        let expected = "actions api_app_id channel container enterprise is_enterprise_install message response_url \
+                        state team token trigger_id type user";
+        assert_eq!(members.join(" "), expected);
+        assert_eq!(payload["user"]["team_id"], "T0STRANGER");
+        let action = &payload["actions"][0];
+        assert_eq!((&action["block_id"], &action["value"]), (&json!("decision"), &json!("v1")));
+        assert_eq!((&action["style"], &action["type"]), (&json!("danger"), &json!("button")));
+        assert!(slack.interaction("U0ALICE001", CHANNEL, &ts, "dismiss").is_err());
+    }
+
+    #[test]
+    fn the_body_is_one_encoded_field() {
+        let body = encode(&json!({"a": "*x* &amp; y/é"}));
+        assert_eq!(body, "payload=%7B%22a%22%3A%22%2Ax%2A+%26amp%3B+y%2F%C3%A9%22%7D");
+    }
+
+    #[test]
+    fn a_response_url_works_five_times() {
+        let (slack, ts) = posted();
+        let payload = slack.interaction("U0ALICE001", CHANNEL, &ts, "quarantine").expect("a button");
+        let url = payload["response_url"].as_str().expect("a URL").to_owned();
+        let secret = url.rsplit('/').next().expect("a last segment");
+        let respond = |body: Value| slack.respond(secret, body.as_object().cloned().expect("an object"));
+        assert_eq!(respond(json!({"text": "only for you"})), Ok(()));
+        assert_eq!(slack.ephemerals()[0]["user"], "U0ALICE001");
+        assert_eq!(respond(json!({"text": "changed", "replace_original": true})), Ok(()));
+        assert_eq!(slack.messages(CHANNEL)[0]["text"], "changed");
+        assert_eq!(respond(json!({"text": "to all", "response_type": "in_channel"})), Ok(()));
+        assert_eq!(slack.messages(CHANNEL).len(), 2);
+        assert_eq!(respond(json!({})), Err("no_text"));
+        assert_eq!(respond(json!({"delete_original": "true"})), Ok(()));
+        assert_eq!(respond(json!({"text": "once more"})), Err("expired_url"));
+        assert_eq!(slack.respond("guessed", Map::new()), Err("no_service"));
+    }
+}

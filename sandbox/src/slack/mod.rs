@@ -1,0 +1,117 @@
+//! A double of a Slack workspace: the Web API methods that Cordon calls, and a page in the browser that shows the
+//! channel and whose buttons send signed interactions, as Slack does for a person's click.
+//!
+//! The workspace has one channel, `C0SECURITY` (cordon-approvals), and three people in it: alice and bob, and
+//! mallory, whose own workspace is another. Messages are held to Slack's limits, calls to its rates; an outage can
+//! be switched on. State lives in memory behind a mutex that is never held across an await.
+
+mod api;
+mod blocks;
+mod interaction;
+mod messages;
+mod mrkdwn;
+mod page;
+mod rates;
+mod server;
+mod signature;
+mod workspace;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::Value;
+
+pub use interaction::ClickResult;
+pub use rates::RateLimits;
+
+use self::{interaction::ResponseUrl, messages::Messages, rates::Rates};
+
+/// How the Web API fails, for tests of what happens while Slack is away. The page goes on working.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Outage {
+    /// It does not fail.
+    #[default]
+    None,
+    /// HTTP 503.
+    ServerError,
+    /// HTTP 429.
+    RateLimited {
+        /// Seconds in `Retry-After`.
+        retry_after: u64,
+    },
+    /// HTTP 200 with `ok: false` and this error.
+    OkFalse(String),
+}
+
+/// The Slack workspace.
+#[derive(Debug)]
+pub struct Slack {
+    url: String,
+    bot_token: String,
+    signing_secret: String,
+    http: reqwest::Client,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: Messages,
+    rates: Rates,
+    outage: Outage,
+    interactions_url: Option<String>,
+    response_urls: Vec<ResponseUrl>,
+    /// What Slack would show a user whose last click went wrong: user id and sentence.
+    click_errors: Vec<(String, String)>,
+}
+
+impl Slack {
+    /// A workspace with an empty channel that answers at this URL, with a bot token and signing secret of its own.
+    pub fn new(url: &str) -> Arc<Self> {
+        let secret = |bytes: usize| hex::encode((0..bytes).map(|_| rand::random::<u8>()).collect::<Vec<_>>());
+        Arc::new(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            bot_token: format!("xoxb-sandbox-{}", secret(16)),
+            signing_secret: secret(16),
+            http: reqwest::Client::new(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The token that the Web API takes.
+    pub fn bot_token(&self) -> &str {
+        &self.bot_token
+    }
+
+    /// The secret that interactions are signed with.
+    pub fn signing_secret(&self) -> &str {
+        &self.signing_secret
+    }
+
+    /// Where interactions are sent to, as the app's configuration says.
+    pub fn set_interactions_url(&self, url: &str) {
+        self.lock().interactions_url = Some(url.to_owned());
+    }
+
+    /// Lets the Web API fail from now on, or work again.
+    pub fn set_outage(&self, outage: Outage) {
+        self.lock().outage = outage;
+    }
+
+    /// Sets the rates of the Web API; `None` takes them away.
+    pub fn set_rate_limits(&self, limits: Option<RateLimits>) {
+        self.lock().rates = Rates::new(limits);
+    }
+
+    /// All messages of a channel with their metadata, replies in threads among them, oldest first.
+    pub fn messages(&self, channel: &str) -> Vec<Value> {
+        self.lock().messages.of(channel).to_vec()
+    }
+
+    /// All messages that only one user can see, oldest first; each names its `channel` and `user`.
+    pub fn ephemerals(&self) -> Vec<Value> {
+        self.lock().messages.ephemerals().to_vec()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while the state is held")
+    }
+}

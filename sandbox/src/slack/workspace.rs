@@ -1,0 +1,52 @@
+//! Who and what there is in the workspace.
+
+/// The workspace's team id.
+pub(super) const TEAM: &str = "T0CORDON01";
+/// Its subdomain of Slack.
+pub(super) const TEAM_DOMAIN: &str = "cordon-sandbox";
+/// Its name.
+pub(super) const TEAM_NAME: &str = "Cordon sandbox";
+/// The app that the bot token belongs to.
+pub(super) const APP: &str = "A0CORDON01";
+/// The app's bot.
+pub(super) const BOT: &str = "B0CORDON01";
+/// The bot's user.
+pub(super) const BOT_USER: &str = "U0CORDON01";
+/// The bot's name.
+pub(super) const BOT_NAME: &str = "Cordon";
+
+/// Somebody who reads the channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
+    /// The user's own workspace: the channel is shared with a stranger.
+    pub(super) team: &'static str,
+}
+
+/// The people in the channel.
+pub(super) const USERS: [User; 3] = [
+    User { id: "U0ALICE001", name: "alice", team: TEAM },
+    User { id: "U0BOB00002", name: "bob", team: TEAM },
+    User { id: "U0MALLORY3", name: "mallory", team: "T0STRANGER" },
+];
+
+/// The one channel.
+pub(super) const CHANNEL: Channel = Channel { id: "C0SECURITY", name: "cordon-approvals" };
+
+/// A channel of the workspace.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Channel {
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
+}
+
+pub(super) fn user(id: &str) -> Option<&'static User> {
+    USERS.iter().find(|user| user.id == id)
+}
+
+/// The channel's id for an id or a name with `#`, as the Web API takes either.
+pub(super) fn channel(id_or_name: &str) -> Option<&'static str> {
+    let named = id_or_name.strip_prefix('#') == Some(CHANNEL.name);
+    (named || id_or_name == CHANNEL.id).then_some(CHANNEL.id)
+}

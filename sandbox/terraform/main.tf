@@ -1,0 +1,65 @@
+# The real module in the sandbox: only the endpoint and the credentials differ from AWS.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.80, < 7.0"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+  # The emulator takes an access key of twelve digits for the root of that account.
+  access_key                  = var.account
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  # Bucket names are no hosts on loopback.
+  s3_use_path_style = true
+
+  endpoints {
+    accessanalyzer = var.endpoint
+    cloudwatch     = var.endpoint
+    dynamodb       = var.endpoint
+    events         = var.endpoint
+    iam            = var.endpoint
+    kms            = var.endpoint
+    logs           = var.endpoint
+    macie2         = var.endpoint
+    s3             = var.endpoint
+    scheduler      = var.endpoint
+    secretsmanager = var.endpoint
+    securityhub    = var.endpoint
+    sfn            = var.endpoint
+    sns            = var.endpoint
+    sqs            = var.endpoint
+    sts            = var.endpoint
+  }
+}
+
+module "activation" {
+  source = "../../terraform/modules/activation"
+}
+
+module "cordon" {
+  source = "../../terraform"
+
+  name_prefix                = var.name_prefix
+  policy                     = var.policy
+  slack_team_id              = var.slack_team_id
+  slack_channel              = var.slack_channel
+  fallback_approvers         = var.fallback_approvers
+  analyzer_arn               = module.activation.analyzer_arn
+  schedule_expression        = var.schedule_expression
+  reuse_window_seconds       = var.reuse_window_seconds
+  round_seconds              = var.round_seconds
+  activity_heartbeat_seconds = var.activity_heartbeat_seconds
+  scan_timeout_seconds       = var.scan_timeout_seconds
+  state_machine_log_level    = "ALL"
+  deletion_protection        = false
+}

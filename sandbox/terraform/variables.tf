@@ -1,0 +1,93 @@
+variable "endpoint" {
+  description = "The sandbox's front door, which speaks for every AWS service."
+  type        = string
+  default     = "http://127.0.0.1:4566"
+}
+
+variable "account" {
+  description = "The sandbox's account."
+  type        = string
+  default     = "111122223333"
+}
+
+variable "region" {
+  description = "The sandbox's Region."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "name_prefix" {
+  description = "As of the module."
+  type        = string
+  default     = "cordon"
+}
+
+variable "policy" {
+  description = "As of the module. The default is the demo's: credentials leave at once, financial data after Alice's click."
+  type        = any
+  default = {
+    rules = [
+      {
+        name             = "credentials-leave-at-once"
+        finding_types    = ["SensitiveData:S3Object/Credentials"]
+        minimum_severity = "High"
+        disposition      = "quarantine"
+      },
+      {
+        name          = "financial-data-is-reviewed"
+        finding_types = ["SensitiveData:S3Object/Financial"]
+        disposition   = "review"
+        approvers     = { users = ["U0ALICE001"] }
+        channel       = "C0SECURITY"
+      },
+    ]
+  }
+}
+
+variable "slack_team_id" {
+  description = "As of the module."
+  type        = string
+  default     = "T0CORDON01"
+}
+
+variable "slack_channel" {
+  description = "As of the module."
+  type        = string
+  default     = "C0SECURITY"
+}
+
+variable "fallback_approvers" {
+  description = "As of the module."
+  type        = list(string)
+  default     = ["U0ALICE001"]
+}
+
+variable "schedule_expression" {
+  description = "As of the module, faster: nobody watches a demo for a quarter of an hour."
+  type        = string
+  default     = "rate(1 minutes)"
+}
+
+variable "reuse_window_seconds" {
+  description = "As of the module."
+  type        = number
+  default     = 86400
+}
+
+variable "round_seconds" {
+  description = "As of the module."
+  type        = number
+  default     = 14400
+}
+
+variable "activity_heartbeat_seconds" {
+  description = "As of the module, shorter: a worker that is killed on purpose is missed soon."
+  type        = number
+  default     = 10
+}
+
+variable "scan_timeout_seconds" {
+  description = "As of the module, shorter: the sandbox's Macie takes seconds."
+  type        = number
+  default     = 3600
+}

@@ -1,0 +1,5 @@
+//! What the end-to-end tests share: one sandbox with Cordon deployed in it, and short ways to use it.
+
+mod stage;
+
+pub use stage::{ALICE, CHANNEL, Placed, ROUND_SECONDS, Stage, eventually, on_stage, report};

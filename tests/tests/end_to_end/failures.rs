@@ -1,0 +1,152 @@
+//! What becomes of a run when something of Cordon's own fails.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use aws_sdk_s3::primitives::ByteStream;
+use cordon::domain::case::{OutcomeResult, Status};
+use cordon_sandbox::{CallFilter, Fault, FaultKind};
+use cordon_tests::{ALICE, Stage, eventually, on_stage};
+
+#[test]
+fn a_worker_that_is_killed_with_the_task_in_hand_is_followed_by_another() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let bucket = stage.bucket("killed").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        stage.sandbox.faults().inject(Fault {
+            service: "s3".into(),
+            operation: Some("CopyObject".into()),
+            principal: Some("cordon-mover".into()),
+            kind: FaultKind::Latency(Duration::from_secs(30)),
+            times: 1,
+        });
+        let run = stage.respond("Credentials", &object).await?;
+        stage.reaches(&run, "QuarantineObject").await?;
+        let before = stage.sandbox.calls().last();
+        eventually("the manifest being looked for", async || {
+            let filter = CallFilter { principal: Some("cordon-mover".into()), ..CallFilter::default() };
+            let calls = stage.sandbox.calls().select(&filter);
+            Ok(calls
+                .iter()
+                .any(|call| call.path.contains(&object.version.case_id()) || call.n > before)
+                .then_some(()))
+        })
+        .await?;
+        stage.replace_worker().await?;
+        stage.succeeded(&run).await?;
+        stage.sandbox.faults().clear();
+        let history = stage.history(&run).await?;
+        let timed_out = history.iter().any(|event| event.activity_timed_out_event_details.is_some());
+        assert!(timed_out, "the heartbeat of the killed worker was missed");
+        assert!(!stage.is_there(&bucket, "key.txt").await?);
+        stage.shows(&bucket, "Quarantined.").await?;
+        assert_eq!(stage.messages(&bucket).len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_run_that_is_stopped_from_outside_closes_its_case() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("stopped").await?;
+        let object = stage.put(&bucket, "card.txt", "5163200000000008").await?;
+        let run = stage.respond("Financial", &object).await?;
+        stage.asked(&bucket).await?;
+        stage.sfn.stop_execution().execution_arn(&run).cause("stopped by hand").send().await?;
+        let message = stage.shows(&bucket, "ABORTED").await?;
+        assert!(!message["blocks"].to_string().contains("quarantine:"), "the buttons are gone");
+        let case = stage.case(&object).await?;
+        assert_eq!((case.status, case.outcome.unwrap().result), (Status::Closed, OutcomeResult::Failed));
+        assert!(stage.is_there(&bucket, "card.txt").await?);
+        stage.operators_told(run.rsplit(':').next().unwrap()).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn with_a_policy_that_cannot_be_read_a_person_decides() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let state = stage.deployment.output("state_bucket")?;
+        let good = stage
+            .s3
+            .get_object()
+            .bucket(state)
+            .key("policy.json")
+            .send()
+            .await?
+            .body
+            .collect()
+            .await?
+            .to_vec();
+        let write = async |bytes: Vec<u8>| {
+            stage.s3.put_object().bucket(state).key("policy.json").body(ByteStream::from(bytes)).send().await
+        };
+        let bucket = stage.bucket("no-policy").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        write(b"{\"version\": 1, \"rules\": [{\"name\": \"cut sho".to_vec()).await?;
+        let run = stage.respond("Credentials", &object).await;
+        let message = stage.asked(&bucket).await;
+        write(good).await?;
+        let message = message?;
+        assert!(message["blocks"].to_string().contains("no policy"), "{message}");
+        assert!(stage.is_there(&bucket, "key.txt").await?);
+        assert_eq!(stage.click(ALICE, &message, "quarantine:").await?, 200);
+        stage.succeeded(&run?).await
+    })
+}
+
+#[test]
+fn throttles_and_lost_connections_are_ridden_out() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let bucket = stage.bucket("rough").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        for (service, operation, kind) in [
+            ("macie2", "GetFindings", FaultKind::Throttle),
+            ("dynamodb", "PutItem", FaultKind::InternalError),
+            ("s3", "CopyObject", FaultKind::Cut),
+            ("s3", "DeleteObject", FaultKind::InternalError),
+            ("events", "PutEvents", FaultKind::Throttle),
+        ] {
+            stage.sandbox.faults().inject(Fault {
+                service: service.into(),
+                operation: Some(operation.into()),
+                principal: Some("cordon-".into()),
+                kind,
+                times: 2,
+            });
+        }
+        let run = stage.respond("Credentials", &object).await?;
+        stage.succeeded(&run).await?;
+        stage.sandbox.faults().clear();
+        assert!(!stage.is_there(&bucket, "key.txt").await?);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_refusal_by_aws_ends_the_run_with_what_to_do_and_the_object_stays() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("denied").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*",
+        "Action": "s3:DeleteObject", "Resource": format!("arn:aws:s3:::{bucket}/*")}]});
+        stage.s3.put_bucket_policy().bucket(&bucket).policy(policy.to_string()).send().await?;
+        let run = stage.respond("Credentials", &object).await?;
+        let ended = stage.ended(&run).await?;
+        assert_eq!(ended.error(), Some("AccessDenied"));
+        assert!(
+            ended.cause().unwrap_or_default().contains("Check the role's permissions"),
+            "{:?}",
+            ended.cause()
+        );
+        stage.shows(&bucket, "Failed.").await?;
+        stage.operators_told(&bucket).await?;
+        assert!(stage.is_there(&bucket, "key.txt").await?);
+        Ok(())
+    })
+}

@@ -1,0 +1,50 @@
+//! What Terraform's provider reads back, where reading it back wrong would make every plan a change.
+
+use anyhow::Result;
+
+use crate::harness::{root, sandbox, unique};
+
+/// Calls CloudWatch in the query protocol, as the provider does. The root user's signature is not verified.
+async fn cloudwatch(body: String) -> Result<String> {
+    let scope = format!("{}/20260101/{}/monitoring/aws4_request", sandbox().account(), sandbox().region());
+    let answer = reqwest::Client::new()
+        .post(sandbox().endpoint())
+        .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+        .header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+        )
+        .header("x-amz-date", "20260101T000000Z")
+        .body(body)
+        .send()
+        .await?;
+    Ok(answer.error_for_status()?.text().await?)
+}
+
+#[tokio::test]
+async fn describe_alarms_answers_whole_alarms_in_the_query_protocol() -> Result<()> {
+    root().await;
+    let (name, topic) = (unique("alarm"), "arn:aws:sns:us-east-1:111122223333:operators");
+    let put = [
+        "Action=PutMetricAlarm&Version=2010-08-01&Namespace=AWS%2FStates&MetricName=ExecutionsFailed&Statistic=Sum",
+        "&Period=300&EvaluationPeriods=1&Threshold=0&ComparisonOperator=GreaterThanThreshold",
+        "&TreatMissingData=notBreaching&ActionsEnabled=true&AlarmDescription=Runs%20%26%20failures",
+        "&Dimensions.member.1.Name=StateMachineArn&Dimensions.member.1.Value=machine",
+    ];
+    cloudwatch(format!("{}&AlarmName={name}&AlarmActions.member.1={topic}", put.concat())).await?;
+    let answer =
+        cloudwatch(format!("Action=DescribeAlarms&Version=2010-08-01&AlarmNames.member.1={name}")).await?;
+    for part in [
+        format!("<AlarmName>{name}</AlarmName>"),
+        format!("<AlarmActions><member>{topic}</member></AlarmActions>"),
+        "<ActionsEnabled>true</ActionsEnabled>".into(),
+        "<AlarmDescription>Runs &amp; failures</AlarmDescription>".into(),
+        "<Period>300</Period>".into(),
+        "<Statistic>Sum</Statistic>".into(),
+        "<TreatMissingData>notBreaching</TreatMissingData>".into(),
+        "<Dimensions><member><Name>StateMachineArn</Name><Value>machine</Value></member></Dimensions>".into(),
+    ] {
+        assert!(answer.contains(&part), "{part} is not in {answer}");
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! The state machines agree with the binary and with the Terraform, and hold the rules of the house.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use activity_worker::{INVALID_INPUT, WORKER_PANICKED, WORKER_SHUTDOWN};
+use cordon::{
+    activities::CATALOG,
+    error::{Code, RETRYABLE},
+};
+use serde_json::{Value, json};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every state machine, rendered as Terraform does.
+fn machines() -> BTreeMap<String, Value> {
+    let mut machines = BTreeMap::new();
+    for entry in fs::read_dir(root().join("statemachines")).unwrap() {
+        let path = entry.unwrap().path();
+        if let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".asl.json") {
+            machines.insert(name.to_owned(), render(&fs::read_to_string(&path).unwrap()));
+        }
+    }
+    assert!(machines.len() >= 3);
+    machines
+}
+
+fn render(template: &str) -> Value {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').expect("a placeholder ends");
+        text.push_str(before);
+        text.push_str(&match name {
+            "heartbeat_seconds" => "30".to_owned(),
+            "round_seconds" => "14400".to_owned(),
+            "scan_timeout_seconds" => "86400".to_owned(),
+            "operators_topic_arn" => "arn:aws:sns:us-east-1:111122223333:cordon-operators".to_owned(),
+            "cases_table" | "exposures_table" => name.to_owned(),
+            other => {
+                let stem =
+                    other.strip_suffix("_arn").unwrap_or_else(|| panic!("unknown placeholder {other}"));
+                format!("arn:aws:states:us-east-1:111122223333:activity:cordon-{stem}")
+            }
+        });
+        rest = after;
+    }
+    text.push_str(rest);
+    serde_json::from_str(&text).expect("a rendered state machine is JSON")
+}
+
+fn pascal(stem: &str) -> String {
+    stem.split('_').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect()
+}
+
+/// Every state of a machine, those inside maps too.
+fn states(machine: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (name, state) in machine["States"].as_object().unwrap() {
+        found.push((name.clone(), state.clone()));
+        if state.get("ItemProcessor").is_some() {
+            found.extend(states(&state["ItemProcessor"]));
+        }
+    }
+    found
+}
+
+fn activity_of(state: &Value) -> Option<&str> {
+    state["Resource"].as_str()?.split_once(":activity:cordon-").map(|(_, stem)| stem)
+}
+
+fn names(list: &Value) -> BTreeSet<String> {
+    list.as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+fn stems() -> BTreeSet<String> {
+    CATALOG.iter().map(|entry| entry.stem.to_owned()).collect()
+}
+
+#[test]
+fn one_stem_names_an_activity_in_every_layer() {
+    let files: BTreeSet<_> = fs::read_dir(root().join("workers/cordon/src/activities"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|stem| stem != "mod")
+        .collect();
+    assert_eq!(files, stems(), "files and registry");
+
+    let mut used = BTreeSet::new();
+    for (machine, definition) in machines() {
+        for (name, state) in states(&definition) {
+            if let Some(stem) = activity_of(&state) {
+                assert_eq!(name, pascal(stem), "state and activity in {machine}");
+                used.insert(stem.to_owned());
+            }
+        }
+    }
+    assert_eq!(used, stems(), "state machines and registry");
+
+    for stem in stems() {
+        let source =
+            fs::read_to_string(root().join(format!("workers/cordon/src/activities/{stem}.rs"))).unwrap();
+        assert!(source.contains(&format!("struct {}(", pascal(&stem))), "{stem} has its type in its file");
+    }
+
+    let locals = fs::read_to_string(root().join("terraform/locals.tf")).unwrap();
+    let (_, list) = locals.split_once("activities = toset([").expect("locals.tf lists the activities");
+    let (list, _) = list.split_once("])").unwrap();
+    let terraform: BTreeSet<_> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(terraform, stems(), "Terraform and registry");
+}
+
+#[test]
+fn state_machines_and_binary_agree_on_every_error_code() {
+    let mut caught = BTreeSet::new();
+    for (machine, definition) in machines() {
+        for (name, state) in states(&definition) {
+            let Some(stem) = activity_of(&state) else { continue };
+            let entry = CATALOG.iter().find(|entry| entry.stem == stem).unwrap();
+            let runtime = [WORKER_PANICKED, INVALID_INPUT];
+            let expected: BTreeSet<_> =
+                entry.terminal.iter().map(|code| code.name()).chain(runtime).map(str::to_owned).collect();
+            let catches = state["Catch"].as_array().unwrap();
+            let named: BTreeSet<_> = catches
+                .iter()
+                .flat_map(|c| names(&c["ErrorEquals"]))
+                .filter(|name| name != "States.ALL")
+                .collect();
+            assert_eq!(named, expected, "what {machine}.{name} catches and what {stem} ends with");
+            let retried = names(&state["Retry"][0]["ErrorEquals"]);
+            let transient = [RETRYABLE, WORKER_SHUTDOWN, "States.Timeout", "States.HeartbeatTimeout"];
+            assert_eq!(retried, transient.map(str::to_owned).into(), "what {machine}.{name} retries");
+            caught.extend(named);
+        }
+    }
+    let all: BTreeSet<_> = Code::ALL.iter().map(|code| code.name().to_owned()).collect();
+    caught.retain(|name| ![WORKER_PANICKED, INVALID_INPUT].contains(&name.as_str()));
+    assert_eq!(caught, all, "every code is some activity's, and no other name is caught");
+}
+
+const STATES_ERRORS: &[&str] = &[
+    "States.ALL",
+    "States.Timeout",
+    "States.HeartbeatTimeout",
+    "States.TaskFailed",
+    "States.ItemReaderFailed",
+];
+const INTEGRATIONS: &[&str] = &[
+    "arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
+    "arn:aws:states:::dynamodb:getItem",
+    "arn:aws:states:::sns:publish",
+];
+
+/// What is wrong with a machine, a line each: what ASL validators check, what they miss, and the rules of the house.
+fn problems(machine: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    if machine["Comment"].as_str().is_none() {
+        problems.push("the machine has no Comment".into());
+    }
+    if machine["TimeoutSeconds"].as_u64().is_none() {
+        problems.push("the machine has no TimeoutSeconds: an activity that nobody polls waits a year".into());
+    }
+    check(machine, &mut problems);
+    problems
+}
+
+fn check(machine: &Value, problems: &mut Vec<String>) {
+    let all = machine["States"].as_object().unwrap();
+    let mut targets = vec![machine["StartAt"].as_str().unwrap_or("nothing").to_owned()];
+    for (name, state) in all {
+        let mut say = |what: String| problems.push(format!("{name}: {what}"));
+        let kind = state["Type"].as_str().unwrap_or("none");
+        if !["Task", "Choice", "Pass", "Wait", "Map", "Succeed", "Fail"].contains(&kind) {
+            say(format!("type {kind} is outside the portable subset"));
+        }
+        let ends = state["End"] == true || ["Succeed", "Fail", "Choice"].contains(&kind);
+        if state.get("Next").is_some() == ends {
+            say("it has both an end and a next state, or neither".into());
+        }
+        for field in ["Next", "Default"] {
+            targets.extend(state[field].as_str().map(str::to_owned));
+        }
+        for choice in state["Choices"].as_array().into_iter().flatten() {
+            targets.push(choice["Next"].as_str().unwrap_or("nothing").to_owned());
+        }
+        if kind == "Choice" && state.get("Default").is_none() {
+            say("a Choice without Default can end in States.NoChoiceMatched".into());
+        }
+        if kind == "Task" {
+            task(state, &mut say);
+        }
+        for field in ["Retry", "Catch"] {
+            let handlers = state[field].as_array().cloned().unwrap_or_default();
+            for (index, handler) in handlers.iter().enumerate() {
+                targets.extend(handler["Next"].as_str().map(str::to_owned));
+                let errors = names(&handler["ErrorEquals"]);
+                if errors.is_empty() {
+                    say(format!("{field} {index} names no error"));
+                }
+                if errors.contains("States.ALL") && (errors.len() > 1 || index + 1 != handlers.len()) {
+                    say(format!("States.ALL does not stand alone and last in {field}"));
+                }
+                for error in errors.iter().filter(|error| error.starts_with("States.")) {
+                    if !STATES_ERRORS.contains(&error.as_str()) {
+                        say(format!("{error} is not a name that Step Functions uses"));
+                    }
+                }
+                if field == "Retry"
+                    && (handler["MaxDelaySeconds"].is_null() || handler["JitterStrategy"] != "FULL")
+                {
+                    say("a Retry without limit or jitter".into());
+                }
+                if field == "Catch" && !handler.as_object().unwrap().contains_key("ResultPath") {
+                    say("a Catch without ResultPath overwrites the input".into());
+                }
+            }
+        }
+        if state.get("ItemProcessor").is_some() {
+            check(&state["ItemProcessor"], problems);
+        }
+    }
+    for target in &targets {
+        if !all.contains_key(target) {
+            problems.push(format!("{target} is the target of a transition and not a state"));
+        }
+    }
+    for name in all.keys() {
+        if !targets.contains(name) {
+            problems.push(format!("{name} cannot be reached"));
+        }
+    }
+}
+
+fn task(state: &Value, say: &mut impl FnMut(String)) {
+    let resource = state["Resource"].as_str().unwrap_or_default();
+    let activity = activity_of(state).is_some();
+    if !activity && !INTEGRATIONS.contains(&resource) {
+        say(format!("{resource} is not an integration that this system uses"));
+    }
+    let Some(timeout) = state["TimeoutSeconds"].as_u64() else {
+        return say("a Task without a literal TimeoutSeconds".into());
+    };
+    if activity && state["HeartbeatSeconds"].as_u64().is_none_or(|heartbeat| heartbeat >= timeout) {
+        say("an activity without a heartbeat shorter than its timeout".into());
+    }
+    if !state.as_object().unwrap().contains_key("ResultPath") {
+        say("a Task without ResultPath overwrites the input".into());
+    }
+    for field in ["Retry", "Catch"] {
+        if state[field].as_array().is_none_or(Vec::is_empty) {
+            say(format!("a Task without {field}"));
+        }
+    }
+    let catches = state["Catch"].as_array().cloned().unwrap_or_default();
+    if catches.last().is_none_or(|last| last["ErrorEquals"] != json!(["States.ALL"])) {
+        say("its last Catch does not catch everything else".into());
+    }
+    let retries_timeout = state["Retry"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|r| names(&r["ErrorEquals"]).contains("States.Timeout"));
+    if resource.ends_with(".waitForTaskToken") && retries_timeout {
+        say("a wait for a person or a job is not repeated because it was long".into());
+    }
+}
+
+#[test]
+fn the_rendered_state_machines_are_valid_and_hold_the_rules() {
+    for (name, machine) in machines() {
+        assert_eq!(problems(&machine), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn every_failure_of_a_response_is_recorded_and_told_before_it_ends() {
+    let machine = &machines()["finding_response"];
+    for (name, state) in states(machine) {
+        for catch in state["Catch"].as_array().into_iter().flatten() {
+            if catch["ErrorEquals"] == json!(["States.ALL"]) {
+                let expected = match name.as_str() {
+                    "ReportOutcome" => "TellOperators",
+                    "TellOperators" => "Failed",
+                    _ => "ReportOutcome",
+                };
+                assert_eq!(catch["Next"], expected, "{name}");
+            }
+        }
+    }
+    assert_eq!(machine["States"]["RouteOutcome"]["Choices"][0]["Next"], "TellOperators");
+    assert_eq!(machine["States"]["TellOperators"]["Next"], "Failed");
+}
+
+#[test]
+fn the_check_finds_every_planted_fault() {
+    type Fault = (&'static str, fn(&mut Value));
+    let faults: &[Fault] = &[
+        ("cannot be reached", |m| m["States"]["Orphan"] = json!({"Type": "Succeed"})),
+        ("not a state", |m| m["States"]["TriageFinding"]["Next"] = json!("RouteDispositon")),
+        ("TimeoutSeconds", |m| drop(m.as_object_mut().unwrap().remove("TimeoutSeconds"))),
+        ("heartbeat", |m| m["States"]["TriageFinding"]["HeartbeatSeconds"] = json!(60)),
+        ("alone and last", |m| m["States"]["TriageFinding"]["Catch"].as_array_mut().unwrap().reverse()),
+        ("not a name", |m| {
+            m["States"]["AwaitDecision"]["Catch"][1]["ErrorEquals"] = json!(["States.TimeOut"])
+        }),
+        ("not an integration", |m| {
+            m["States"]["TellOperators"]["Resource"] = json!("arn:aws:states:::sns:publsh")
+        }),
+        ("overwrites the input", |m| {
+            drop(m["States"]["TriageFinding"].as_object_mut().unwrap().remove("ResultPath"))
+        }),
+        ("without Catch", |m| drop(m["States"]["ReadDecision"].as_object_mut().unwrap().remove("Catch"))),
+        ("not repeated", |m| {
+            m["States"]["AwaitDecision"]["Retry"][0]["ErrorEquals"] = json!(["States.Timeout"])
+        }),
+        ("without Default", |m| drop(m["States"]["RouteRound"].as_object_mut().unwrap().remove("Default"))),
+        ("portable subset", |m| m["States"]["RouteRound"]["Type"] = json!("Parallel")),
+        ("limit or jitter", |m| m["States"]["TriageFinding"]["Retry"][0]["JitterStrategy"] = json!("NONE")),
+    ];
+    for (says, plant) in faults {
+        let mut machine = machines()["finding_response"].clone();
+        plant(&mut machine);
+        let found = problems(&machine);
+        assert!(found.iter().any(|problem| problem.contains(says)), "{says:?} is not among {found:?}");
+    }
+}
