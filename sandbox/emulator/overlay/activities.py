@@ -111,7 +111,8 @@ def _cancelled_on_hang_up(inner):
     """Ends a long poll when its client goes away, which MiniStack would leave waiting for a task to swallow."""
 
     async def serve(scope, receive, send):
-        if scope["type"] != "http" or dict(scope["headers"]).get(b"x-amz-target") != b"AWSStepFunctions.GetActivityTask":
+        target = dict(scope["headers"]).get(b"x-amz-target") if scope["type"] == "http" else None
+        if target != b"AWSStepFunctions.GetActivityTask":
             await inner(scope, receive, send)
             return
         messages = deque()

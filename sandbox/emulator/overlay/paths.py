@@ -1,8 +1,8 @@
 """Paths that lead nowhere.
 
 AWS behaviour restored: a path that a state refers to and that its data does not have fails the execution with
-``States.Runtime``, which no ``States.ALL`` catches; only a Choice's ``IsPresent`` may ask for one, and it finds a member
-that is null. MiniStack resolves such a path to null and goes on, which would hide a definition that fails on AWS.
+``States.Runtime``, which no ``States.ALL`` catches; only a Choice's ``IsPresent`` may ask for one, and it finds a
+member that is null. MiniStack resolves such a path to null and goes on, which would hide a definition that fails on AWS.
 [docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html,
 docs.aws.amazon.com/step-functions/latest/dg/state-choice.html]
 """

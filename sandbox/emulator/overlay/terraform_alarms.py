@@ -37,7 +37,8 @@ def _element(name, value):
 
 def _from_query(params):
     """The request as the JSON protocol writes it."""
-    request = {name: cloudwatch._p(params, name) for name in ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken")}
+    scalars = ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken")
+    request = {name: cloudwatch._p(params, name) for name in scalars}
     for name in ("AlarmNames", "AlarmTypes"):
         request[name] = [cloudwatch._p(params, key) for key in sorted(params) if key.startswith(f"{name}.member.")]
     return request
