@@ -48,6 +48,12 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
+    sid       = "SeeWhichResponsesRun"
+    actions   = ["states:ListExecutions"]
+    resources = [aws_sfn_state_machine.this["finding_response"].arn]
+  }
+
+  statement {
     sid     = "KeepRecords"
     actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
 

@@ -38,9 +38,14 @@ impl Demo {
         let options = Options { port: self.port, slack_port, ..defaults };
         tokio::select! {
             ended = crate::demo::run(options, self.once) => ended,
-            _ = interrupted.recv() => Ok(ExitCode::SUCCESS),
-            _ = terminated.recv() => Ok(ExitCode::SUCCESS),
-            () = parent.gone() => Ok(ExitCode::SUCCESS),
+            _ = interrupted.recv() => Ok(self.interrupted()),
+            _ = terminated.recv() => Ok(self.interrupted()),
+            () = parent.gone() => Ok(self.interrupted()),
         }
+    }
+
+    /// With `--once` the end state counts, and it was not reached; otherwise this is how the demo ends.
+    fn interrupted(&self) -> ExitCode {
+        if self.once { ExitCode::from(130) } else { ExitCode::SUCCESS }
     }
 }

@@ -66,7 +66,11 @@ impl Audience {
             self.news(&text(&finding, "/id"), &what, "Macie finding");
         }
         for finding in sandbox.security_hub().findings() {
-            let what = format!("{} [{}]", text(&finding, "/Title"), text(&finding, "/FindingProviderFields/Severity/Label"));
+            let what = format!(
+                "{} [{}]",
+                text(&finding, "/Title"),
+                text(&finding, "/FindingProviderFields/Severity/Label")
+            );
             self.news(&text(&finding, "/Id"), &what, "Security Hub finding");
             self.reported |= text(&finding, "/Resources/0/Id").ends_with(SHARED);
         }
@@ -90,7 +94,15 @@ impl Audience {
             } else if !self.clicked {
                 self.clicked = true;
                 let click = sandbox.slack().click(APPROVER, CHANNEL, &ts, &button).await;
-                self.news("click", &format!("Quarantine, as alice: answered {} in {} ms", click.status, click.duration.as_millis()), "Click");
+                self.news(
+                    "click",
+                    &format!(
+                        "Quarantine, as alice: answered {} in {} ms",
+                        click.status,
+                        click.duration.as_millis()
+                    ),
+                    "Click",
+                );
                 if let Some(error) = click.error {
                     bail!("the click was not accepted: {error} ({} {})", click.status, click.body);
                 }

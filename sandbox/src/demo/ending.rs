@@ -29,12 +29,18 @@ pub(super) async fn check(
         messages.iter().filter_map(|message| message.pointer("/blocks/0/text/text")?.as_str()).collect();
     let dismissed = headers.iter().any(|header| header.ends_with("dismissed"));
 
-    must(!shared.contains(&CREDENTIALS.to_owned()), "the credentials are gone from the shared bucket, without a click");
+    must(
+        !shared.contains(&CREDENTIALS.to_owned()),
+        "the credentials are gone from the shared bucket, without a click",
+    );
     must(quarantined.iter().any(|key| key == CREDENTIALS), "and are in quarantine, with a manifest");
     if dismissed {
         must(shared.contains(&CARD.to_owned()), "the card number was dismissed and stays where it is");
     } else {
-        must(!shared.contains(&CARD.to_owned()), "the card number is gone from the shared bucket, after the click");
+        must(
+            !shared.contains(&CARD.to_owned()),
+            "the card number is gone from the shared bucket, after the click",
+        );
         must(quarantined.iter().any(|key| key == CARD), "and is in quarantine, with a manifest");
         let told = messages.iter().any(|message| {
             let text = message["blocks"].to_string();
@@ -42,17 +48,23 @@ pub(super) async fn check(
         });
         must(told, "its Slack message names the outcome and who decided");
     }
-    must(shared.len() == if dismissed { 3 } else { 2 }, "the ordinary files of the shared bucket are untouched");
+    must(
+        shared.len() == if dismissed { 3 } else { 2 },
+        "the ordinary files of the shared bucket are untouched",
+    );
     must(scene.keys(PRIVATE).await?.len() == 2, "the private bucket is untouched");
     must(scene.keys(EXCLUDED).await?.len() == 4, "the excluded bucket is untouched");
     let scanned = sandbox.macie().jobs().iter().any(|job| job.to_string().contains(EXCLUDED));
     must(!scanned, "the excluded bucket was not scanned");
 
     let hub = sandbox.security_hub().findings();
-    let text = |finding: &Value, pointer: &str| finding.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let text =
+        |finding: &Value, pointer: &str| finding.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let about = |bucket: &str| {
         let arn = format!("arn:aws:s3:::{bucket}");
-        hub.iter().filter(|finding| text(finding, "/Resources/0/Id").as_deref() == Some(&arn)).collect::<Vec<_>>()
+        hub.iter()
+            .filter(|finding| text(finding, "/Resources/0/Id").as_deref() == Some(&arn))
+            .collect::<Vec<_>>()
     };
     must(about(SHARED).len() == 1, "Security Hub has one finding about the shared bucket");
     let as_reported = about(SHARED).first().is_some_and(|finding| {
@@ -65,11 +77,15 @@ pub(super) async fn check(
     must(about(EXCLUDED).is_empty() && about(PRIVATE).is_empty(), "and none about the others");
 
     let failed = runs.failed();
-    must(failed.is_empty(), &format!("no run failed{}", if failed.is_empty() { String::new() } else { format!(": {failed:?}") }));
+    must(
+        failed.is_empty(),
+        &format!("no run failed{}", if failed.is_empty() { String::new() } else { format!(": {failed:?}") }),
+    );
     for role in ["worker", "gateway", "mover"] {
         let principal = format!(":assumed-role/cordon-{role}/");
         let calls = sandbox.calls().select(&CallFilter::default());
-        let seen = calls.iter().any(|call| call.principal.as_deref().is_some_and(|arn| arn.contains(&principal)));
+        let seen =
+            calls.iter().any(|call| call.principal.as_deref().is_some_and(|arn| arn.contains(&principal)));
         must(seen, &format!("the {role} called AWS with session keys of its own role"));
     }
     Ok(all)
@@ -85,7 +101,8 @@ async fn quarantined(deployment: &Deployment, scene: &Scene) -> anyhow::Result<V
         if !keys.contains(&format!("{folder}object")) {
             continue;
         }
-        let object = scene.s3.get_object().bucket(bucket).key(key).send().await.context("cannot read a manifest")?;
+        let object =
+            scene.s3.get_object().bucket(bucket).key(key).send().await.context("cannot read a manifest")?;
         let bytes = object.body.collect().await.context("cannot read a manifest")?.to_vec();
         let manifest: Value = serde_json::from_slice(&bytes).context("a manifest is not JSON")?;
         originals.extend(manifest.pointer("/source/key").and_then(Value::as_str).map(str::to_owned));

@@ -36,7 +36,9 @@ const APPROVER: &str = "U0ALICE001";
 pub(crate) async fn run(options: Options, once: bool) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let step = |text: &str| println!("{:6.1} s  {text}", began.elapsed().as_secs_f32());
-    println!("Cordon's main job on this machine. Nothing of Cordon is faked; only AWS and Slack are doubled.\n");
+    println!(
+        "Cordon's main job on this machine. Nothing of Cordon is faked; only AWS and Slack are doubled.\n"
+    );
     step("Starting the sandbox (the first time it fetches the emulator's Python packages)");
     let sandbox = Sandbox::start(options).await?;
     step("Applying the Terraform; this is the longest step");
@@ -47,7 +49,11 @@ pub(crate) async fn run(options: Options, once: bool) -> anyhow::Result<ExitCode
     let (mut gateway, _) = deployment.start_gateway(&[]).await?;
     step("Making three buckets: private; shared with account 999988887777; shared, but excluded by tag");
     let scene = Scene::lay(&sandbox).await?;
-    println!("\n          Slack is at {}/ and the logs are in {}\n", sandbox.slack_url(), sandbox.run_dir().display());
+    println!(
+        "\n          Slack is at {}/ and the logs are in {}\n",
+        sandbox.slack_url(),
+        sandbox.run_dir().display()
+    );
 
     let mut audience = Audience::new(&sandbox, began, once);
     let mut runs = Runs::new(&sandbox, &deployment, began).await?;

@@ -29,12 +29,19 @@ struct Run {
 }
 
 impl Runs {
-    pub(super) async fn new(sandbox: &Sandbox, deployment: &Deployment, began: Instant) -> anyhow::Result<Self> {
+    pub(super) async fn new(
+        sandbox: &Sandbox,
+        deployment: &Deployment,
+        began: Instant,
+    ) -> anyhow::Result<Self> {
         let machines = deployment.outputs().get("state_machine_arns").and_then(Value::as_object);
         let machines = machines.context("the Terraform has no output state_machine_arns")?;
         Ok(Self {
             client: Client::new(&sandbox.sdk_config().await),
-            machines: machines.iter().filter_map(|(stem, arn)| Some((stem.clone(), arn.as_str()?.to_owned()))).collect(),
+            machines: machines
+                .iter()
+                .filter_map(|(stem, arn)| Some((stem.clone(), arn.as_str()?.to_owned())))
+                .collect(),
             began,
             runs: BTreeMap::new(),
         })
@@ -59,13 +66,25 @@ impl Runs {
         for map_run in map_runs.context("cannot list the map runs")?.map_runs {
             let listed = self.client.list_executions().map_run_arn(&map_run.map_run_arn).send().await;
             for execution in listed.context("cannot list the batches")?.executions {
-                self.follow("exposure_cycle batch", &execution.execution_arn, &execution.name, execution.status).await?;
+                self.follow(
+                    "exposure_cycle batch",
+                    &execution.execution_arn,
+                    &execution.name,
+                    execution.status,
+                )
+                .await?;
             }
         }
         Ok(())
     }
 
-    async fn follow(&mut self, machine: &str, arn: &str, name: &str, status: ExecutionStatus) -> anyhow::Result<()> {
+    async fn follow(
+        &mut self,
+        machine: &str,
+        arn: &str,
+        name: &str,
+        status: ExecutionStatus,
+    ) -> anyhow::Result<()> {
         let run = self.runs.entry(arn.to_owned()).or_insert_with(|| Run {
             machine: machine.to_owned(),
             name: name.chars().take(8).collect(),
@@ -105,13 +124,20 @@ impl Runs {
 
     /// The runs of a machine that did not succeed, and the number of all.
     pub(super) fn failed(&self) -> Vec<String> {
-        let ended = |run: &&Run| ![ExecutionStatus::Running, ExecutionStatus::Succeeded].contains(&run.status);
+        let ended =
+            |run: &&Run| ![ExecutionStatus::Running, ExecutionStatus::Succeeded].contains(&run.status);
         self.runs.values().filter(ended).map(|run| format!("{} {}", run.machine, run.name)).collect()
     }
 
     pub(super) fn print_summary(&self) {
         for run in self.runs.values() {
-            println!("  {:<24} {:<10} {:<10} {:6.2} s", run.machine, run.name, run.status.as_str(), run.seconds);
+            println!(
+                "  {:<24} {:<10} {:<10} {:6.2} s",
+                run.machine,
+                run.name,
+                run.status.as_str(),
+                run.seconds
+            );
             for (state, seconds) in &run.states {
                 println!("      {state:<22} {seconds:6.2} s");
             }
@@ -132,10 +158,11 @@ impl Run {
             if let Some(details) = &event.state_entered_event_details {
                 self.states.push((details.name.clone(), 0.0));
                 entered = at;
-            } else if event.state_exited_event_details.is_some() || event.r#type == HistoryEventType::ExecutionFailed {
-                if let Some((_, seconds)) = self.states.last_mut() {
-                    *seconds = at - entered;
-                }
+            } else if (event.state_exited_event_details.is_some()
+                || event.r#type == HistoryEventType::ExecutionFailed)
+                && let Some((_, seconds)) = self.states.last_mut()
+            {
+                *seconds = at - entered;
             }
         }
         if let (Some(first), Some(last)) = (events.first(), events.last()) {

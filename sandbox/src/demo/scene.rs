@@ -26,8 +26,10 @@ const CARD_FILE: &str = "This is a sample file with a dummy credit card\n\
 const CREDENTIALS_FILE: &str = "[default]\n\
                                 aws_access_key_id = AKIAZ4T7DEMOKEY5Q2WX\n\
                                 aws_secret_access_key = Zd8kP1vQwE/t7LmNx2sRbY4cHj+FuA9gK0iDemo1\n";
-const ORDINARY: [(&str, &str); 2] =
-    [("README.txt", "Nothing to see here.\n"), ("2026/report.csv", "month,visitors\n2026-10,1204\n2026-11,1377\n")];
+const ORDINARY: [(&str, &str); 2] = [
+    ("README.txt", "Nothing to see here.\n"),
+    ("2026/report.csv", "month,visitors\n2026-10,1204\n2026-11,1377\n"),
+];
 
 /// The scene, once it is laid.
 pub(super) struct Scene {
@@ -61,7 +63,8 @@ impl Scene {
 
     async fn put(&self, bucket: &str, key: &str, text: &'static str) -> anyhow::Result<()> {
         let body = ByteStream::from_static(text.as_bytes());
-        let put = self.s3.put_object().bucket(bucket).key(key).content_type("text/plain").body(body).send().await;
+        let put =
+            self.s3.put_object().bucket(bucket).key(key).content_type("text/plain").body(body).send().await;
         put.with_context(|| format!("cannot write {bucket}/{key}"))?;
         Ok(())
     }

@@ -199,7 +199,6 @@ async fn the_tasks_of_a_stopped_execution_are_dead() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "takes the whole minute that a poll is held"]
 async fn a_poll_without_a_task_ends_after_a_minute_without_a_token() -> Result<()> {
     let sfn = StepFunctions::new().await;
     let activity = sfn.activity().await?;

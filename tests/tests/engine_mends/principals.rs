@@ -64,6 +64,23 @@ async fn a_session_policy_narrows_what_the_role_may() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_escaped_pattern_character_in_a_policy_stands_for_itself() -> Result<()> {
+    let (client, bucket) = (s3(&root().await), unique("escaped"));
+    client.create_bucket().bucket(&bucket).send().await?;
+    for key in ["what?*$", "whatever", "two\nlines"] {
+        client.put_object().bucket(&bucket).key(key).send().await?;
+    }
+    let statement = |pattern: &str| json!([{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/{pattern}") }]);
+    let exact = s3(&session(statement("what${?}${*}${$}"), None).await?);
+    exact.get_object().bucket(&bucket).key("what?*$").send().await?;
+    let other = exact.get_object().bucket(&bucket).key("whatever").send().await;
+    assert_eq!(code(other).as_deref(), Some("AccessDenied"));
+    let pattern = s3(&session(statement("two?l*"), None).await?);
+    pattern.get_object().bucket(&bucket).key("two\nlines").send().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_double_lets_in_whom_policy_allows_and_denies_everybody_else() -> Result<()> {
     aws_sdk_macie2::Client::new(&root().await).enable_macie().send().await.ok();
     assert_eq!(macie_says(&session(may(&["macie2:ListFindings"]), None).await?).await, None);

@@ -43,8 +43,6 @@ macro_rules! codes {
 codes! {
     /// The finding is malformed, unknown to its service, or lacks what is needed to act on it.
     InvalidFinding,
-    /// The pinned plan can no longer be read.
-    InvalidPolicy,
     /// The object is not the one that the finding was about.
     ObjectChanged,
     /// The object is gone.
@@ -55,8 +53,6 @@ codes! {
     ObjectArchived,
     /// AWS refused a call to Cordon's role.
     AccessDenied,
-    /// The bucket belongs to another account than the finding says.
-    BucketOwnerMismatch,
     /// The object's encryption cannot be read or written by Cordon.
     UnsupportedEncryption,
     /// The case holds no valid decision for what was asked.

@@ -1,8 +1,10 @@
 //! `cordon worker`.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use activity_worker::{Worker, WorkerSettings};
+use anyhow::Context;
+use tokio::task::JoinSet;
 
 use crate::{
     activities,
@@ -29,14 +31,18 @@ pub(super) async fn run() -> anyhow::Result<()> {
     };
     let clients = Arc::new(Clients::new(&aws, config));
     let worker = activities::worker(aws_sdk_sfn::Client::new(&aws), settings, &clients);
-    let loops = [
-        tokio::spawn(renderer::run(Arc::clone(&clients), stop.clone())),
-        tokio::spawn(scan_watcher::run(Arc::clone(&clients), stop.clone())),
-        tokio::spawn(reconciler::run(clients, stop.clone())),
-    ];
-    worker.run(stop).await;
-    for task in loops {
-        task.await?;
+    let mut loops = JoinSet::new();
+    loops.spawn(renderer::run(Arc::clone(&clients), stop.clone()));
+    loops.spawn(scan_watcher::run(Arc::clone(&clients), stop.clone()));
+    loops.spawn(reconciler::run(clients, stop.clone()));
+    let mut work = pin!(worker.run(stop.clone()));
+    loop {
+        tokio::select! {
+            () = &mut work => return Ok(()),
+            Some(ended) = loops.join_next() => {
+                ended.context("a loop beside the activities panicked; the worker ends so that a new one takes over")?;
+                anyhow::ensure!(stop.is_cancelled(), "a loop beside the activities ended by itself");
+            }
+        }
     }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Step Functions, past the activity runtime: runs, and the waits of people and jobs.
 
+use std::collections::HashSet;
+
 use aws_sdk_sfn::{
     Client,
     operation::{
@@ -80,6 +82,27 @@ impl StepFunctions {
                 _ => Err(classify("states:DescribeExecution", error)),
             },
         }
+    }
+
+    /// The runs of a state machine that are running, with all pages.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn running(&self, state_machine_arn: &str) -> Result<HashSet<String>> {
+        let mut pages = self
+            .client
+            .list_executions()
+            .state_machine_arn(state_machine_arn)
+            .status_filter(ExecutionStatus::Running)
+            .max_results(1_000)
+            .into_paginator()
+            .items()
+            .send();
+        let mut running = HashSet::new();
+        while let Some(run) = pages.next().await {
+            running.insert(run.map_err(|error| classify("states:ListExecutions", error))?.execution_arn);
+        }
+        Ok(running)
     }
 
     /// Starts a run under a name that makes it happen once.

@@ -115,7 +115,9 @@ impl AccessFinding {
             (Some(error), ..) => format!("unknown (the analyzer reports {error})"),
             (None, Some(true), _) => "everyone (public)".into(),
             (None, _, Some(principal)) => match principal.strip_prefix("AWS ") {
-                Some(account) if account.bytes().all(|byte| byte.is_ascii_digit()) => format!("account {account}"),
+                Some(account) if account.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    format!("account {account}")
+                }
                 _ => principal.clone(),
             },
             (None, _, None) => "unknown".into(),

@@ -1,6 +1,6 @@
 //! Ends waits whose decision is on record, and closes cases whose run has died.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -26,11 +26,16 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 }
 
 async fn pass(clients: &Clients) -> Result<()> {
+    let mut running = None;
     let mut page = None;
     loop {
         let (cases, next) = clients.cases.open_cases(page).await?;
+        if !cases.is_empty() && running.is_none() {
+            running = Some(clients.step_functions.running(&clients.config.finding_response_arn).await?);
+        }
+        let running = running.get_or_insert_default();
         for case in cases {
-            if let Err(error) = reconcile(clients, &case).await {
+            if let Err(error) = reconcile(clients, &case, running).await {
                 tracing::warn!(case.id = case.case_id, error.message = %error, "case passed over");
             }
         }
@@ -41,7 +46,7 @@ async fn pass(clients: &Clients) -> Result<()> {
     }
 }
 
-async fn reconcile(clients: &Clients, case: &Case) -> Result<()> {
+async fn reconcile(clients: &Clients, case: &Case, running: &HashSet<String>) -> Result<()> {
     let settled = time::stored(Timestamp::now() - GRACE);
     if let (Some(decided_at), Some(token)) = (&case.decided_at, &case.task_token)
         && *decided_at < settled
@@ -49,7 +54,8 @@ async fn reconcile(clients: &Clients, case: &Case) -> Result<()> {
         clients.step_functions.wake(token).await?;
         clients.cases.forget_token(&case.case_id, token).await?;
     }
-    if case.opened_at >= settled {
+    // The list spares a call for each case; it may lag, so a run that is not on it is asked for by name.
+    if running.contains(&case.execution_arn) || case.opened_at >= settled {
         return Ok(());
     }
     if let Run::Ended(status, cause) = clients.step_functions.run(&case.execution_arn).await? {
