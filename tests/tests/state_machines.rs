@@ -165,6 +165,11 @@ fn problems(machine: &Value) -> Vec<String> {
     if machine["TimeoutSeconds"].as_u64().is_none() {
         problems.push("the machine has no TimeoutSeconds: an activity that nobody polls waits a year".into());
     }
+    let mut names: Vec<_> = states(machine).into_iter().map(|(name, _)| name).collect();
+    names.sort();
+    for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
+        problems.push(format!("{} is the name of two states; names are unique in a whole machine", pair[0]));
+    }
     check(machine, &mut problems);
     problems
 }

@@ -10,6 +10,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
     error::ProvideErrorMetadata,
+    operation::head_object::HeadObjectOutput,
     primitives::{ByteStream, DateTime, DateTimeFormat},
     types::{
         BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, ChecksumType, MetadataDirective,
@@ -250,16 +251,7 @@ impl Mover {
             }
             Err(error) => return Err(classify(&format!("s3:HeadObject in {}", object.bucket), error)),
         };
-        let (algorithm, checksums) = checksums(
-            head.checksum_type(),
-            [
-                (ChecksumAlgorithm::Sha256, head.checksum_sha256()),
-                (ChecksumAlgorithm::Crc64Nvme, head.checksum_crc64_nvme()),
-                (ChecksumAlgorithm::Sha1, head.checksum_sha1()),
-                (ChecksumAlgorithm::Crc32C, head.checksum_crc32_c()),
-                (ChecksumAlgorithm::Crc32, head.checksum_crc32()),
-            ],
-        );
+        let (algorithm, checksums) = checksums(&head);
         let content_headers = [
             ("Content-Type", head.content_type()),
             ("Content-Encoding", head.content_encoding()),
@@ -376,16 +368,7 @@ impl Mover {
             Err(error) if status(&error) == 404 => return Ok(None),
             Err(error) => return Err(classify("s3:HeadObject in the quarantine bucket", error)),
         };
-        let (_, checksums) = checksums(
-            head.checksum_type(),
-            [
-                (ChecksumAlgorithm::Sha256, head.checksum_sha256()),
-                (ChecksumAlgorithm::Crc64Nvme, head.checksum_crc64_nvme()),
-                (ChecksumAlgorithm::Sha1, head.checksum_sha1()),
-                (ChecksumAlgorithm::Crc32C, head.checksum_crc32_c()),
-                (ChecksumAlgorithm::Crc32, head.checksum_crc32()),
-            ],
-        );
+        let (_, checksums) = checksums(&head);
         let location = Location {
             bucket: self.quarantine_bucket.clone(),
             key: key.to_owned(),
@@ -538,25 +521,24 @@ fn copy_source(bucket: &str, key: &str, version_id: Option<&str>) -> String {
 }
 
 /// Whole-object checksums only: one over parts cannot be compared with one over the object.
-fn checksums<const N: usize>(
-    kind: Option<&ChecksumType>,
-    found: [(ChecksumAlgorithm, Option<&str>); N],
-) -> (Option<ChecksumAlgorithm>, BTreeMap<String, String>) {
-    if kind == Some(&ChecksumType::Composite) {
+fn checksums(head: &HeadObjectOutput) -> (Option<ChecksumAlgorithm>, BTreeMap<String, String>) {
+    if head.checksum_type() == Some(&ChecksumType::Composite) {
         return (None, BTreeMap::new());
     }
-    let found: Vec<_> = found
-        .into_iter()
-        .filter_map(|(algorithm, value)| Some((algorithm, value.filter(|value| !value.contains('-'))?)))
-        .collect();
+    let found: Vec<_> = [
+        (ChecksumAlgorithm::Sha256, head.checksum_sha256()),
+        (ChecksumAlgorithm::Crc64Nvme, head.checksum_crc64_nvme()),
+        (ChecksumAlgorithm::Sha1, head.checksum_sha1()),
+        (ChecksumAlgorithm::Crc32C, head.checksum_crc32_c()),
+        (ChecksumAlgorithm::Crc32, head.checksum_crc32()),
+    ]
+    .into_iter()
+    .filter_map(|(algorithm, value)| {
+        Some((algorithm, value.filter(|value| !value.contains('-'))?.to_owned()))
+    })
+    .collect();
     let first = found.first().map(|(algorithm, _)| algorithm.clone());
-    (
-        first,
-        found
-            .into_iter()
-            .map(|(algorithm, value)| (algorithm.as_str().to_owned(), value.to_owned()))
-            .collect(),
-    )
+    (first, found.into_iter().map(|(algorithm, value)| (algorithm.as_str().to_owned(), value)).collect())
 }
 
 /// The longest part of a key that the session policy spells out: STS takes 2,048 characters of policy

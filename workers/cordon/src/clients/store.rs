@@ -10,9 +10,10 @@ pub use exposures::Exposures;
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::error::classify;
 use crate::error::{Code, Error, Result};
 
 type Item = HashMap<String, AttributeValue>;
@@ -38,4 +39,22 @@ fn from_item<T: DeserializeOwned>(table: &str, item: Item) -> Result<T> {
 
 fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
+}
+
+type Update = aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+
+/// Sends an update; the item as it is then, `None` when the condition does not hold.
+async fn conditional(table: &str, update: Update) -> Result<Option<Item>> {
+    match update.send().await {
+        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
+        Err(error)
+            if matches!(
+                error.as_service_error(),
+                Some(UpdateItemError::ConditionalCheckFailedException(_))
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(classify(&format!("dynamodb:UpdateItem on {table}"), error)),
+    }
 }

@@ -1,19 +1,15 @@
 //! The `cases` table.
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue},
-};
+use aws_sdk_dynamodb::{Client, types::ReturnValue};
 
-use super::{Item, from_item, text, to_item, to_value};
+use super::{Item, Update, conditional, from_item, text, to_item, to_value};
 use crate::{
     clients::error::classify,
     domain::{
         case::{Case, Decision, Outcome, Vote},
         time,
     },
-    error::{Error, Result},
+    error::Result,
 };
 
 /// The `cases` table.
@@ -94,7 +90,7 @@ impl Cases {
             .condition_expression("attribute_exists(case_id) AND NOT contains(finding_ids, :id)")
             .expression_attribute_values(":ids", to_value(&[finding_id]))
             .expression_attribute_values(":id", text(finding_id));
-        conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Remembers that a finding has been triaged, so that the sweep leaves it alone.
@@ -214,7 +210,7 @@ impl Cases {
             .update_expression("REMOVE task_token")
             .condition_expression("task_token = :token")
             .expression_attribute_values(":token", text(token));
-        conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Open cases, oldest first, page by page: pass the last page's end to get the next.
@@ -277,7 +273,7 @@ impl Cases {
             .update(case_id)
             .update_expression("SET slack_intent_at = if_not_exists(slack_intent_at, :now)")
             .expression_attribute_values(":now", text(&time::now()));
-        conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Records where the message is, and that Slack shows the case as it was at `rendered_at`; a change since then
@@ -292,14 +288,14 @@ impl Cases {
             .condition_expression("generation = :generation")
             .expression_attribute_values(":ts", text(slack_ts))
             .expression_attribute_values(":generation", to_value(&case.generation));
-        conditional(posted).await?;
+        conditional(&self.table, posted).await?;
         let done = self
             .update(&case.case_id)
             .update_expression("REMOVE render_due, render_due_at")
             .condition_expression("generation = :generation AND render_due_at = :seen")
             .expression_attribute_values(":generation", to_value(&case.generation))
             .expression_attribute_values(":seen", to_value(&case.render_due_at));
-        conditional(done).await.map(|_| ())
+        conditional(&self.table, done).await.map(|_| ())
     }
 
     /// Gives a rendering back that did not succeed; it is due again at `retry_at`.
@@ -314,7 +310,7 @@ impl Cases {
             .expression_attribute_values(":at", text(retry_at))
             .expression_attribute_values(":generation", to_value(&case.generation))
             .expression_attribute_values(":seen", to_value(&case.render_due_at));
-        conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     fn update(&self, case_id: &str) -> Update {
@@ -332,7 +328,7 @@ impl Cases {
     }
 
     async fn changed(&self, update: Update) -> Result<Option<Case>> {
-        conditional(update).await?.map(|item| from_item(&self.table, item)).transpose()
+        conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
     async fn page(
@@ -348,24 +344,6 @@ impl Cases {
             }
         }
         Ok((cases, page.last_evaluated_key))
-    }
-}
-
-type Update = aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-
-/// Sends an update; `None` when its condition does not hold.
-async fn conditional(update: Update) -> Result<Option<std::collections::HashMap<String, AttributeValue>>> {
-    match update.send().await {
-        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
-        Err(error)
-            if matches!(
-                error.as_service_error(),
-                Some(UpdateItemError::ConditionalCheckFailedException(_))
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err::<_, Error>(classify("dynamodb:UpdateItem on cases", error)),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update as TransactUpdate},
 };
 
-use super::{Item, from_item, text, to_item, to_value};
+use super::{Item, Update, conditional, from_item, text, to_item, to_value};
 use crate::{
     clients::error::classify,
     domain::{
@@ -154,7 +154,7 @@ impl Exposures {
             .expression_attribute_values(":cycle", text(cycle))
             .expression_attribute_values(":until", text(until))
             .expression_attribute_values(":now", text(&time::now()));
-        self.conditional(update).await?.map(|item| from_item(&self.table, item)).transpose()
+        conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
     /// Ends a cycle's claim. With `next_due` the bucket is next due then, with `None` not before its access changes;
@@ -180,7 +180,7 @@ impl Exposures {
                 .expression_attribute_values(":due", text(DUE_BUCKET))
                 .expression_attribute_values(":at", text(at)),
         };
-        if self.conditional(update).await?.is_none() {
+        if conditional(&self.table, update).await?.is_none() {
             self.release_bucket(&bucket.arn, cycle).await?;
         }
         Ok(())
@@ -196,7 +196,7 @@ impl Exposures {
             .update_expression("REMOVE claimed_by, claimed_until")
             .condition_expression("claimed_by = :cycle")
             .expression_attribute_values(":cycle", text(cycle));
-        self.conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Takes the lease of planning until `until`. `None` when another cycle holds it; otherwise the epoch, which
@@ -213,7 +213,7 @@ impl Exposures {
             .expression_attribute_values(":until", text(until))
             .expression_attribute_values(":now", text(&time::now()))
             .expression_attribute_values(":one", to_value(&1));
-        Ok(self.conditional(update).await?.map(|item| {
+        Ok(conditional(&self.table, update).await?.map(|item| {
             item.get("epoch")
                 .and_then(|epoch| epoch.as_n().ok())
                 .and_then(|n| n.parse().ok())
@@ -232,7 +232,7 @@ impl Exposures {
             .condition_expression("holder = :cycle AND epoch = :epoch")
             .expression_attribute_values(":cycle", text(cycle))
             .expression_attribute_values(":epoch", to_value(&epoch));
-        self.conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Records a job, due for the scan watcher at once; a record that is there is left as it is.
@@ -288,7 +288,7 @@ impl Exposures {
                 .update_expression("SET finished_at = if_not_exists(finished_at, :now), problem = if_not_exists(problem, :problem)")
                 .expression_attribute_values(":problem", text(problem)),
         };
-        self.conditional(update).await?.map(|item| from_item(&self.table, item)).transpose()
+        conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
     /// Ends the watch over a job whose wait was ended.
@@ -297,7 +297,7 @@ impl Exposures {
     /// As classified.
     pub async fn unwatch_job(&self, record: &str) -> Result<()> {
         let update = self.update(record, JOB).update_expression("REMOVE due, due_at, task_token");
-        self.conditional(update).await.map(|_| ())
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// The last complete scan of a bucket.
@@ -406,21 +406,4 @@ impl Exposures {
             .key("item", text(item))
             .return_values(ReturnValue::AllNew)
     }
-
-    async fn conditional(&self, update: Update) -> Result<Option<Item>> {
-        match update.send().await {
-            Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(UpdateItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(classify("dynamodb:UpdateItem on exposures", error)),
-        }
-    }
 }
-
-type Update = aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
