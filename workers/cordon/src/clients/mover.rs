@@ -3,7 +3,10 @@
 //! Each move assumes the role anew with a session policy for one bucket and one key, so that a mistake cannot reach
 //! further than the case it was made in. Every call names the bucket owner that it expects.
 
-use std::{collections::BTreeMap, fmt::Write};
+mod copy_source;
+mod session_policy;
+
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -17,8 +20,8 @@ use aws_sdk_s3::{
         MfaDeleteStatus, ObjectLockLegalHoldStatus, TaggingDirective,
     },
 };
-use serde_json::json;
 
+use self::{copy_source::copy_source, session_policy::session_policy};
 use super::error::{classify, status};
 use crate::{
     domain::{
@@ -503,23 +506,6 @@ pub fn gone(object: &ObjectVersion) -> Error {
     )
 }
 
-/// The value of `x-amz-copy-source`, which the SDK does not encode: the key percent-encoded, the version id appended
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
-fn copy_source(bucket: &str, key: &str, version_id: Option<&str>) -> String {
-    let mut source = format!("{bucket}/");
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            source.push(char::from(byte));
-        } else {
-            let _ = write!(source, "%{byte:02X}");
-        }
-    }
-    if let Some(id) = version_id {
-        let _ = write!(source, "?versionId={id}");
-    }
-    source
-}
-
 /// Whole-object checksums only: one over parts cannot be compared with one over the object.
 fn checksums(head: &HeadObjectOutput) -> (Option<ChecksumAlgorithm>, BTreeMap<String, String>) {
     if head.checksum_type() == Some(&ChecksumType::Composite) {
@@ -539,94 +525,4 @@ fn checksums(head: &HeadObjectOutput) -> (Option<ChecksumAlgorithm>, BTreeMap<St
     .collect();
     let first = found.first().map(|(algorithm, _)| algorithm.clone());
     (first, found.into_iter().map(|(algorithm, value)| (algorithm.as_str().to_owned(), value)).collect())
-}
-
-/// The longest part of a key that the session policy spells out: STS takes 2,048 characters of policy
-/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
-const POLICY_KEY_LIMIT: usize = 500;
-
-fn session_policy(object: &ObjectVersion, quarantine_bucket: &str, case_id: &str) -> String {
-    let bucket = &object.bucket;
-    let statement = |actions: &[&str], resources: &[String]| json!({"Effect": "Allow", "Action": actions, "Resource": resources});
-    json!({"Version": "2012-10-17", "Statement": [
-        statement(&["s3:*"], &[
-            format!("arn:aws:s3:::{bucket}"),
-            format!("arn:aws:s3:::{bucket}/{}", literal(&object.key)),
-            format!("arn:aws:s3:::{quarantine_bucket}/{}/{bucket}/{case_id}/*", object.account),
-        ]),
-        // A missing copy or manifest must read as 404: without s3:ListBucket S3 answers 403.
-        statement(&["s3:ListBucket"], &[format!("arn:aws:s3:::{quarantine_bucket}")]),
-        statement(&["kms:*"], &["*".to_owned()]),
-    ]})
-    .to_string()
-}
-
-/// A key as an IAM resource pattern that matches itself only; one too long for the policy ends in `*`.
-fn literal(key: &str) -> String {
-    let mut pattern = String::new();
-    for c in key.chars() {
-        if pattern.len() > POLICY_KEY_LIMIT {
-            pattern.push('*');
-            break;
-        }
-        match c {
-            '*' | '?' | '$' => {
-                let _ = write!(pattern, "${{{c}}}");
-            }
-            c => pattern.push(c),
-        }
-    }
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn the_copy_source_is_encoded_and_the_version_id_is_not() {
-        assert_eq!(
-            copy_source("b", "a b+c%/é?.txt", Some("v.1")),
-            "b/a%20b%2Bc%25/%C3%A9%3F.txt?versionId=v.1"
-        );
-        assert_eq!(copy_source("b", "../x/./y/", None), "b/../x/./y/");
-    }
-
-    #[test]
-    fn a_key_with_pattern_characters_matches_only_itself() {
-        assert_eq!(literal("a*b?c$d"), "a${*}b${?}c${$}d");
-    }
-
-    proptest! {
-        #[test]
-        fn any_key_comes_back_from_its_copy_source(key in "\\PC{1,200}") {
-            let source = copy_source("b", &key, None);
-            prop_assert!(source.is_ascii());
-            let decoded: Vec<u8> = {
-                let bytes = source.as_bytes()[2..].to_vec();
-                let (mut out, mut i) = (Vec::new(), 0);
-                while i < bytes.len() {
-                    if bytes[i] == b'%' {
-                        out.push(u8::from_str_radix(std::str::from_utf8(&bytes[i + 1..i + 3]).unwrap(), 16).unwrap());
-                        i += 3;
-                    } else {
-                        out.push(bytes[i]);
-                        i += 1;
-                    }
-                }
-                out
-            };
-            prop_assert_eq!(decoded, key.as_bytes());
-        }
-
-        #[test]
-        fn the_session_policy_fits_for_any_key(key in "[\\PC*?$\"]{1,1024}") {
-            let object = ObjectVersion {
-                account: "111122223333".into(), bucket: "b".repeat(63), key, version_id: None, etag: "e".into(),
-            };
-            prop_assert!(session_policy(&object, &"q".repeat(63), &"c".repeat(64)).chars().count() <= 2_048);
-        }
-    }
 }
