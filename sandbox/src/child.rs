@@ -120,7 +120,7 @@ pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     }
     let path = directory.join(name);
     if !path.is_file() {
-        bail!("{} is missing: build it with `cargo build --bins`", path.display());
+        bail!("{} is missing: build it with `cargo build --workspace --all-targets`", path.display());
     }
     Ok(path)
 }

@@ -13,7 +13,7 @@ fn cordon(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         directory.pop();
     }
     let binary: PathBuf = directory.join("cordon");
-    assert!(binary.is_file(), "build it with `cargo build --workspace --bins`");
+    assert!(binary.is_file(), "build it with `cargo build --workspace --all-targets`");
     Command::new(binary).args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap()
 }
 

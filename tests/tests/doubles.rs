@@ -4,8 +4,6 @@
 //! the controls of a double take it for themselves meanwhile.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -58,7 +56,6 @@ fn shared() -> &'static Sandbox {
 }
 
 async fn start() -> Result<Sandbox> {
-    build_program()?;
     let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
     let config = sandbox.sdk_config().await;
     aws_sdk_macie2::Client::new(&config).enable_macie().send().await?;
@@ -71,20 +68,6 @@ async fn start() -> Result<Sandbox> {
         .await?;
     sandbox.slack().set_rate_limits(None);
     Ok(sandbox)
-}
-
-/// The sandbox starts its children through its own program, which cargo does not build for another package's tests.
-fn build_program() -> Result<()> {
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "cordon-sandbox", "--bins"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "the sandbox does not build");
-    let test = std::env::current_exe()?;
-    let program: Option<PathBuf> = test.parent().and_then(Path::parent).map(|d| d.join("cordon-sandbox"));
-    ensure!(program.is_some_and(|program| program.exists()), "the sandbox's program is not beside the tests");
-    Ok(())
 }
 
 /// The clients of a test.

@@ -19,21 +19,16 @@ use serde_json::{Value, json};
 /// Nothing listens there: RFC 863's port is below what systems give out.
 const CLOSED_PORT: &str = "http://127.0.0.1:9/simple";
 
-/// The program under test, built now: cargo does not build another package's programs for a test.
+/// The program under test.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "cordon-sandbox", "--bins"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.status().expect("cargo runs").success(), "the sandbox builds");
     let test = std::env::current_exe().expect("a path");
     let directory = test.parent().and_then(Path::parent).expect("deps lies in the profile's directory");
-    directory.join("cordon-sandbox")
+    let program = directory.join("cordon-sandbox");
+    assert!(program.is_file(), "build it with `cargo build --workspace --all-targets`");
+    program
 });
 
 async fn start() -> Result<Sandbox> {
-    LazyLock::force(&PROGRAM);
     Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Output {
 
 /// How far back the very first sweep looks.
 const FIRST: SignedDuration = SignedDuration::from_hours(24);
+/// How far each sweep looks back behind the last one: Macie may list a finding late.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 /// How long an event, and the run that it starts, are given.
 const GRACE: SignedDuration = SignedDuration::from_mins(2);
 
@@ -48,7 +50,7 @@ impl Activity for SweepFindings {
         let now = Timestamp::now();
         let swept = self.0.exposures.swept_until().await?.and_then(|until| until.parse::<Timestamp>().ok());
         let since = swept.unwrap_or(now - FIRST);
-        let ids = self.0.macie.findings_since(since).await?;
+        let ids = self.0.macie.findings_since(since - OVERLAP).await?;
         let mut output = Output { findings: ids.len(), started: 0 };
         for id in &ids {
             if self.0.cases.is_triaged(id).await? {
