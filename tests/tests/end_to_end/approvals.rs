@@ -242,3 +242,27 @@ fn a_case_that_opens_while_slack_is_away_is_posted_once_when_it_is_back() -> Res
         Ok(())
     })
 }
+
+#[test]
+fn a_question_that_nobody_saw_fails_instead_of_expiring() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let bucket = stage.bucket("never-asked").await?;
+        let object = stage.put(&bucket, "card.txt", "5163200000000008").await?;
+        stage.sandbox.slack().set_outage(Outage::OkFalse("channel_not_found".into()));
+        let run = stage.respond("Financial", &object).await?;
+        let ended = stage.ended(&run).await;
+        stage.sandbox.slack().set_outage(Outage::None);
+        let ended = ended?;
+        assert_eq!(ended.status.as_str(), "FAILED");
+        assert!(
+            ended.cause().unwrap_or_default().contains("Slack never took the message"),
+            "{:?}",
+            ended.cause()
+        );
+        stage.operators_told(run.rsplit(':').next().unwrap()).await?;
+        assert!(stage.is_there(&bucket, "card.txt").await?);
+        stage.shows(&bucket, "Failed.").await?;
+        Ok(())
+    })
+}

@@ -137,6 +137,8 @@ async fn execute(
         }
         () = abandon.cancelled() => Err(given_back()),
     };
+    // What is given back must not go on beside whoever takes it up.
+    drop(work);
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &result {
         Ok(_) => tracing::info!(duration_ms, "task done"),

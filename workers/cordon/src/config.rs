@@ -248,8 +248,12 @@ impl WorkerConfig {
 
     /// When a bucket that is looked at now, and still exposed, is looked at again; as [`time::stored`].
     pub fn next_due(&self) -> String {
-        let window = SignedDuration::try_from(self.reuse_window).unwrap_or(SignedDuration::MAX);
-        time::stored(Timestamp::now().saturating_add(window).expect("a span of time saturates"))
+        from_now(self.reuse_window)
+    }
+
+    /// When a round of asking that begins now ends; as [`time::stored`].
+    pub fn round_end(&self) -> String {
+        from_now(self.round)
     }
 
     /// Who reports to Security Hub.
@@ -261,6 +265,11 @@ impl WorkerConfig {
             analyzer_arn: self.analyzer_arn.clone(),
         }
     }
+}
+
+fn from_now(length: Duration) -> String {
+    let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    time::stored(Timestamp::now().saturating_add(length).expect("a span of time saturates"))
 }
 
 #[cfg(test)]

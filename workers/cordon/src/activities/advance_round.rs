@@ -2,7 +2,8 @@
 //!
 //! Input / output: run and case → `next`: `ask`, `decided` or `expired`.  Effects: the round's number, or the expiry.
 //! Idempotency: the round's end in the record says whether it is over; an expiry is written once.
-//! Errors: `AccessDenied`, `RequestRejected`.  Undo: none.
+//! Errors: `NotAuthorised` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
+//! Undo: none.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::{
     error::{Code, Error, Result},
 };
 
-pub(super) const TERMINAL: &[Code] = &[Code::AccessDenied, Code::RequestRejected];
+pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorised, Code::AccessDenied, Code::RequestRejected];
 
 /// See the module.
 pub(super) struct AdvanceRound(pub(super) Arc<Clients>);
@@ -44,6 +45,12 @@ impl Activity for AdvanceRound {
                 "The case of this run is no longer on record; somebody removed it.",
             )
         })?;
+        if case.execution_arn != input.execution_arn {
+            return Err(Error::terminal(
+                Code::NotAuthorised,
+                "The case belongs to a newer run, which takes care of it; this run ends here.",
+            ));
+        }
         if case.decision.is_some() {
             return Ok(Output { next: "decided" });
         }
@@ -56,9 +63,19 @@ impl Activity for AdvanceRound {
             let begun = self
                 .0
                 .cases
-                .begin_round(&case.case_id, &input.execution_arn, case.round + 1, &time::now())
+                .begin_round(&case.case_id, &input.execution_arn, case.round + 1, &self.0.config.round_end())
                 .await?;
             return Ok(Output { next: if begun.is_some() { "ask" } else { "decided" } });
+        }
+        if case.slack_ts.is_none() {
+            return Err(Error::terminal(
+                Code::NotAuthorised,
+                format!(
+                    "Nobody could decide: Slack never took the message for channel {}. The object stays where it is; mend \
+                     the channel or the token, and start the response again.",
+                    case.plan.channel
+                ),
+            ));
         }
         let expired = self.0.cases.expire(&case.case_id, &input.execution_arn).await?;
         Ok(Output { next: if expired.is_some() { "expired" } else { "decided" } })

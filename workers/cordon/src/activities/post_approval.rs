@@ -9,7 +9,6 @@
 use std::{sync::Arc, time::Duration};
 
 use activity_worker::{Activity, TaskContext};
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -49,11 +48,10 @@ impl Activity for PostApproval {
             return Ok(Output { posted: "no" });
         };
         let round = case.round.max(1);
-        let length = SignedDuration::try_from(self.0.config.round).unwrap_or(SignedDuration::MAX);
         let ends_at = match &case.round_ends_at {
             // The round that this very run has begun before it was repeated.
             Some(ends_at) if case.round == round && *ends_at > time::now() => ends_at.clone(),
-            _ => time::stored(Timestamp::now().saturating_add(length).expect("a span of time saturates")),
+            _ => self.0.config.round_end(),
         };
         let begun = self.0.cases.begin_round(&input.case_id, &input.execution_arn, round, &ends_at).await?;
         if begun.is_none() {

@@ -82,8 +82,8 @@ impl Activity for QuarantineObject {
         let versioning = mover.versioning(object).await?;
         let manifest_key = quarantine_key(&case, "manifest.json");
         let manifest = match mover.manifest(&manifest_key).await? {
-            Some(manifest) if manifest.source == *object => manifest,
-            Some(_) => {
+            Some(manifest) if manifest.source == *object && still_there(&mover, &manifest).await? => manifest,
+            Some(manifest) if manifest.source != *object => {
                 return Err(Error::terminal(
                     Code::RequestRejected,
                     format!(
@@ -91,7 +91,7 @@ impl Activity for QuarantineObject {
                     ),
                 ));
             }
-            None => {
+            _ => {
                 let manifest = copy(&mover, &case, versioning).await?;
                 mover.put_manifest(&manifest_key, &manifest).await?;
                 manifest
@@ -100,7 +100,7 @@ impl Activity for QuarantineObject {
         if context.is_cancelled() {
             return Err(Error::Retryable("the run no longer waits for this task".into()));
         }
-        remove(&mover, object, versioning).await?;
+        remove(&mover, object).await?;
         let older = attest(&mover, object).await?;
         Ok(Output {
             result: "quarantined",
@@ -112,6 +112,12 @@ impl Activity for QuarantineObject {
             quarantine_key: Some(manifest.quarantine.key),
         })
     }
+}
+
+/// Whether the copy that a manifest speaks of is where it says: an earlier attempt's word is not taken for it.
+async fn still_there(mover: &Mover, manifest: &Manifest) -> Result<bool> {
+    let copy = mover.head_copy(&manifest.quarantine.key).await?;
+    Ok(copy.is_some_and(|(size, _, _)| size == manifest.verification.size))
 }
 
 fn not_authorised(why: &str) -> Error {
@@ -197,7 +203,9 @@ async fn verified(
 
 /// Removes the source. A `null` version can be replaced by a PUT at any time, so it is only removed on condition of
 /// its ETag; a real version id names the same bytes for ever.
-async fn remove(mover: &Mover, object: &ObjectVersion, versioning: Versioning) -> Result<()> {
+async fn remove(mover: &Mover, object: &ObjectVersion) -> Result<()> {
+    // Asked again: a copy can take minutes, and versioning may have been suspended meanwhile.
+    let versioning = mover.versioning(object).await?;
     let unversioned = object.version_id.is_none() && versioning == Versioning::Never;
     let entries = mover.versions(object).await?;
     let id = object.version_id.as_deref().unwrap_or("null");
@@ -213,6 +221,13 @@ async fn remove(mover: &Mover, object: &ObjectVersion, versioning: Versioning) -
             Removed::Yes => Ok(()),
             Removed::Changed => Err(mover::changed(object)),
         };
+    }
+    if object.version_id.is_none() && versioning == Versioning::Suspended {
+        return Err(Error::terminal(
+            Code::RequestRejected,
+            "The object is the null version below a newer one in a bucket with suspended versioning; any PUT may replace \
+             it, and no condition guards its removal. It is complete in quarantine; remove the null version by hand.",
+        ));
     }
     if entry.is_latest && others(&entries, id) > 0 {
         // Without a marker the next older version would become current. If something newer has come on top in the

@@ -62,12 +62,32 @@ impl Activity for ReportExposures {
         let batch = &input.batch;
         let job = match batch.kind {
             BatchKind::Report => None,
-            BatchKind::Scan => Some(self.job(batch).await?),
+            BatchKind::Scan => match self.job(batch).await {
+                Ok(job) => Some(job),
+                Err(error) => {
+                    for bucket in &batch.buckets {
+                        self.0.exposures.release_bucket(&bucket.arn, &batch.cycle).await?;
+                    }
+                    return Err(error);
+                }
+            },
         };
         let problem = job.as_ref().and_then(|job| job.problem.clone());
         let mut exposures = 0;
+        let mut failure = None;
         for bucket in &batch.buckets {
-            exposures += usize::from(self.report(batch, bucket, job.as_ref()).await?);
+            match self.report(batch, bucket, job.as_ref()).await {
+                Ok(exposed) => exposures += usize::from(exposed),
+                Err(error) => {
+                    // One bucket's trouble is not the others': it stays due, and they are reported.
+                    tracing::error!(bucket.name = bucket.name, error.message = %error, "bucket not reported");
+                    self.0.exposures.release_bucket(&bucket.arn, &batch.cycle).await?;
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = failure {
+            return Err(error);
         }
         if let Some(problem) = problem {
             return Err(Error::terminal(
@@ -111,14 +131,16 @@ impl ReportExposures {
             Some(job) => Some(job.job_id.clone()),
             None => self.0.exposures.scan(&bucket.arn).await?.map(|scan| scan.job_id),
         };
-        let mut objects = Vec::new();
+        let (mut objects, mut unreadable) = (Vec::new(), 0);
         if let Some(job_id) = &scanned {
-            for finding in self.0.macie.findings_of_job(job_id, &bucket.name).await? {
+            let (findings, unread) = self.0.macie.findings_of_job(job_id, &bucket.name).await?;
+            unreadable = unread;
+            for finding in findings {
                 let case = self.0.cases.get(&finding.object.case_id()).await?;
                 objects.push(SensitiveObject::new(finding, case.as_ref()));
             }
         }
-        let complete = job.is_none_or(|job| job.problem.is_none());
+        let complete = unreadable == 0 && job.is_none_or(|job| job.problem.is_none());
         let exposure = Exposure::join(bucket, access, objects);
         self.tell(bucket, exposure.as_ref(), complete).await?;
         if let (Some(job), true) = (job, complete) {
@@ -130,6 +152,15 @@ impl ReportExposures {
             self.0.exposures.settle_bucket(bucket, &batch.cycle, next_due.as_deref()).await?;
         } else {
             self.0.exposures.release_bucket(&bucket.arn, &batch.cycle).await?;
+        }
+        if unreadable > 0 {
+            return Err(Error::terminal(
+                Code::ScanFailed,
+                format!(
+                    "{unreadable} Macie findings about {} cannot be read, so nothing is taken for clean. Look at them in Macie.",
+                    bucket.name
+                ),
+            ));
         }
         Ok(exposure.is_some())
     }

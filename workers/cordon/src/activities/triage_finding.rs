@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     clients::{Clients, macie::Known, mover::Versioning, sfn::Run, store::Claimed},
     domain::{
-        case::{Case, OutcomeResult},
+        case::{Case, OutcomeResult, Status},
         finding::{Finding, FindingEvent},
         plan::Plan,
         policy::{self, Disposition, Policy},
@@ -138,7 +138,9 @@ impl TriageFinding {
         if existing.execution_arn == case.execution_arn {
             return Ok(Output::of(&existing, name(existing.disposition)));
         }
-        let running = self.0.step_functions.run(&existing.execution_arn).await? == Run::Running;
+        // A closed case no longer answers anything, though its run may still be telling operators.
+        let running = existing.status == Status::Open
+            && self.0.step_functions.run(&existing.execution_arn, &existing.opened_at).await? == Run::Running;
         let there = !running && self.object_is_there(&case, &existing).await?;
         if existing.answers(case.disposition, running, there) {
             self.0.cases.join(&existing.case_id, &case.finding.id).await?;

@@ -98,12 +98,12 @@ impl Macie {
         self.list(criteria).await
     }
 
-    /// What a job found in a bucket. Findings that cannot be read are passed over with a log line, so that one of
-    /// them does not hide the others; they have a response of their own, which fails visibly.
+    /// What a job found in a bucket, and how many of its findings could not be read: one of them does not hide the
+    /// others, but the bucket is not known completely.
     ///
     /// # Errors
     /// As classified.
-    pub async fn findings_of_job(&self, job_id: &str, bucket: &str) -> Result<Vec<Finding>> {
+    pub async fn findings_of_job(&self, job_id: &str, bucket: &str) -> Result<(Vec<Finding>, usize)> {
         let eq = |value: &str| CriterionAdditionalProperties::builder().eq(value).build();
         let criteria = FindingCriteria::builder()
             .criterion("classificationDetails.jobId", eq(job_id))
@@ -129,7 +129,8 @@ impl Macie {
                 }
             }
         }
-        Ok(findings)
+        let unreadable = ids.len().saturating_sub(findings.len());
+        Ok((findings, unreadable))
     }
 
     async fn list(&self, criteria: FindingCriteria) -> Result<Vec<String>> {

@@ -77,11 +77,17 @@ impl Clients {
 
 /// What every AWS client starts from: credentials, Region and endpoint from the environment, five attempts a call.
 ///
-/// Stalled-stream protection is off: it ends calls that are slow by nature, long polls and large copies.
+/// An attempt may take a minute: a connection that died without a word must not stop a loop for ever. Polls and copies
+/// have limits of their own. Stalled-stream protection is off: it ends calls that are slow by nature.
 pub async fn aws_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(5)))
-        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_secs(60))
+                .build(),
+        )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await

@@ -6,12 +6,13 @@
 mod copy_source;
 mod session_policy;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
+    config::timeout::TimeoutConfig,
     error::ProvideErrorMetadata,
     operation::head_object::HeadObjectOutput,
     primitives::{ByteStream, DateTime, DateTimeFormat},
@@ -333,22 +334,34 @@ impl Mover {
             .expected_source_bucket_owner(&object.account)
             .metadata_directive(MetadataDirective::Copy)
             .tagging_directive(TaggingDirective::Copy)
-            .set_checksum_algorithm(source.checksum.clone());
+            .set_checksum_algorithm(source.checksum.clone())
+            .customize()
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(copy_timeout()));
         match call.send().await {
             Ok(copied) => Ok(copied.version_id),
             Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
                 (412, _) => Err(changed(object)),
-                (404, _) => Err(gone(object)),
+                (404, Some("NoSuchKey" | "NoSuchVersion")) => Err(gone(object)),
+                (404, code) => Err(Error::terminal(
+                    Code::RequestRejected,
+                    format!(
+                        "The copy to {} failed ({}); the object was not touched. Check that the quarantine bucket exists.",
+                        self.quarantine_bucket,
+                        code.unwrap_or("404")
+                    ),
+                )),
                 (_, Some("InvalidObjectState" | "ObjectNotInActiveTierError")) => Err(Error::terminal(
                     Code::ObjectArchived,
                     "The object is in an archive storage class. Restore it first (s3:RestoreObject), then start the response again.",
                 )),
-                (_, Some(code)) if code.starts_with("KMS.") => Err(Error::terminal(
-                    Code::UnsupportedEncryption,
-                    format!(
-                        "The KMS key of the object or of the quarantine bucket cannot be used ({code}). Allow the mover role in the key's policy."
-                    ),
-                )),
+                (400..=403, Some(code)) if code.starts_with("KMS.") && !code.contains("Throttl") => {
+                    Err(Error::terminal(
+                        Code::UnsupportedEncryption,
+                        format!(
+                            "The KMS key of the object or of the quarantine bucket cannot be used ({code}). Allow the mover role in the key's policy."
+                        ),
+                    ))
+                }
                 _ => Err(classify(&format!("s3:CopyObject from {}", object.bucket), error)),
             },
         }
@@ -465,6 +478,11 @@ impl Mover {
             Err(error) => Err(removal_error(object, error)),
         }
     }
+}
+
+/// S3 answers a copy when it is done, which takes minutes for the largest.
+fn copy_timeout() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3_600)).build()
 }
 
 fn removal_error(

@@ -11,8 +11,13 @@ use aws_sdk_sfn::{
     types::ExecutionStatus,
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::error::classify;
-use crate::error::Result;
+use crate::{domain::time, error::Result};
+
+/// `DescribeExecution` is eventually consistent.
+const LAG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Step Functions in one Region.
 #[derive(Clone, Debug)]
@@ -62,11 +67,12 @@ impl StepFunctions {
         }
     }
 
-    /// How a run stands; one that Step Functions no longer remembers (after 90 days) has ended.
+    /// How a run stands that began at `began_at` or before. One that Step Functions does not know has ended, unless it
+    /// is so young that the answer may lag behind.
     ///
     /// # Errors
     /// As classified.
-    pub async fn run(&self, execution_arn: &str) -> Result<Run> {
+    pub async fn run(&self, execution_arn: &str, began_at: &str) -> Result<Run> {
         match self.client.describe_execution().execution_arn(execution_arn).send().await {
             Ok(answer) if answer.status == ExecutionStatus::Running => Ok(Run::Running),
             // A redriven run is about to go on.
@@ -77,7 +83,8 @@ impl StepFunctions {
             )),
             Err(error) => match error.as_service_error() {
                 Some(DescribeExecutionError::ExecutionDoesNotExist(_)) => {
-                    Ok(Run::Ended("FORGOTTEN".into(), None))
+                    let young = began_at > time::stored(Timestamp::now() - LAG).as_str();
+                    Ok(if young { Run::Running } else { Run::Ended("FORGOTTEN".into(), None) })
                 }
                 _ => Err(classify("states:DescribeExecution", error)),
             },

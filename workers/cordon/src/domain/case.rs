@@ -233,6 +233,10 @@ impl Case {
     #[must_use]
     pub fn after(mut self, earlier: Case) -> Self {
         self.generation = earlier.generation + 1;
+        // A message that does not show how the last generation ended would keep its dead buttons: it becomes this one's.
+        if earlier.render_due.is_some() && earlier.plan.channel == self.plan.channel {
+            self.slack_ts = earlier.slack_ts;
+        }
         self.history = earlier.history;
         self.history.push(Past {
             generation: earlier.generation,
@@ -386,6 +390,15 @@ pub(crate) mod tests {
         assert_eq!(latest.generation, 26);
         assert_eq!(latest.history.len(), HISTORY);
         assert_eq!(latest.history.last().unwrap().generation, 25);
+    }
+
+    #[test]
+    fn a_message_that_does_not_show_its_end_is_taken_over_and_one_that_does_is_left() {
+        let mut earlier = case(Disposition::Review);
+        earlier.slack_ts = Some("1773222415.000100".into());
+        assert_eq!(case(Disposition::Review).after(earlier.clone()).slack_ts, None);
+        earlier.render_due = Some("due".into());
+        assert_eq!(case(Disposition::Review).after(earlier.clone()).slack_ts, earlier.slack_ts);
     }
 
     #[test]

@@ -58,7 +58,9 @@ async fn reconcile(clients: &Clients, case: &Case, running: &HashSet<String>) ->
     if running.contains(&case.execution_arn) || case.opened_at >= settled {
         return Ok(());
     }
-    if let Run::Ended(status, cause) = clients.step_functions.run(&case.execution_arn).await? {
+    if let Run::Ended(status, cause) =
+        clients.step_functions.run(&case.execution_arn, &case.opened_at).await?
+    {
         let why = cause.unwrap_or_else(|| "no cause is on record".into());
         let outcome = Outcome {
             result: OutcomeResult::Failed,

@@ -16,6 +16,8 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(250);
 /// A rendering that takes longer than this is taken over by another worker.
 const CLAIM: SignedDuration = SignedDuration::from_secs(60);
+/// Within the claim, so that no late answer overtakes another worker's.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// Until a message that Slack did not take is tried again.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
 
@@ -38,7 +40,8 @@ async fn pass(clients: &Clients) -> Result<()> {
 pub async fn render(clients: &Clients, case_id: &str) -> Result<bool> {
     let until = time::stored(Timestamp::now() + CLAIM);
     let Some(case) = clients.cases.claim_rendering(case_id, &until).await? else { return Ok(false) };
-    match show(clients, &case).await {
+    let shown = tokio::time::timeout(PATIENCE, show(clients, &case)).await;
+    match shown.unwrap_or_else(|_| Err(Failed::Slack(SlackError::Unreachable("no answer in time".into())))) {
         Ok(ts) => {
             clients.cases.rendered(&case, &ts).await?;
             Ok(true)
@@ -48,6 +51,10 @@ pub async fn render(clients: &Clients, case_id: &str) -> Result<bool> {
                 SlackError::RateLimited(wait) => SignedDuration::try_from(*wait).unwrap_or(RETRY),
                 SlackError::Unreachable(_) | SlackError::Refused { .. } => RETRY,
             };
+            if matches!(&error, SlackError::Refused { error, .. } if error == "message_not_found") {
+                // Somebody removed it: the case gets a new one.
+                clients.cases.forget_message(&case).await?;
+            }
             tracing::warn!(case.id = case_id, error.message = %error, "Slack does not show the case yet");
             let retry_at = time::stored(Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX));
             clients.cases.postpone_rendering(&case, &retry_at).await?;

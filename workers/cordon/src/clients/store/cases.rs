@@ -298,6 +298,20 @@ impl Cases {
         conditional(&self.table, done).await.map(|_| ())
     }
 
+    /// Forgets a message that is no longer in Slack.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn forget_message(&self, case: &Case) -> Result<()> {
+        let update = self
+            .update(&case.case_id)
+            .update_expression("REMOVE slack_ts, slack_intent_at")
+            .condition_expression("generation = :generation AND slack_ts = :ts")
+            .expression_attribute_values(":generation", to_value(&case.generation))
+            .expression_attribute_values(":ts", to_value(&case.slack_ts));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
     /// Gives a rendering back that did not succeed; it is due again at `retry_at`.
     ///
     /// # Errors
