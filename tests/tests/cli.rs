@@ -36,32 +36,45 @@ fn a_worker_without_settings_names_all_of_them_and_where_they_come_from() {
     let output = cordon(&["worker"], &[]);
     assert!(!output.status.success());
     let text = stderr(&output);
-    for says in ["CORDON_CASES_TABLE", "CORDON_MOVER_ROLE_ARN", "CORDON_SLACK_BOT_TOKEN", "Terraform"] {
+    for says in
+        ["AWS_REGION", "CORDON_CASES_TABLE", "CORDON_MOVER_ROLE_ARN", "CORDON_SLACK_BOT_TOKEN", "Terraform"]
+    {
         assert!(text.contains(says), "{says} is not in {text}");
     }
+}
+
+fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
+    let settings = [
+        ("AWS_REGION", "us-east-1"),
+        ("CORDON_ACCOUNT_ID", "111122223333"),
+        ("CORDON_CASES_TABLE", "cases"),
+        ("CORDON_SLACK_BOT_TOKEN", "token"),
+        ("CORDON_SLACK_SIGNING_SECRET", "secret"),
+        ("CORDON_SLACK_TEAM_ID", "T0"),
+        ("CORDON_SLACK_CHANNEL", "C0"),
+        ("CORDON_FALLBACK_APPROVERS", "U0"),
+        ("CORDON_GATEWAY_LISTEN", listen),
+    ];
+    cordon(&["gateway"], &[&settings, environment].concat())
 }
 
 #[test]
 fn a_gateway_on_a_taken_port_says_so() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = cordon(
-        &["gateway"],
-        &[
-            ("CORDON_ACCOUNT_ID", "111122223333"),
-            ("CORDON_CASES_TABLE", "cases"),
-            ("CORDON_SLACK_BOT_TOKEN", "token"),
-            ("CORDON_SLACK_SIGNING_SECRET", "secret"),
-            ("CORDON_SLACK_TEAM_ID", "T0"),
-            ("CORDON_SLACK_CHANNEL", "C0"),
-            ("CORDON_FALLBACK_APPROVERS", "U0"),
-            ("CORDON_GATEWAY_LISTEN", &address),
-            ("AWS_REGION", "us-east-1"),
-        ],
-    );
+    let output = gateway(&address, &[]);
     assert!(!output.status.success());
     let text = stderr(&output);
     assert!(text.contains(&address) && text.contains("CORDON_GATEWAY_LISTEN"), "{text}");
+}
+
+#[test]
+fn without_credentials_a_process_ends_at_once_and_says_so() {
+    let output = gateway("127.0.0.1:0", &[("AWS_EC2_METADATA_DISABLED", "true")]);
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.starts_with("cordon: no AWS credentials; give the task its role"), "{text}");
+    assert!(text.contains("AWS_EC2_METADATA_DISABLED"), "it says what was tried: {text}");
 }
 
 #[test]

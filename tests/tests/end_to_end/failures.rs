@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{BucketVersioningStatus, VersioningConfiguration},
+};
 use cordon::domain::case::{OutcomeResult, Status};
 use cordon_sandbox::{CallFilter, Fault, FaultKind};
 use cordon_tests::{ALICE, Stage, eventually, on_stage};
@@ -61,6 +64,43 @@ fn a_run_that_is_stopped_from_outside_closes_its_case() -> Result<()> {
         assert_eq!((case.status, case.outcome.unwrap().result), (Status::Closed, OutcomeResult::Failed));
         assert!(stage.is_there(&bucket, "card.txt").await?);
         stage.operators_told(run.rsplit(':').next().unwrap()).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_quarantine_bucket_that_is_gone_fails_the_run_with_a_sentence_and_leaves_the_object() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let quarantine = stage.deployment.output("quarantine_bucket")?;
+        let policy = stage.s3.get_bucket_policy().bucket(quarantine).send().await?.policy;
+        let listed = stage.s3.list_object_versions().bucket(quarantine).send().await?;
+        for version in listed.versions() {
+            stage
+                .s3
+                .delete_object()
+                .bucket(quarantine)
+                .set_key(version.key.clone())
+                .set_version_id(version.version_id.clone())
+                .send()
+                .await?;
+        }
+        stage.s3.delete_bucket().bucket(quarantine).send().await?;
+        let bucket = stage.bucket("no-quarantine").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        let run = stage.respond("Credentials", &object).await?;
+        let ended = stage.ended(&run).await;
+        stage.s3.create_bucket().bucket(quarantine).send().await?;
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        stage.s3.put_bucket_versioning().bucket(quarantine).versioning_configuration(enabled).send().await?;
+        stage.s3.put_bucket_policy().bucket(quarantine).set_policy(policy).send().await?;
+        let ended = ended?;
+        assert_eq!((ended.status.as_str(), ended.error()), ("FAILED", Some("RequestRejected")));
+        let cause = ended.cause().unwrap_or_default();
+        assert!(cause.contains(quarantine) && cause.contains("does not exist"), "{cause}");
+        assert!(stage.is_there(&bucket, "key.txt").await?);
+        stage.operators_told(run.rsplit(':').next().unwrap()).await?;
+        stage.shows(&bucket, "does not exist").await?;
         Ok(())
     })
 }

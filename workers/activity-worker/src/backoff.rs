@@ -4,24 +4,27 @@ use std::time::Duration;
 
 /// Delays that double up to a limit, each drawn at random below its bound, so that many workers do not retry in step.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     next: Duration,
     first: Duration,
     limit: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, limit: Duration) -> Self {
+    /// Delays from `first` to `limit`.
+    pub fn new(first: Duration, limit: Duration) -> Self {
         Self { next: first, first, limit }
     }
 
-    pub(crate) fn delay(&mut self) -> Duration {
+    /// The next delay: between half of its bound and the bound.
+    pub fn delay(&mut self) -> Duration {
         let bound = self.next;
         self.next = (self.next * 2).min(self.limit);
         bound.mul_f64(rand::random_range(0.5..1.0))
     }
 
-    pub(crate) fn reset(&mut self) {
+    /// Starts again from the first delay, after a success.
+    pub fn reset(&mut self) {
         self.next = self.first;
     }
 }

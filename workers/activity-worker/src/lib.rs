@@ -6,6 +6,7 @@
 //!
 //! - [`Activity`]: what a user implements, one type an activity.
 //! - [`Worker`]: polls for a set of activities until told to stop.
+//! - [`Backoff`]: the delays between polls that fail, for loops of a user's own.
 //! - [`TaskError`]: how an activity's error becomes the `error` and `cause` of `SendTaskFailure`.
 
 mod activity;
@@ -18,5 +19,6 @@ mod shutdown;
 mod worker;
 
 pub use activity::{Activity, TaskContext};
+pub use backoff::Backoff;
 pub use error::{INVALID_INPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
 pub use worker::{Worker, WorkerSettings};

@@ -19,6 +19,8 @@ pub struct ConfigError(Vec<String>);
 /// What worker and gateway share.
 #[derive(Clone, Debug)]
 pub struct Common {
+    /// The Region that Cordon runs in; everything that is joined lies in one.
+    pub region: String,
     /// The account that Cordon runs in.
     pub account: String,
     /// The `cases` table.
@@ -138,6 +140,7 @@ impl Reader<'_> {
             users.iter().all(|user| !user.is_empty()).then_some(users)
         };
         Common {
+            region: self.required("AWS_REGION", "the Region that Cordon runs in, like eu-central-1"),
             account: self.parsed(
                 "CORDON_ACCOUNT_ID",
                 "an account id of 12 digits",
@@ -241,11 +244,6 @@ impl GatewayConfig {
 }
 
 impl WorkerConfig {
-    /// The Region, which is the analyzer's: everything that is joined lies in one.
-    pub fn region(&self) -> &str {
-        self.analyzer_arn.split(':').nth(3).unwrap_or_default()
-    }
-
     /// When a bucket that is looked at now, and still exposed, is looked at again; as [`time::stored`].
     pub fn next_due(&self) -> String {
         from_now(self.reuse_window)
@@ -260,7 +258,7 @@ impl WorkerConfig {
     pub fn reporter(&self) -> Reporter {
         Reporter {
             account: self.common.account.clone(),
-            region: self.region().to_owned(),
+            region: self.common.region.clone(),
             company: self.company.clone(),
             analyzer_arn: self.analyzer_arn.clone(),
         }
@@ -280,6 +278,7 @@ mod tests {
     fn every_missing_setting_is_named_at_once() {
         let error = WorkerConfig::read(&HashMap::new()).unwrap_err().to_string();
         for key in [
+            "AWS_REGION",
             "CORDON_ACCOUNT_ID",
             "CORDON_MOVER_ROLE_ARN",
             "CORDON_SLACK_BOT_TOKEN",

@@ -21,7 +21,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let config = WorkerConfig::read(&super::environment())?;
     telemetry::init();
     let stop = Worker::stop_on_signals()?;
-    let aws = clients::aws_config().await;
+    let aws = clients::aws_config(&config.common.region).await?;
     let settings = WorkerSettings {
         arn_prefix: config.activity_arn_prefix.clone(),
         name: format!("cordon-{}", std::process::id()),

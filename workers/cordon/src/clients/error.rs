@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::{
     config::http::HttpResponse,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
 };
 
 use crate::error::{Code, Error};
@@ -46,10 +46,7 @@ where
 {
     let status = status(&error);
     let Some(service) = error.as_service_error() else {
-        return Error::Retryable(format!(
-            "{operation} did not get an answer: {}",
-            DisplayErrorContext(&error)
-        ));
+        return Error::Retryable(format!("{operation} did not get an answer: {}", chain(&error)));
     };
     let code = service.code().unwrap_or_default();
     let message = service.message().unwrap_or("no further message");
@@ -71,6 +68,14 @@ where
             "AWS rejected {operation} ({status} {code}: {message}). If the settings are right, please report this."
         ),
     )
+}
+
+/// The error and its causes in one line, without the `Debug` text that the SDK's own display of causes appends.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// The HTTP status of an answer, 0 without one.

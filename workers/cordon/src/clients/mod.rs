@@ -14,7 +14,9 @@ pub mod store;
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use anyhow::Context;
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
 
 use crate::config::WorkerConfig;
@@ -75,12 +77,16 @@ impl Clients {
     }
 }
 
-/// What every AWS client starts from: credentials, Region and endpoint from the environment, five attempts a call.
+/// What every AWS client starts from: credentials and endpoint from the environment, five attempts a call.
 ///
 /// An attempt may take a minute: a connection that died without a word must not stop a loop for ever. Polls and copies
 /// have limits of their own. Stalled-stream protection is off: it ends calls that are slow by nature.
-pub async fn aws_config() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
+///
+/// # Errors
+/// When there are no credentials.
+pub async fn aws_config(region: &str) -> anyhow::Result<SdkConfig> {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
         .retry_config(RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(5)))
         .timeout_config(
             TimeoutConfig::builder()
@@ -90,5 +96,10 @@ pub async fn aws_config() -> SdkConfig {
         )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
-        .await
+        .await;
+    let credentials = config.credentials_provider().context("the AWS SDK has no credentials provider")?;
+    credentials.provide_credentials().await.context(
+        "no AWS credentials; give the task its role (ECS), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )?;
+    Ok(config)
 }

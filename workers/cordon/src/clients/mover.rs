@@ -342,14 +342,7 @@ impl Mover {
             Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
                 (412, _) => Err(changed(object)),
                 (404, Some("NoSuchKey" | "NoSuchVersion")) => Err(gone(object)),
-                (404, code) => Err(Error::terminal(
-                    Code::RequestRejected,
-                    format!(
-                        "The copy to {} failed ({}); the object was not touched. Check that the quarantine bucket exists.",
-                        self.quarantine_bucket,
-                        code.unwrap_or("404")
-                    ),
-                )),
+                (404, _) => Err(self.no_quarantine_bucket()),
                 (_, Some("InvalidObjectState" | "ObjectNotInActiveTierError")) => Err(Error::terminal(
                     Code::ObjectArchived,
                     "The object is in an archive storage class. Restore it first (s3:RestoreObject), then start the response again.",
@@ -406,6 +399,9 @@ impl Mover {
             .expected_bucket_owner(&self.account);
         let object = match call.send().await {
             Ok(object) => object,
+            Err(error) if error.as_service_error().and_then(|e| e.code()) == Some("NoSuchBucket") => {
+                return Err(self.no_quarantine_bucket());
+            }
             Err(error) if status(&error) == 404 => return Ok(None),
             Err(error) => return Err(classify("s3:GetObject of a manifest", error)),
         };
@@ -419,6 +415,16 @@ impl Mover {
                 format!("The manifest {key} in the quarantine bucket cannot be read ({error}). Compare its versions; the object was not touched."),
             )
         })
+    }
+
+    fn no_quarantine_bucket(&self) -> Error {
+        Error::terminal(
+            Code::RequestRejected,
+            format!(
+                "The quarantine bucket {} does not exist; the object was not touched. Apply the Terraform again.",
+                self.quarantine_bucket
+            ),
+        )
     }
 
     /// Writes the manifest at `key`.

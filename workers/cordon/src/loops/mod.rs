@@ -7,22 +7,35 @@ pub mod scan_watcher;
 
 use std::time::Duration;
 
+use activity_worker::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 
-/// Runs `pass` until stopped, `pause` apart; a pass that fails is logged, and the next one tries again.
+/// The longest pause after passes that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Runs `pass` until stopped, `pause` apart; a pass that fails is logged, and the next one tries again, later each time.
 async fn every<F, P>(name: &'static str, pause: Duration, stop: CancellationToken, pass: F)
 where
     F: Fn() -> P,
     P: Future<Output = Result<()>>,
 {
+    let mut backoff = Backoff::new(pause.max(Duration::from_secs(1)), LONGEST_PAUSE);
     loop {
-        if let Err(error) = pass().await {
-            tracing::warn!(r#loop = name, error.message = %error, "pass failed");
-        }
+        let next = match pass().await {
+            Ok(()) => {
+                backoff.reset();
+                pause
+            }
+            Err(error) => {
+                let next = backoff.delay();
+                tracing::warn!(r#loop = name, error.message = %error, retry_in = ?next, "pass failed");
+                next
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(next) => {}
             () = stop.cancelled() => return,
         }
     }
