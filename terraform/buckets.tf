@@ -61,6 +61,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
+# Nothing here ever expires: what is in quarantine is evidence, old versions and all, and only the purger ends it.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = aws_s3_bucket.this
 
@@ -128,12 +129,31 @@ data "aws_iam_policy_document" "quarantine_bucket" {
 
   # Administrators included: what is in quarantine was taken out of everybody's reach, and what is found there is evidence.
   statement {
-    sid    = "OnlyTheMoverReadsAndWrites"
+    sid       = "OnlyMoverRestorerAndInvestigatorRead"
+    effect    = "Deny"
+    actions   = ["s3:GetObject*"]                             # Every way of reading an object: versions, attributes, tags, torrents.
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every object of this bucket.
+
+    principals {
+      type        = "*" # Refused to everybody but those named in the condition.
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:PrincipalArn"
+      values   = concat([aws_iam_role.mover.arn, aws_iam_role.restorer.arn], aws_iam_role.investigator[*].arn)
+    }
+  }
+
+  statement {
+    sid    = "OnlyTheMoverWrites"
     effect = "Deny"
 
     actions = [
-      "s3:GetObject*", # Every way of reading an object: versions, attributes, tags, torrents.
-      "s3:PutObject*", # Every way of writing one: contents, tags, ACLs, retention.
+      "s3:AbortMultipartUpload",
+      "s3:PutObject*", # Every way of writing an object: contents, tags, ACLs, retention.
+      "s3:ReplicateObject",
     ]
 
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every object of this bucket.
@@ -147,6 +167,28 @@ data "aws_iam_policy_document" "quarantine_bucket" {
       test     = "ArnNotEquals"
       variable = "aws:PrincipalArn"
       values   = [aws_iam_role.mover.arn]
+    }
+  }
+
+  statement {
+    sid       = "OnlyThePurgerDeletes"
+    effect    = "Deny"
+    actions   = ["s3:DeleteObject*"]                          # Every way of removing: objects, versions, their tags.
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every object of this bucket.
+
+    principals {
+      type        = "*" # Refused to everybody but the one named in the condition; without purgers, to everybody.
+      identifiers = ["*"]
+    }
+
+    dynamic "condition" {
+      for_each = aws_iam_role.purger
+
+      content {
+        test     = "ArnNotEquals"
+        variable = "aws:PrincipalArn"
+        values   = [condition.value.arn]
+      }
     }
   }
 }

@@ -124,6 +124,23 @@ data "aws_iam_policy_document" "quarantine_key" {
       values   = [local.kms_via_service["s3"]]
     }
   }
+
+  statement {
+    sid       = "RestorerAndInvestigatorRead"
+    actions   = ["kms:Decrypt"]
+    resources = ["*"] # In a key policy the star is the key itself.
+
+    principals {
+      type        = "AWS"
+      identifiers = concat([aws_iam_role.restorer.arn], aws_iam_role.investigator[*].arn)
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["s3"]]
+    }
+  }
 }
 
 resource "aws_kms_key" "quarantine" {

@@ -16,6 +16,8 @@ locals {
     "post_approval",
     "advance_round",
     "quarantine_object",
+    "rescan_object",
+    "restore_object",
     "report_outcome",
     "record_access_finding",
     "sync_access_findings",
@@ -26,7 +28,7 @@ locals {
     "close_cycle",
   ])
 
-  state_machines = toset(["finding_response", "access_finding_intake", "exposure_cycle"])
+  state_machines = toset(["finding_response", "access_finding_intake", "exposure_cycle", "object_restore"])
 
   # Written out instead of read from the resources where a reference would close a circle:
   # a role trusts its state machine by ARN, and the state machine names its role.
@@ -34,7 +36,7 @@ locals {
   state_machine_arns = { for stem in local.state_machines : stem => "${local.states_arn}:stateMachine:${var.name_prefix}-${stem}" }
   event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs" }
   event_rule_arns    = { for key, name in local.event_rules : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name_prefix}-${name}" }
-  finding_run_arns   = "${local.states_arn}:execution:${var.name_prefix}-finding_response:*"
+  move_run_arns      = [for stem in ["finding_response", "object_restore"] : "${local.states_arn}:execution:${var.name_prefix}-${stem}:*"]
   security_hub_arn   = "arn:${local.partition}:securityhub:${local.region}:${local.account}"
   default_event_bus  = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
   log_group_prefix   = "/aws/vendedlogs/states/${var.name_prefix}-"

@@ -21,7 +21,9 @@ output "worker_environment" {
     CORDON_EXPOSURES_TABLE            = aws_dynamodb_table.exposures.name
     CORDON_FINDING_RESPONSE_ARN       = aws_sfn_state_machine.this["finding_response"].arn
     CORDON_MOVER_ROLE_ARN             = aws_iam_role.mover.arn
+    CORDON_OBJECT_RESTORE_ARN         = aws_sfn_state_machine.this["object_restore"].arn
     CORDON_QUARANTINE_BUCKET          = aws_s3_bucket.this["quarantine"].bucket
+    CORDON_RESTORER_ROLE_ARN          = aws_iam_role.restorer.arn
     CORDON_REUSE_WINDOW_SECONDS       = tostring(var.reuse_window_seconds)
     CORDON_ROUND_SECONDS              = tostring(var.round_seconds)
     CORDON_SCAN_TIMEOUT_SECONDS       = tostring(var.scan_timeout_seconds)
@@ -30,7 +32,23 @@ output "worker_environment" {
 
 output "gateway_environment" {
   description = "Settings of `cordon gateway`, as environment variables."
-  value       = tomap(local.shared_environment)
+  value = tomap(merge(local.shared_environment, {
+    CORDON_OBJECT_RESTORE_ARN = aws_sfn_state_machine.this["object_restore"].arn
+  }))
+}
+
+output "operator_environment" {
+  description = "Settings of `cordon restore`, `pause`, `resume` and `quarantine` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
+  value = tomap(merge(
+    {
+      CORDON_ACCOUNT_ID         = local.account
+      CORDON_CASES_TABLE        = aws_dynamodb_table.cases.name
+      CORDON_OBJECT_RESTORE_ARN = aws_sfn_state_machine.this["object_restore"].arn
+      CORDON_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
+    },
+    { for role in aws_iam_role.investigator : "CORDON_INVESTIGATOR_ROLE_ARN" => role.arn },
+    { for role in aws_iam_role.purger : "CORDON_PURGER_ROLE_ARN" => role.arn },
+  ))
 }
 
 output "worker_secrets" {
@@ -59,8 +77,18 @@ output "gateway_role_name" {
 }
 
 output "mover_role_name" {
-  description = "Role under which objects are moved."
+  description = "Role under which objects are moved into quarantine."
   value       = aws_iam_role.mover.name
+}
+
+output "restorer_role_name" {
+  description = "Role under which objects are put back."
+  value       = aws_iam_role.restorer.name
+}
+
+output "operator_policy_arn" {
+  description = "Policy to attach to the people who may restore, pause and resume."
+  value       = aws_iam_policy.operator.arn
 }
 
 output "slack_secret_arn" {

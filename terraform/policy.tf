@@ -2,7 +2,7 @@
 resource "aws_s3_object" "policy" {
   bucket       = aws_s3_bucket_versioning.this["state"].bucket
   key          = local.policy_key
-  content      = jsonencode(var.policy)
+  content      = jsonencode(local.policy)
   content_type = "application/json"
 
   depends_on = [aws_s3_bucket_server_side_encryption_configuration.this]

@@ -1,6 +1,6 @@
 data "aws_iam_policy_document" "gateway" {
   statement {
-    sid       = "RecordVotes"
+    sid       = "RecordVotesAndRequests"
     actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.cases.arn]
   }
@@ -24,6 +24,12 @@ data "aws_iam_policy_document" "gateway" {
   }
 
   statement {
+    sid       = "StartRestores"
+    actions   = ["states:StartExecution"]
+    resources = [aws_sfn_state_machine.this["object_restore"].arn]
+  }
+
+  statement {
     sid       = "WakeRuns"
     actions   = ["states:SendTaskSuccess"]
     resources = ["*"] # The call knows no resource: the task token is what it authorises by.
@@ -32,7 +38,7 @@ data "aws_iam_policy_document" "gateway" {
 
 resource "aws_iam_role" "gateway" {
   name               = "${var.name_prefix}-gateway"
-  description        = "Task role of Cordon's gateway, which faces the internet: it records votes and wakes runs, and can touch no object."
+  description        = "Task role of Cordon's gateway, which faces the internet: it records votes and restore requests, starts and wakes runs, and can touch no object."
   assume_role_policy = data.aws_iam_policy_document.task_trust.json
 }
 

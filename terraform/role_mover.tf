@@ -1,5 +1,5 @@
-# The one role that touches other people's objects. The worker assumes it for one object at a time, with a session
-# policy that leaves of all this only that bucket and key.
+# The role that takes objects into quarantine: it reads and removes at the source, and writes there never. The worker
+# assumes it for one object at a time, with a session policy that leaves of all this only that bucket and key.
 data "aws_iam_policy_document" "mover_trust" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -68,8 +68,11 @@ data "aws_iam_policy_document" "mover" {
   statement {
     sid = "WriteAndVerifyInQuarantine"
 
+    # Creating, filling and completing a multipart upload is s3:PutObject too.
     actions = [
+      "s3:AbortMultipartUpload",
       "s3:GetObject",
+      "s3:ListMultipartUploadParts",
       "s3:PutObject",
       "s3:PutObjectTagging",
     ]
@@ -77,9 +80,10 @@ data "aws_iam_policy_document" "mover" {
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
   }
 
+  # The first tells missing copies from forbidden ones, the second finds the upload of a worker that was killed.
   statement {
-    sid       = "TellMissingCopiesFromForbidden"
-    actions   = ["s3:ListBucket"]
+    sid       = "FindCopiesAndUploads"
+    actions   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
     resources = [aws_s3_bucket.this["quarantine"].arn]
   }
 

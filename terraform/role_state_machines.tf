@@ -39,6 +39,7 @@ resource "aws_iam_role_policy" "state_machine" {
     access_finding_intake = data.aws_iam_policy_document.access_finding_intake.json
     exposure_cycle        = data.aws_iam_policy_document.exposure_cycle.json
     finding_response      = data.aws_iam_policy_document.finding_response.json
+    object_restore        = data.aws_iam_policy_document.object_restore.json
   }
 
   name   = "run"
@@ -92,8 +93,30 @@ data "aws_iam_policy_document" "finding_response" {
   source_policy_documents = [data.aws_iam_policy_document.every_state_machine.json]
 
   statement {
-    sid       = "AwaitAndReadDecision"
+    sid       = "AwaitAndReadDecisionAndAwaitResume"
     actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.cases.arn]
+  }
+
+  statement {
+    sid       = "OpenEncryptedRecords"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.data.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["dynamodb"]]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "object_restore" {
+  source_policy_documents = [data.aws_iam_policy_document.every_state_machine.json]
+
+  statement {
+    sid       = "AwaitResume"
+    actions   = ["dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.cases.arn]
   }
 

@@ -36,15 +36,15 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid       = "StartResponses"
+    sid       = "StartResponsesAndRestores"
     actions   = ["states:StartExecution"]
-    resources = [aws_sfn_state_machine.this["finding_response"].arn]
+    resources = [aws_sfn_state_machine.this["finding_response"].arn, aws_sfn_state_machine.this["object_restore"].arn]
   }
 
   statement {
-    sid       = "SeeWhetherResponsesStillRun"
+    sid       = "SeeWhetherTheyStillRun"
     actions   = ["states:DescribeExecution"]
-    resources = [local.finding_run_arns] # Every run of this one machine.
+    resources = local.move_run_arns # Every run of these two machines.
   }
 
   statement {
@@ -152,15 +152,15 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid       = "ActAsMover"
+    sid       = "ActAsMoverOrRestorer"
     actions   = ["sts:AssumeRole"]
-    resources = [aws_iam_role.mover.arn]
+    resources = [aws_iam_role.mover.arn, aws_iam_role.restorer.arn]
   }
 }
 
 resource "aws_iam_role" "worker" {
   name               = "${var.name_prefix}-worker"
-  description        = "Task role of Cordon's worker. It touches no object of any bucket but Cordon's own: for that it becomes the mover."
+  description        = "Task role of Cordon's worker. It touches no object of any bucket but Cordon's own: for that it becomes the mover or the restorer."
   assume_role_policy = data.aws_iam_policy_document.task_trust.json
 }
 

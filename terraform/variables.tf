@@ -9,6 +9,24 @@ variable "name_prefix" {
   }
 }
 
+locals {
+  # The policy as it is written. What is not set is left out: a worker refuses members that it does not know, and one of
+  # an earlier release must be able to read a policy that uses nothing new.
+  policy_members = merge(var.policy, {
+    rules = [for rule in var.policy.rules : { for member, value in rule : member => value if value != null }]
+  })
+  policy = { for member, value in local.policy_members : member => value if value != null }
+
+  # Every sensitive-data finding type of Macie.
+  finding_types = [
+    "SensitiveData:S3Object/Credentials",
+    "SensitiveData:S3Object/CustomIdentifier",
+    "SensitiveData:S3Object/Financial",
+    "SensitiveData:S3Object/Multiple",
+    "SensitiveData:S3Object/Personal",
+  ]
+}
+
 variable "policy" {
   description = "What is done with a finding. Rules are read in order and the first match wins; a finding that no rule matches is reviewed by the fallback approvers."
   type = object({
@@ -22,7 +40,13 @@ variable "policy" {
       approvers        = optional(object({ users = optional(list(string), []) }), {})
       rounds           = optional(number, 1)
       channel          = optional(string)
+      versions         = optional(string)
+      verify           = optional(string)
+      after_restore    = optional(string)
     })), [])
+    max_automatic_per_hour            = optional(number)
+    max_automatic_per_bucket_per_hour = optional(number)
+    restorers                         = optional(object({ users = optional(list(string), []) }))
   })
   default  = {}
   nullable = false
@@ -34,12 +58,12 @@ variable "policy" {
 
   validation {
     condition     = length(distinct(var.policy.rules[*].name)) == length(var.policy.rules)
-    error_message = "policy.rules must have distinct names: a case records the rule that decided it."
+    error_message = "policy.rules[*].name must be distinct: a case records the rule that decided it."
   }
 
   validation {
     condition     = alltrue([for rule in var.policy.rules : can(regex("^[a-z0-9][a-z0-9_-]{0,63}$", rule.name))])
-    error_message = "policy.rules[*].name must be 1 to 64 lower-case letters, digits, hyphens or underscores."
+    error_message = "policy.rules[*].name must be 1 to 64 lower-case letters, digits, hyphens or underscores, the first a letter or digit."
   }
 
   validation {
@@ -53,16 +77,12 @@ variable "policy" {
   }
 
   validation {
-    condition = alltrue(flatten([for rule in var.policy.rules : [for pattern in rule.finding_types :
-      can(regex("[*?]", pattern)) || contains([
-        "SensitiveData:S3Object/Credentials",
-        "SensitiveData:S3Object/CustomIdentifier",
-        "SensitiveData:S3Object/Financial",
-        "SensitiveData:S3Object/Multiple",
-        "SensitiveData:S3Object/Personal",
-      ], pattern)
+    condition = alltrue(flatten([for rule in var.policy.rules : [for glob in rule.finding_types :
+      can(regex("^[A-Za-z0-9:/*?]+$", glob)) && anytrue([for type in local.finding_types :
+        can(regex("^${replace(replace(glob, "*", ".*"), "?", ".")}$", type))
+      ])
     ]]))
-    error_message = "policy.rules[*].finding_types must be sensitive-data finding types of Macie (such as SensitiveData:S3Object/Financial) or globs: any other word would never match."
+    error_message = "policy.rules[*].finding_types must be sensitive-data finding types of Macie (such as SensitiveData:S3Object/Financial), or globs of them with * and ?: anything else would never match."
   }
 
   validation {
@@ -72,7 +92,7 @@ variable "policy" {
 
   validation {
     condition     = alltrue(flatten([for rule in var.policy.rules : [for bucket in rule.buckets : can(regex("^[a-z0-9.*?-]{1,63}$", bucket))]]))
-    error_message = "policy.rules[*].buckets must be bucket names or globs of them."
+    error_message = "policy.rules[*].buckets must be bucket names (no ARNs), or globs of them with * and ?."
   }
 
   validation {
@@ -92,12 +112,54 @@ variable "policy" {
 
   validation {
     condition     = alltrue([for rule in var.policy.rules : rule.disposition != "review" || length(rule.approvers.users) > 0])
-    error_message = "A rule with disposition review must name at least one approver in approvers.users."
+    error_message = "policy.rules[*] must name at least one approver in approvers.users when its disposition is review."
   }
 
   validation {
     condition     = alltrue([for rule in var.policy.rules : rule.disposition != "ignore" || (length(rule.approvers.users) == 0 && rule.rounds == 1 && rule.channel == null)])
-    error_message = "A rule with disposition ignore asks nobody: it must not set approvers, rounds or channel."
+    error_message = "policy.rules[*] must not set approvers, rounds or channel when its disposition is ignore, which asks nobody."
+  }
+
+  validation {
+    condition     = alltrue([for word in flatten([for rule in var.policy.rules : rule.versions[*]]) : contains(["reported", "all"], word)])
+    error_message = "policy.rules[*].versions must be reported or all."
+  }
+
+  validation {
+    condition     = alltrue([for word in flatten([for rule in var.policy.rules : rule.verify[*]]) : contains(["standard", "full"], word)])
+    error_message = "policy.rules[*].verify must be standard or full."
+  }
+
+  validation {
+    condition     = alltrue([for word in flatten([for rule in var.policy.rules : rule.after_restore[*]]) : contains(["join", "ask"], word)])
+    error_message = "policy.rules[*].after_restore must be join or ask."
+  }
+
+  validation {
+    condition     = alltrue([for moves in var.policy.max_automatic_per_hour[*] : moves >= 0 && moves <= 1000000 && floor(moves) == moves])
+    error_message = "policy.max_automatic_per_hour must be a whole number from 0 to 1000000."
+  }
+
+  validation {
+    condition     = alltrue([for moves in var.policy.max_automatic_per_bucket_per_hour[*] : moves >= 0 && moves <= 1000000 && floor(moves) == moves])
+    error_message = "policy.max_automatic_per_bucket_per_hour must be a whole number from 0 to 1000000."
+  }
+
+  validation {
+    condition     = alltrue([for user in flatten(var.policy.restorers[*].users) : can(regex("^[UW][A-Z0-9]{2,}$", user))])
+    error_message = "policy.restorers.users must be Slack user ids (U… or W…), not names: names can be taken over."
+  }
+
+  validation {
+    condition = !anytrue([for index, rule in var.policy.rules :
+      index < length(var.policy.rules) - 1
+      && rule.minimum_severity == "Low"
+      && anytrue([for glob in rule.finding_types : alltrue([for type in local.finding_types :
+        can(regex("^${replace(replace(glob, "*", ".*"), "?", ".")}$", type))
+      ])])
+      && anytrue([for glob in rule.buckets : can(regex("^\\*+$", glob))])
+    ])
+    error_message = "policy.rules[*] must not follow a rule that matches everything: it would never be reached."
   }
 }
 
@@ -128,6 +190,30 @@ variable "fallback_approvers" {
   validation {
     condition     = length(var.fallback_approvers) > 0 && alltrue([for user in var.fallback_approvers : can(regex("^[UW][A-Z0-9]{2,}$", user))])
     error_message = "fallback_approvers must name at least one Slack user id (U… or W…)."
+  }
+}
+
+variable "investigators" {
+  description = "IAM users and roles who may read what is in quarantine, by way of the investigator role. Without any there is no such role."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for principal in var.investigators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
+    error_message = "investigators must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
+  }
+}
+
+variable "purgers" {
+  description = "IAM users and roles who may remove what is in quarantine for good, by way of the purger role. Without any there is no such role, and nobody can."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for principal in var.purgers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
+    error_message = "purgers must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
   }
 }
 

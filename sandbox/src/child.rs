@@ -86,6 +86,18 @@ impl Child {
         self.tether.wait().await.with_context(|| format!("cannot wait for the {}", self.name))
     }
 
+    /// Completes when it has ended by itself, and says so with the end of its log.
+    pub(crate) async fn ended(&mut self) -> String {
+        let status = self.wait().await;
+        let status = status.map_or_else(|error| format!("{error:#}"), |status| status.to_string());
+        format!(
+            "the {} ended ({status}); the end of its log ({}):\n{}",
+            self.name,
+            self.log.display(),
+            self.end_of_log()
+        )
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> anyhow::Result<bool> {
         let status =

@@ -10,11 +10,12 @@ use aws_config::{
 };
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_s3::config::ResponseChecksumValidation;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::child::{Child, last_lines};
-use crate::python;
+use crate::{loopback, python};
 
 /// The account that the sandbox plays: its number is also the access key of its root user.
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -76,7 +77,7 @@ impl Emulator {
         let scratch = run_dir.join("tmp");
         std::fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
         let log = run_dir.join("emulator.log");
-        let http = reqwest::Client::builder().no_proxy().build().context("cannot build an HTTP client")?;
+        let http = loopback::http();
 
         // The port is free when it is chosen and may be taken a moment later: that is worth another attempt.
         let mut attempts_left = 3;
@@ -101,7 +102,11 @@ impl Emulator {
         };
 
         let config = root_config(&endpoint);
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(true)
+            // The SDK warns of every multipart object, whose checksum it cannot validate.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
         let emulator = Emulator {
             s3: aws_sdk_s3::Client::from_conf(s3),
             events: aws_sdk_eventbridge::Client::new(&config),
@@ -220,6 +225,7 @@ pub(crate) fn root_config(endpoint: &str) -> SdkConfig {
         .region(Region::new(REGION))
         .credentials_provider(SharedCredentialsProvider::new(root))
         .endpoint_url(endpoint)
+        .http_client(loopback::sdk_http())
         // Long polls and large copies are silent for a while without being stalled.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build()

@@ -19,6 +19,7 @@ use crate::emulator::{ACCOUNT, Emulator, REGION, root_config};
 use crate::front_door::FrontDoor;
 use crate::front_door::calls::Calls;
 use crate::front_door::faults::Faults;
+use crate::front_door::tap::{Meeting, Tap, TappedCall};
 use crate::run_directory::RunDirectory;
 use crate::slack::Slack;
 
@@ -64,8 +65,9 @@ impl Sandbox {
     /// Starts everything and returns when it answers. The ports are taken first, so that a taken one is told before
     /// anything slow begins.
     pub async fn start(options: Options) -> anyhow::Result<Sandbox> {
-        let (listener, endpoint) = listen(options.port, "--port").await?;
-        let (slack_listener, slack_url) = listen(options.slack_port, "--slack-port").await?;
+        let (listener, endpoint) = listen(options.port, "--port (PORT= for make)").await?;
+        let (slack_listener, slack_url) =
+            listen(options.slack_port, "--slack-port (SLACK_PORT= for make)").await?;
 
         let data_dir = std::path::absolute(&options.data_dir)
             .with_context(|| format!("{} is no directory", options.data_dir.display()))?;
@@ -145,10 +147,37 @@ impl Sandbox {
         .into()
     }
 
+    /// Where everything is and what another shell needs to use it, for people to read.
+    pub(crate) fn directions(&self) -> String {
+        let exports: String =
+            self.environment().iter().map(|(name, value)| format!("  export {name}={value}\n")).collect();
+        format!(
+            "\x20 AWS    {endpoint}   account {ACCOUNT}, {REGION}\n\
+             \x20 Slack  {}/\n\
+             \x20 Logs   {}\n\
+             \x20 Calls  {endpoint}/_sandbox/calls\n\n\
+             For another shell, as the account's administrator:\n\n\
+             \x20 unset AWS_PROFILE AWS_SESSION_TOKEN HTTP_PROXY http_proxy\n{exports}\n\
+             Version 1 of the aws CLI takes the endpoint of sqs from --endpoint-url only.\n",
+            self.slack_url,
+            self.run_dir().display(),
+            endpoint = self.endpoint,
+        )
+    }
+
     /// What a process needs in its environment to be a task with this role. The credentials are fetched, and renewed,
     /// by its SDK, as in ECS.
     pub fn task_environment(&self, role: &str) -> Vec<(String, String)> {
         self.front_door.credentials.environment(&self.endpoint, role)
+    }
+
+    /// Puts a tap in front of the front door, for one process. `meet` says what becomes of each of its calls.
+    pub async fn tap(
+        &self,
+        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
+    ) -> anyhow::Result<Tap> {
+        let listener = listen(0, "--port").await?;
+        Ok(Tap::serve(listener, (self.front_door.clone(), self.endpoint.clone()), meet))
     }
 
     /// SDK settings of the account's root user, through the front door.
@@ -188,13 +217,7 @@ impl Sandbox {
 
     /// Completes when the emulator has ended by itself, with the end of its log: without it the sandbox is of no use.
     pub async fn emulator_ended(&mut self) -> String {
-        let status = self.emulator_process.wait().await;
-        let status = status.map_or_else(|error| format!("{error:#}"), |status| status.to_string());
-        format!(
-            "the emulator ended ({status}); the end of its log ({}):\n{}",
-            self.emulator_process.log().display(),
-            self.emulator_process.end_of_log()
-        )
+        self.emulator_process.ended().await
     }
 
     /// Closes every connection and ends every process.
@@ -218,8 +241,8 @@ async fn listen(port: u16, option: &str) -> anyhow::Result<(TcpListener, String)
     let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => anyhow::bail!(
-            "port {port} on 127.0.0.1 is taken by another program: stop that, or choose another port with {option} \
-             (0 takes a free one)"
+            "port {port} on 127.0.0.1 is taken by another program: stop that, or choose another port with {option}; \
+             0 takes a free one"
         ),
         Err(error) => {
             return Err(error).with_context(|| format!("cannot listen on port {port} of 127.0.0.1"));

@@ -54,6 +54,8 @@ module "cordon" {
   slack_team_id              = var.slack_team_id
   slack_channel              = var.slack_channel
   fallback_approvers         = var.fallback_approvers
+  investigators              = var.investigators
+  purgers                    = var.purgers
   analyzer_arn               = module.activation.analyzer_arn
   schedule_expression        = var.schedule_expression
   reuse_window_seconds       = var.reuse_window_seconds

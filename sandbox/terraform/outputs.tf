@@ -8,6 +8,16 @@ output "gateway_environment" {
   value       = module.cordon.gateway_environment
 }
 
+output "operator_environment" {
+  description = "As of the module."
+  value       = module.cordon.operator_environment
+}
+
+output "operator_policy_arn" {
+  description = "As of the module."
+  value       = module.cordon.operator_policy_arn
+}
+
 output "worker_secrets" {
   description = "As of the module."
   value       = module.cordon.worker_secrets
@@ -31,6 +41,11 @@ output "gateway_role_name" {
 output "mover_role_name" {
   description = "As of the module."
   value       = module.cordon.mover_role_name
+}
+
+output "restorer_role_name" {
+  description = "As of the module."
+  value       = module.cordon.restorer_role_name
 }
 
 output "slack_secret_arn" {

@@ -62,6 +62,18 @@ variable "fallback_approvers" {
   default     = ["U0ALICE001"]
 }
 
+variable "investigators" {
+  description = "As of the module."
+  type        = list(string)
+  default     = []
+}
+
+variable "purgers" {
+  description = "As of the module."
+  type        = list(string)
+  default     = []
+}
+
 variable "schedule_expression" {
   description = "As of the module, faster: nobody watches a demo for a quarter of an hour."
   type        = string

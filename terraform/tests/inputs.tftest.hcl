@@ -46,6 +46,8 @@ run "refuses_inputs_out_of_their_domain" {
     slack_team_id              = "acme"
     slack_channel              = "#security"
     fallback_approvers         = []
+    investigators              = ["arn:aws:iam::111122223333:root"]
+    purgers                    = ["*"]
     analyzer_arn               = "cordon"
     schedule_expression        = "every 15 minutes"
     exclusion_tag              = { key = "a=b", value = "c" }
@@ -64,6 +66,8 @@ run "refuses_inputs_out_of_their_domain" {
     var.slack_team_id,
     var.slack_channel,
     var.fallback_approvers,
+    var.investigators,
+    var.purgers,
     var.analyzer_arn,
     var.schedule_expression,
     var.exclusion_tag,

@@ -25,8 +25,8 @@ run "installs" {
   }
 
   assert {
-    condition     = toset(keys(output.state_machine_arns)) == toset(["access_finding_intake", "exposure_cycle", "finding_response"])
-    error_message = "The state machines are not the three of the design."
+    condition     = toset(keys(output.state_machine_arns)) == toset(["access_finding_intake", "exposure_cycle", "finding_response", "object_restore"])
+    error_message = "The state machines are not the four of the design."
   }
 
   # The settings are those that worker and gateway read.
@@ -44,8 +44,10 @@ run "installs" {
       CORDON_FALLBACK_APPROVERS         = "U0ALICE001,U0BOB00002"
       CORDON_FINDING_RESPONSE_ARN       = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-finding_response"
       CORDON_MOVER_ROLE_ARN             = "arn:aws:iam::111122223333:role/cordon-mover"
+      CORDON_OBJECT_RESTORE_ARN         = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
       CORDON_POLICY_KEY                 = "policy.json"
       CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333"
+      CORDON_RESTORER_ROLE_ARN          = "arn:aws:iam::111122223333:role/cordon-restorer"
       CORDON_REUSE_WINDOW_SECONDS       = "86400"
       CORDON_ROUND_SECONDS              = "14400"
       CORDON_SCAN_TIMEOUT_SECONDS       = "86400"
@@ -57,7 +59,7 @@ run "installs" {
   }
 
   assert {
-    condition     = toset(keys(output.gateway_environment)) == toset(["CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_POLICY_KEY", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
+    condition     = toset(keys(output.gateway_environment)) == toset(["CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_OBJECT_RESTORE_ARN", "CORDON_POLICY_KEY", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
     error_message = "The gateway's settings differ from what it reads."
   }
 
@@ -111,6 +113,9 @@ run "installs" {
       data.aws_iam_policy_document.exposure_cycle.statement,
       data.aws_iam_policy_document.finding_response.statement,
       data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.object_restore.statement,
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.restorer.statement,
       data.aws_iam_policy_document.scheduler.statement,
     ) : !contains(statement.resources, "*")])
     error_message = "A role may act on all resources."
@@ -124,6 +129,9 @@ run "installs" {
       data.aws_iam_policy_document.finding_response.statement,
       data.aws_iam_policy_document.gateway.statement,
       data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.object_restore.statement,
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.restorer.statement,
       data.aws_iam_policy_document.scheduler.statement,
       data.aws_iam_policy_document.worker.statement,
     ) : [for action in statement.actions : !strcontains(action, "*")]]))
@@ -131,8 +139,12 @@ run "installs" {
   }
 
   assert {
-    condition     = alltrue(flatten([for statement in data.aws_iam_policy_document.mover.statement : [for action in statement.actions : action != "s3:BypassGovernanceRetention"]]))
-    error_message = "The mover may break a retention."
+    condition = alltrue(flatten([for statement in concat(
+      data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.purger.statement,
+      data.aws_iam_policy_document.restorer.statement,
+    ) : [for action in statement.actions : action != "s3:BypassGovernanceRetention"]]))
+    error_message = "A role may break a retention."
   }
 
   # Only the expected deputies are trusted.
@@ -145,19 +157,22 @@ run "installs" {
       data.aws_iam_policy_document.state_machine_trust["finding_response"].statement,
       data.aws_iam_policy_document.state_machine_trust["access_finding_intake"].statement,
       data.aws_iam_policy_document.state_machine_trust["exposure_cycle"].statement,
+      data.aws_iam_policy_document.state_machine_trust["object_restore"].statement,
     ) : toset([for condition in statement.condition : condition.variable]) == toset(["aws:SourceAccount", "aws:SourceArn"])]))
     error_message = "A service may act for somebody else's resources."
   }
 
   assert {
-    condition     = one(one(data.aws_iam_policy_document.mover_trust.statement).principals).identifiers == toset([aws_iam_role.worker.arn])
-    error_message = "Somebody but the worker may become the mover."
+    condition = alltrue([for trust in [data.aws_iam_policy_document.mover_trust, data.aws_iam_policy_document.restorer_trust] :
+      one(one(trust.statement).principals).identifiers == toset([aws_iam_role.worker.arn])
+    ])
+    error_message = "Somebody but the worker may become the mover or the restorer."
   }
 
   # Operators hear of every end.
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.runs) == 9 && alltrue([for alarm in aws_cloudwatch_metric_alarm.runs : alarm.alarm_actions == toset([aws_sns_topic.operators.arn])])
+    condition     = length(aws_cloudwatch_metric_alarm.runs) == 12 && alltrue([for alarm in aws_cloudwatch_metric_alarm.runs : alarm.alarm_actions == toset([aws_sns_topic.operators.arn])])
     error_message = "A state machine can end badly without an alarm."
   }
 

@@ -11,15 +11,18 @@ variables {
   fallback_approvers = ["U0ALICE001"]
 }
 
-run "writes_every_member_of_a_rule" {
+run "writes_every_member_that_is_set" {
   command = plan
 
   variables {
     policy = {
       rules = [
-        { name = "leave", finding_types = ["SensitiveData:S3Object/Credentials"], minimum_severity = "High", disposition = "quarantine" },
+        { name = "leave", finding_types = ["SensitiveData:S3Object/Credentials"], minimum_severity = "High", disposition = "quarantine", versions = "all", verify = "full", after_restore = "ask" },
         { name = "ask", disposition = "review", approvers = { users = ["U0ALICE001"] }, channel = "C0SECURITY" },
       ]
+      max_automatic_per_hour            = 20
+      max_automatic_per_bucket_per_hour = 0
+      restorers                         = { users = ["U0ALICE001"] }
     }
   }
 
@@ -35,7 +38,9 @@ run "writes_every_member_of_a_rule" {
           disposition      = "quarantine"
           approvers        = { users = [] }
           rounds           = 1
-          channel          = null
+          versions         = "all"
+          verify           = "full"
+          after_restore    = "ask"
         },
         {
           name             = "ask"
@@ -48,6 +53,9 @@ run "writes_every_member_of_a_rule" {
           channel          = "C0SECURITY"
         },
       ]
+      max_automatic_per_hour            = 20
+      max_automatic_per_bucket_per_hour = 0
+      restorers                         = { users = ["U0ALICE001"] }
     }
     error_message = "The policy object differs from the policy."
   }
@@ -122,6 +130,16 @@ run "refuses_a_finding_type_that_macie_does_not_know" {
   expect_failures = [var.policy]
 }
 
+run "refuses_a_glob_that_matches_no_finding_type" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", finding_types = ["SensitiveData:S3Object/[CF]*"] }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
 run "refuses_a_rule_that_matches_no_type" {
   command = plan
 
@@ -137,6 +155,16 @@ run "refuses_a_bucket_that_cannot_exist" {
 
   variables {
     policy = { rules = [{ name = "a-rule", disposition = "quarantine", buckets = ["My_Bucket"] }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_bucket_by_arn" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", buckets = ["arn:aws:s3:::finance"] }] }
   }
 
   expect_failures = [var.policy]
@@ -187,6 +215,76 @@ run "refuses_to_ask_about_what_is_ignored" {
 
   variables {
     policy = { rules = [{ name = "a-rule", disposition = "ignore", approvers = { users = ["U0ALICE001"] } }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_rule_that_is_never_reached" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "all", disposition = "quarantine" }, { name = "never", disposition = "ignore" }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_versions_that_do_not_exist" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", versions = "latest" }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_unknown_way_to_verify" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", verify = "" }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_unknown_way_after_a_restore" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", after_restore = "ignore" }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_half_a_move_per_hour" {
+  command = plan
+
+  variables {
+    policy = { max_automatic_per_hour = 0.5 }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_fewer_moves_than_none_per_bucket" {
+  command = plan
+
+  variables {
+    policy = { max_automatic_per_bucket_per_hour = -1 }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_restorer_by_name" {
+  command = plan
+
+  variables {
+    policy = { restorers = { users = ["alice"] } }
   }
 
   expect_failures = [var.policy]

@@ -2,4 +2,4 @@
 
 mod stage;
 
-pub use stage::{ALICE, CHANNEL, Placed, ROUND_SECONDS, Stage, eventually, on_stage, report};
+pub use stage::{ALICE, CHANNEL, OPERATOR, Placed, ROUND_SECONDS, Said, Stage, eventually, on_stage, report};

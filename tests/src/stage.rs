@@ -5,6 +5,7 @@
 
 use std::{
     io::Write,
+    process::Stdio,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -14,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use aws_config::SdkConfig;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{operation::put_object::PutObjectOutput, primitives::ByteStream};
 use aws_sdk_sfn::{
     operation::describe_execution::DescribeExecutionOutput,
     types::{ExecutionStatus, HistoryEvent},
@@ -29,6 +30,7 @@ use cordon::{
 use cordon_sandbox::{Options, Sandbox, child::Child, deployment::Deployment};
 use serde_json::{Value, json};
 use tokio::{
+    process::Command,
     runtime::Runtime,
     sync::{Mutex as AsyncMutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Instant,
@@ -40,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const ROUND_SECONDS: u64 = 20;
 /// Who may decide here.
 pub const ALICE: &str = "U0ALICE001";
+/// The role of the person at the command line, who may do everything that an operator may.
+pub const OPERATOR: &str = "olivia";
 /// The channel of the cases.
 pub const CHANNEL: &str = "C0SECURITY";
 
@@ -99,8 +103,13 @@ impl Stage {
             "activity_heartbeat_seconds": 4,
             "reuse_window_seconds": 3_600,
             "scan_timeout_seconds": 120,
+            "investigators": [role_arn(&sandbox, OPERATOR)],
+            "purgers": [role_arn(&sandbox, OPERATOR)],
             "policy": {"version": 1, "rules": [
                 rule("ignored", "ignored-*", "*", "ignore", &[]),
+                {"name": "all-versions", "buckets": ["all-*"], "disposition": "quarantine", "versions": "all"},
+                {"name": "read-both", "buckets": ["full-*"], "disposition": "quarantine", "verify": "full"},
+                {"name": "asks-again", "buckets": ["asks-again-*"], "disposition": "quarantine", "after_restore": "ask"},
                 rule("credentials", "*", "SensitiveData:S3Object/Credentials", "quarantine", &[]),
                 rule("financial", "*", "SensitiveData:S3Object/Financial", "review", &[ALICE]),
             ]},
@@ -109,6 +118,7 @@ impl Stage {
         let worker = deployment.start_worker(&[]).await?;
         let (gateway, gateway_url) = deployment.start_gateway(&[]).await?;
         let root = sandbox.sdk_config().await;
+        give_role(&root, sandbox.account(), deployment.output("operator_policy_arn")?).await?;
         let operators = listen_to_operators(&root, deployment.output("operators_topic_arn")?).await?;
         Ok(Stage {
             s3: aws_sdk_s3::Client::new(&root),
@@ -137,6 +147,11 @@ impl Stage {
     pub async fn put(&self, bucket: &str, key: &str, text: &str) -> Result<Placed> {
         let body = ByteStream::from(text.as_bytes().to_vec());
         let put = self.s3.put_object().bucket(bucket).key(key).body(body).send().await?;
+        self.placed(bucket, key, &put, text.len())
+    }
+
+    /// What a PUT has made.
+    pub fn placed(&self, bucket: &str, key: &str, put: &PutObjectOutput, size: usize) -> Result<Placed> {
         let version = ObjectVersion {
             account: self.sandbox.account().to_owned(),
             bucket: bucket.to_owned(),
@@ -144,7 +159,28 @@ impl Stage {
             version_id: real_version(put.version_id()),
             etag: bare_etag(put.e_tag().context("a PUT answers with an ETag")?).to_owned(),
         };
-        Ok(Placed { version, size: text.len() })
+        Ok(Placed { version, size })
+    }
+
+    /// Asks KMS by way of Step Functions, in which there is no need of one more SDK.
+    pub async fn kms(&self, action: &str, parameters: Value) -> Result<Value> {
+        let definition = json!({"StartAt": "Only", "States": {"Only": {"Type": "Task", "End": true,
+            "Resource": format!("arn:aws:states:::aws-sdk:kms:{action}"), "Parameters": parameters}}});
+        let machine = self
+            .sfn
+            .create_state_machine()
+            .name(format!("kms-{}", hex_id()))
+            .definition(definition.to_string())
+            .role_arn(format!(
+                "arn:aws:iam::{}:role/{}",
+                self.sandbox.account(),
+                self.deployment.output("worker_role_name")?
+            ))
+            .send()
+            .await?
+            .state_machine_arn;
+        let run = self.sfn.start_execution().state_machine_arn(machine).send().await?.execution_arn;
+        Ok(serde_json::from_str(self.ended(&run).await?.output().unwrap_or("null"))?)
     }
 
     /// Shares a bucket with another account.
@@ -283,11 +319,36 @@ impl Stage {
         Ok(started.execution_arn)
     }
 
+    /// The records of cases.
+    pub fn cases(&self) -> Result<Cases> {
+        let client = aws_sdk_dynamodb::Client::new(&self.root);
+        Ok(Cases::new(client, self.deployment.output("cases_table")?.to_owned()))
+    }
+
     /// The case about an object, as it is on record.
     pub async fn case(&self, object: &Placed) -> Result<Case> {
-        let client = aws_sdk_dynamodb::Client::new(&self.root);
-        let cases = Cases::new(client, self.deployment.output("cases_table")?.to_owned());
-        cases.get(&object.version.case_id()).await?.context("there is no case")
+        self.cases()?.get(&object.version.case_id()).await?.context("there is no case")
+    }
+
+    /// The `cordon` command line of a person with the role [`OPERATOR`], on a machine of their own.
+    pub fn cordon_command(&self, arguments: &[&str]) -> Result<Command> {
+        let settings = self.deployment.outputs().get("operator_environment").context("an output")?;
+        let settings = settings.as_object().context("settings by name")?;
+        let mut directory = std::env::current_exe()?;
+        directory.pop();
+        if directory.ends_with("deps") {
+            directory.pop();
+        }
+        let mut command = Command::new(directory.join("cordon"));
+        command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+        command.envs(settings.iter().filter_map(|(name, value)| Some((name, value.as_str()?))));
+        command.envs(self.sandbox.task_environment(OPERATOR));
+        Ok(command)
+    }
+
+    /// What `cordon` says and how it ends.
+    pub async fn cordon(&self, arguments: &[&str]) -> Result<Said> {
+        Ok(Said::of(self.cordon_command(arguments)?.output().await?))
     }
 
     /// The messages that speak of a bucket.
@@ -356,6 +417,50 @@ impl Stage {
     pub async fn logs(&self) -> String {
         format!("{}\n{}", self.worker.lock().await.end_of_log(), self.gateway.lock().await.end_of_log())
     }
+}
+
+/// What a command has said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// How it ended.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// From the output of a process.
+    pub fn of(output: std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// Its standard output as JSON.
+    pub fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.out).with_context(|| format!("no JSON: {self:?}"))
+    }
+}
+
+fn role_arn(sandbox: &Sandbox, role: &str) -> String {
+    format!("arn:aws:iam::{}:role/{role}", sandbox.account())
+}
+
+/// Makes the role of the person at the command line, who needs nothing but one policy.
+async fn give_role(root: &SdkConfig, account: &str, policy_arn: &str) -> Result<()> {
+    let iam = aws_sdk_iam::Client::new(root);
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}}]});
+    iam.create_role().role_name(OPERATOR).assume_role_policy_document(trust.to_string()).send().await?;
+    iam.attach_role_policy().role_name(OPERATOR).policy_arn(policy_arn).send().await?;
+    // AWS asks no more of a role that a trust policy of its own account names; the emulator asks for this too.
+    let roles = ["investigator", "purger"].map(|role| format!("arn:aws:iam::{account}:role/cordon-{role}"));
+    let assume = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Resource": roles}]});
+    let put = iam.put_role_policy().role_name(OPERATOR).policy_name("assume");
+    put.policy_document(assume.to_string()).send().await?;
+    Ok(())
 }
 
 /// The action id of a button.

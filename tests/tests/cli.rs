@@ -53,6 +53,9 @@ fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
         ("CORDON_SLACK_TEAM_ID", "T0"),
         ("CORDON_SLACK_CHANNEL", "C0"),
         ("CORDON_FALLBACK_APPROVERS", "U0"),
+        ("CORDON_STATE_BUCKET", "state"),
+        ("CORDON_POLICY_KEY", "policy.json"),
+        ("CORDON_OBJECT_RESTORE_ARN", "arn:aws:states:us-east-1:111122223333:stateMachine:object_restore"),
         ("CORDON_GATEWAY_LISTEN", listen),
     ];
     cordon(&["gateway"], &[&settings, environment].concat())
@@ -82,16 +85,56 @@ fn policy_check_tells_good_from_bad_for_people_and_for_programs() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("policy.json");
     let path = file.to_str().unwrap();
-    fs::write(&file, r#"{"version": 1, "rules": [{"name": "all", "disposition": "review"}]}"#).unwrap();
+    fs::write(&file, r#"{"version": 1, "rules": [{"name": "all", "disposition": "quarantine"}]}"#).unwrap();
     let good = cordon(&["policy", "check", path], &[]);
     assert!(good.status.success(), "{}", stderr(&good));
-    fs::write(&file, r#"{"version": 1, "rules": [{"name": "all", "disposition": "shred"}]}"#).unwrap();
-    let bad = cordon(&["policy", "check", path], &[]);
-    assert!(!bad.status.success() && stderr(&bad).contains("shred"), "{}", stderr(&bad));
+    assert!(String::from_utf8_lossy(&good.stdout).contains("1. all → Quarantine"), "{good:?}");
     let json = cordon(&["policy", "check", "--json", path], &[]);
     let parsed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(parsed["valid"], false);
-    assert!(!json.status.success());
+    assert_eq!(parsed, serde_json::json!({"valid": true, "errors": [], "rules": ["all"]}));
     let missing = cordon(&["policy", "check", "no-such-file"], &[]);
-    assert!(stderr(&missing).contains("no-such-file"));
+    assert!(!missing.status.success() && stderr(&missing).contains("no-such-file"));
+}
+
+#[test]
+fn policy_check_tells_everything_that_is_wrong_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.json");
+    let path = file.to_str().unwrap();
+    let rules = r#"[{"name": "all", "disposition": "shred"}, {"name": "ask", "disposition": "review", "channel": ""}]"#;
+    fs::write(&file, format!(r#"{{"version": 1, "rules": {rules}}}"#)).unwrap();
+    let said = cordon(&["policy", "check", path], &[]);
+    assert!(!said.status.success());
+    let lines = stderr(&said);
+    for says in [
+        r#"$.rules[0].disposition (rule 1, "all"): must be quarantine, review or ignore; it is "shred""#,
+        r#"$.rules[1].channel (rule 2, "ask"): must be a Slack channel id"#,
+        r#"$.rules[1] (rule 2, "ask"): must name at least one approver"#,
+    ] {
+        assert!(lines.contains(says), "{says} is not in {lines}");
+    }
+    let json = cordon(&["policy", "check", "--json", path], &[]);
+    assert!(!json.status.success());
+    let parsed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(parsed["valid"], false);
+    let errors = parsed["errors"].as_array().unwrap();
+    let places: Vec<_> = errors
+        .iter()
+        .map(|error| (error["path"].as_str(), error["rule"].as_u64(), error["name"].as_str()))
+        .collect();
+    let ask = |path| (Some(path), Some(2), Some("ask"));
+    assert!(places.contains(&(Some("$.rules[0].disposition"), Some(1), Some("all"))), "{places:?}");
+    assert!(places.contains(&ask("$.rules[1].channel")) && places.contains(&ask("$.rules[1]")), "{places:?}");
+}
+
+#[test]
+fn the_documented_policy_passes_policy_check() {
+    let document = include_str!("../../docs/POLICY.md");
+    let (_, example) = document.split_once("```json\n").expect("POLICY.md has an example");
+    let (example, _) = example.split_once("```").expect("the example ends");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.json");
+    fs::write(&file, example).unwrap();
+    let checked = cordon(&["policy", "check", file.to_str().unwrap()], &[]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
 }

@@ -5,14 +5,30 @@
 
 #[path = "engine_mends/activities.rs"]
 mod activities;
+#[path = "engine_mends/archives.rs"]
+mod archives;
+#[path = "engine_mends/buckets.rs"]
+mod buckets;
 #[path = "engine_mends/callbacks.rs"]
 mod callbacks;
+#[path = "engine_mends/checksums.rs"]
+mod checksums;
+#[path = "engine_mends/copies.rs"]
+mod copies;
+#[path = "engine_mends/encryption.rs"]
+mod encryption;
 #[path = "engine_mends/events.rs"]
 mod events;
 #[path = "engine_mends/executions.rs"]
 mod executions;
 #[path = "engine_mends/harness.rs"]
 mod harness;
+#[path = "engine_mends/keys.rs"]
+mod keys;
+#[path = "engine_mends/multipart.rs"]
+mod multipart;
+#[path = "engine_mends/object_locks.rs"]
+mod object_locks;
 #[path = "engine_mends/objects.rs"]
 mod objects;
 #[path = "engine_mends/principals.rs"]
@@ -21,3 +37,5 @@ mod principals;
 mod retries;
 #[path = "engine_mends/terraform.rs"]
 mod terraform;
+#[path = "engine_mends/versions.rs"]
+mod versions;

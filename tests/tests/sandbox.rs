@@ -13,7 +13,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_macie2::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use cordon_sandbox::{CallFilter, Fault, FaultKind, Options, Sandbox};
+use cordon_sandbox::{CallFilter, Ending, Fault, FaultKind, Meeting, Options, Sandbox, Tap, TappedCall};
 use serde_json::{Value, json};
 
 /// Nothing listens there: RFC 863's port is below what systems give out.
@@ -252,6 +252,35 @@ async fn a_missing_or_old_python_is_named_with_what_to_do() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_is_missing_is_named_before_the_build() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandbox/prerequisites.sh");
+    let attempt = || refusal(Command::new("/bin/sh").arg(&script).env("PATH", directory.path()));
+    assert!(attempt()?.contains("install Python 3.11"));
+
+    std::os::unix::fs::symlink("/bin/true", directory.path().join("python3"))?;
+    assert!(attempt()?.contains("install Terraform 1.9"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_shell_is_not_asked_for_what_listens_here() -> Result<()> {
+    let up = Up::start(Up::program().env("HTTP_PROXY", CLOSED_PORT).env("ALL_PROXY", CLOSED_PORT))?;
+    let other = start().await?;
+    let config = other.sdk_config().await.into_builder().endpoint_url(&up.endpoint).build();
+    s3(&config).create_bucket().bucket("read").send().await?;
+    let analyzer = aws_sdk_accessanalyzer::Client::new(&config);
+    let account = aws_sdk_accessanalyzer::types::Type::Account;
+    analyzer.create_analyzer().analyzer_name("a").r#type(account).send().await?;
+    let has_read_the_bucket = async || {
+        let asked = analyzer.get_analyzer().analyzer_name("a").send().await.ok();
+        let described = asked.and_then(|answer| answer.analyzer);
+        described.is_some_and(|analyzer| analyzer.last_resource_analyzed.is_some())
+    };
+    until("Access Analyzer reads the bucket", has_read_the_bucket).await
+}
+
+#[tokio::test]
 async fn help_tells_a_newcomer_what_up_does() -> Result<()> {
     let output = Command::new(&*PROGRAM).args(["up", "--help"]).output()?;
     let text = String::from_utf8(output.stdout)?;
@@ -263,11 +292,11 @@ async fn help_tells_a_newcomer_what_up_does() -> Result<()> {
 
 #[tokio::test]
 async fn a_tethered_command_dies_with_its_starter_and_hands_on_its_exit_code() -> Result<()> {
-    let status = Command::new(&*PROGRAM)
-        .args(["tether", "--", "sh", "-c", "exit 7"])
-        .stdin(Stdio::piped())
-        .status()?;
-    assert_eq!(status.code(), Some(7));
+    let mut tether =
+        Command::new(&*PROGRAM).args(["tether", "--", "sh", "-c", "exit 7"]).stdin(Stdio::piped()).spawn()?;
+    // Waiting would close a pipe that the child still owns.
+    let _starter = tether.stdin.take();
+    assert_eq!(tether.wait()?.code(), Some(7));
 
     // The shell ignores SIGTERM and has a child of its own; both go when the pipe closes.
     let script = "trap '' TERM; sleep 300 & echo $!; wait; wait";
@@ -480,6 +509,82 @@ async fn faults_meet_the_calls_they_are_meant_for_in_the_services_own_form() -> 
     Ok(())
 }
 
+/// SDK settings of a process with this role behind a tap; no call is repeated.
+async fn behind(tap: &Tap, sandbox: &Sandbox, role: &str) -> Result<SdkConfig> {
+    let environment = tap.environment(role);
+    let session = fetch_credentials(&environment).await?;
+    let text = |name: &str| session[name].as_str().unwrap_or_default().to_owned();
+    let keys =
+        Credentials::new(text("AccessKeyId"), text("SecretAccessKey"), Some(text("Token")), None, "tap");
+    let endpoint = environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").context("an endpoint")?;
+    let builder = with_keys(sandbox, keys).await.into_builder().endpoint_url(&endpoint.1);
+    Ok(builder.retry_config(aws_config::retry::RetryConfig::disabled()).build())
+}
+
+#[tokio::test]
+async fn a_tap_counts_the_calls_of_its_process_and_holds_one_before_or_after_it_is_carried_out() -> Result<()>
+{
+    let sandbox = start().await?;
+    let root = s3(&sandbox.sdk_config().await);
+    role(&sandbox, "tapped", &["s3:*"]).await?;
+    for (meeting, bucket, exists) in [
+        (Meeting::Instead(Ending::Held), "held-before", false),
+        (Meeting::After(Ending::Held), "held-after", true),
+    ] {
+        let tap = sandbox.tap(move |call| if call.n == 2 { meeting } else { Meeting::Passes }).await?;
+        let process = s3(&behind(&tap, &sandbox, "tapped").await?);
+        process.list_buckets().send().await?;
+        root.list_buckets().send().await?;
+        let create = tokio::spawn(process.create_bucket().bucket(bucket).send());
+        tokio::time::timeout(Duration::from_secs(10), tap.held()).await.context("nothing was held")?;
+        create.abort();
+        assert_eq!(root.head_bucket().bucket(bucket).send().await.is_ok(), exists);
+        let call = |n, operation: &str| TappedCall { n, service: "s3".into(), operation: operation.into() };
+        let expected = [(call(1, "ListBuckets"), Meeting::Passes), (call(2, "CreateBucket"), meeting)];
+        assert_eq!(tap.calls(), expected);
+    }
+    sandbox.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_tap_does_to_a_call_looks_as_it_does_on_aws() -> Result<()> {
+    let sandbox = start().await?;
+    let root = s3(&sandbox.sdk_config().await);
+    root.create_bucket().bucket("copies").send().await?;
+    root.put_object().bucket("copies").key("from").send().await?;
+    role(&sandbox, "copier", &["s3:*"]).await?;
+
+    let copy = TappedCall { n: 1, service: "s3".into(), operation: "CopyObject".into() };
+    let faults = copy.faults();
+    assert!(faults.contains(&Meeting::After(Ending::ErrorInOk)));
+    for (n, fault) in faults.into_iter().enumerate() {
+        let tap = sandbox.tap(move |_| fault).await?;
+        let process = s3(&behind(&tap, &sandbox, "copier").await?);
+        let key = format!("to-{n}");
+        let call = process.copy_object().copy_source("copies/from").bucket("copies").key(&key).send().await;
+        let error = call.err().with_context(|| format!("{fault:?} is an error"))?;
+        let (Meeting::Instead(ending) | Meeting::After(ending)) = fault else { bail!("{fault:?}") };
+        let code = match ending {
+            Ending::Held | Ending::Cut => None,
+            Ending::Throttled => Some("SlowDown"),
+            Ending::InternalError | Ending::ErrorInOk => Some("InternalError"),
+            Ending::Unavailable => Some("ServiceUnavailable"),
+            Ending::RequestTimeout => Some("RequestTimeout"),
+        };
+        assert_eq!(error.code(), code, "{fault:?}: {error:?}");
+        let exists = root.head_object().bucket("copies").key(&key).send().await.is_ok();
+        assert_eq!(exists, matches!(fault, Meeting::After(_)), "{fault:?}");
+    }
+
+    let tap = sandbox.tap(|_| Meeting::Instead(Ending::Throttled)).await?;
+    let sts = aws_sdk_sts::Client::new(&behind(&tap, &sandbox, "copier").await?);
+    let error = sts.get_caller_identity().send().await.err().context("throttled")?;
+    assert_eq!(error.code(), Some("Throttling"));
+    sandbox.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_poll_that_hangs_up_does_not_swallow_the_next_task() -> Result<()> {
     let sandbox = start().await?;
@@ -575,7 +680,10 @@ async fn the_stock_aws_cli_works_for_every_service_used() -> Result<()> {
     for command in commands {
         let mut aws = tokio::process::Command::new("aws");
         aws.args(command.split(' ')).envs(sandbox.environment()).env("AWS_PAGER", "");
-        let output = aws.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN").output().await?;
+        for unset in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"] {
+            aws.env_remove(unset);
+        }
+        let output = aws.output().await?;
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "aws {command}: {said}");
     }

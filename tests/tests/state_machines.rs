@@ -26,7 +26,7 @@ fn machines() -> BTreeMap<String, Value> {
             machines.insert(name.to_owned(), render(&fs::read_to_string(&path).unwrap()));
         }
     }
-    assert!(machines.len() >= 3);
+    assert!(machines.len() >= 4);
     machines
 }
 
@@ -283,22 +283,77 @@ fn the_rendered_state_machines_are_valid_and_hold_the_rules() {
 }
 
 #[test]
-fn every_failure_of_a_response_is_recorded_and_told_before_it_ends() {
-    let machine = &machines()["finding_response"];
-    for (name, state) in states(machine) {
-        for catch in state["Catch"].as_array().into_iter().flatten() {
-            if catch["ErrorEquals"] == json!(["States.ALL"]) {
-                let expected = match name.as_str() {
-                    "ReportOutcome" => "TellOperators",
-                    "TellOperators" => "Failed",
-                    _ => "ReportOutcome",
-                };
-                assert_eq!(catch["Next"], expected, "{name}");
+fn every_failure_of_a_response_or_restore_is_recorded_and_told_before_it_ends() {
+    for machine_name in ["finding_response", "object_restore"] {
+        let machine = &machines()[machine_name];
+        for (name, state) in states(machine) {
+            for catch in state["Catch"].as_array().into_iter().flatten() {
+                if catch["ErrorEquals"] == json!(["States.ALL"]) {
+                    let expected = match name.as_str() {
+                        "ReportOutcome" => "TellOperators",
+                        "TellOperators" => "Failed",
+                        _ => "ReportOutcome",
+                    };
+                    assert_eq!(catch["Next"], expected, "{machine_name}.{name}");
+                }
             }
         }
+        assert_eq!(
+            machine["States"]["RouteOutcome"]["Choices"][0]["Next"], "TellOperators",
+            "{machine_name}"
+        );
+        assert_eq!(machine["States"]["TellOperators"]["Next"], "Failed", "{machine_name}");
     }
-    assert_eq!(machine["States"]["RouteOutcome"]["Choices"][0]["Next"], "TellOperators");
-    assert_eq!(machine["States"]["TellOperators"]["Next"], "Failed");
+}
+
+#[test]
+fn a_paused_move_waits_with_its_token_in_the_case_and_is_tried_again_however_the_wait_ends() {
+    for (machine_name, move_state, case_id) in [
+        ("finding_response", "QuarantineObject", "$.triage.case_id"),
+        ("object_restore", "RestoreObject", "$.case_id"),
+    ] {
+        let states = &machines()[machine_name]["States"];
+        let catches = |state: &str, error: &str| {
+            let catches = states[state]["Catch"].as_array().unwrap().iter();
+            catches.clone().find(|catch| names(&catch["ErrorEquals"]).contains(error)).cloned().unwrap()
+        };
+        let paused = catches(move_state, "Paused");
+        assert_eq!(paused["ErrorEquals"], json!(["Paused"]), "{machine_name}");
+        // A failure is what lies under $.error.
+        assert_eq!((&paused["ResultPath"], &paused["Next"]), (&json!("$.paused"), &json!("AwaitResume")));
+
+        let wait = &states["AwaitResume"];
+        assert_eq!(wait["Next"], move_state, "{machine_name}");
+        for error in [
+            "States.Timeout",
+            "DynamoDB.ConditionalCheckFailedException",
+            "DynamoDb.ConditionalCheckFailedException",
+        ] {
+            let ended = catches("AwaitResume", error);
+            assert_eq!((&ended["ResultPath"], &ended["Next"]), (&json!("$.resumed"), &json!(move_state)));
+        }
+        let parameters = &wait["Parameters"];
+        assert_eq!(parameters["Key"], json!({"case_id": {"S.$": case_id}}), "{machine_name}");
+        assert_eq!(parameters["UpdateExpression"], "SET resume_token = :token", "{machine_name}");
+        // A pause that is over is not waited for.
+        assert_eq!(parameters["ConditionExpression"], "attribute_exists(paused_at)", "{machine_name}");
+    }
+}
+
+#[test]
+fn whatever_starts_a_restore_is_read_by_its_activity_before_any_path_into_it() {
+    let machine = &machines()["object_restore"];
+    assert_eq!(machine["StartAt"], "RestoreObject");
+    let expected = json!({"execution_arn.$": "$$.Execution.Id", "request.$": "$"});
+    assert_eq!(machine["States"]["RestoreObject"]["Parameters"], expected);
+    let into_the_input: BTreeSet<_> = states(machine)
+        .into_iter()
+        .filter(|(_, state)| {
+            ["\"$.case_id", "\"$.request_id"].iter().any(|path| state.to_string().contains(path))
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(into_the_input, BTreeSet::from(["AwaitResume".to_owned()]));
 }
 
 #[test]

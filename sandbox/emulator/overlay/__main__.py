@@ -18,9 +18,18 @@ from . import (
     policy_patterns,
     reserved_sources,
     retry,
+    s3_answers,
+    s3_archives,
+    s3_checksums,
     s3_copies,
+    s3_encryption,
+    s3_keys,
     s3_missing,
+    s3_multipart,
     s3_owners,
+    s3_permissions,
+    s3_tags,
+    s3_versions,
     sqs_urls,
     states,
     task_roles,
@@ -38,7 +47,9 @@ def main():
         sys.exit(f"The overlay mends MiniStack {_WRITTEN_AGAINST}, but {found} is installed: "
                  "remove the virtual environment and start again.")
     for module in (executions, states, history, tasks, activities, callbacks, retry, paths,
-                   s3_missing, s3_owners, s3_copies, sqs_urls, transport, reserved_sources, condition_keys,
+                   s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
+                   s3_archives, s3_permissions, s3_missing, s3_owners,
+                   sqs_urls, transport, reserved_sources, condition_keys,
                    authorization, task_roles, policy_patterns, terraform_alarms):
         module.install()
     status = 0

@@ -10,8 +10,6 @@ AWS behaviour restored:
 - ``aws:PrincipalArn`` of a role's session is the ARN of the role and not of the session, so that a resource can be
   kept to one role.
   [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn]
-- ``aws:PrincipalArn`` of a role's session is the ARN of the role, not of the session.
-  [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn]
 """
 
 import json
@@ -42,7 +40,7 @@ def _bucket_owner(arn):
 
 def _role_of_session(arn):
     """The ARN of the role that an assumed-role ARN is a session of; None for other principals."""
-    if ":assumed-role/" not in arn:
+    if _SESSION not in arn:
         return None
     name = iam_evaluator._role_name_from_assumed_arn(arn)
     role = iam._roles.get_scoped(arn.split(":")[4], None, name)

@@ -6,11 +6,10 @@ is what guards against a bucket name that has changed hands. [botocore s3 Expect
 ExpectedSourceBucketOwner]
 """
 
-from urllib.parse import unquote
-
 from ministack.services import s3
 
 from .mending import mend
+from .s3_objects import source
 
 
 def _is_not_owner(expected, bucket):
@@ -21,8 +20,7 @@ def _is_not_owner(expected, bucket):
 def install():
     @mend(s3, "_dispatch")
     def dispatch(original, method, bucket, key, headers, body, query):
-        source, _, _version = headers.get("x-amz-copy-source", "").partition("?")
-        source_bucket = unquote(source).lstrip("/").partition("/")[0]
+        source_bucket, _, _ = source(headers)
         if (_is_not_owner(headers.get("x-amz-expected-bucket-owner"), bucket)
                 or _is_not_owner(headers.get("x-amz-source-expected-bucket-owner"), source_bucket)):
             return s3._error("AccessDenied", "Access Denied", 403, f"/{bucket}/{key}" if key else f"/{bucket}")

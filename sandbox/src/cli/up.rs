@@ -48,8 +48,13 @@ impl Up {
             _ = terminated.recv() => return Ok(ExitCode::SUCCESS),
             () = parent.gone() => return Ok(ExitCode::SUCCESS),
         };
+        let ready = format!(
+            "The sandbox is ready ({:.1} s).\n\n{}Ctrl-C ends it.\n",
+            began.elapsed().as_secs_f32(),
+            sandbox.directions()
+        );
         // Whoever reads this may be gone; the sandbox then ends for that reason and not for a broken pipe.
-        let _ = std::io::stdout().write_all(greeting(&sandbox, began).as_bytes());
+        let _ = std::io::stdout().write_all(ready.as_bytes());
 
         tokio::select! {
             _ = interrupted.recv() => {}
@@ -60,27 +65,4 @@ impl Up {
         sandbox.stop().await;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn greeting(sandbox: &Sandbox, began: Instant) -> String {
-    let exports: String =
-        sandbox.environment().iter().map(|(name, value)| format!("  export {name}={value}\n")).collect();
-    format!(
-        "The sandbox is ready ({:.1} s).\n\n\
-         \x20 AWS    {}   account {}, {}\n\
-         \x20 Slack  {}/\n\
-         \x20 Logs   {}\n\
-         \x20 Calls  {}/_sandbox/calls\n\n\
-         For another shell, as the account's administrator:\n\n\
-         \x20 unset AWS_PROFILE AWS_SESSION_TOKEN\n{exports}\n\
-         Version 1 of the aws CLI takes the endpoint of sqs from --endpoint-url only.\n\
-         Ctrl-C ends it.\n",
-        began.elapsed().as_secs_f32(),
-        sandbox.endpoint(),
-        sandbox.account(),
-        sandbox.region(),
-        sandbox.slack_url(),
-        sandbox.run_dir().display(),
-        sandbox.endpoint(),
-    )
 }

@@ -82,7 +82,7 @@ impl Audience {
         self.waiting = false;
         for message in sandbox.slack().messages(CHANNEL) {
             let ts = text(&message, "/ts");
-            self.news(&ts, &text(&message, "/blocks/0/text/text"), "Slack message");
+            self.news(&ts, &text(&message, "/text"), "Slack message");
             let Some(button) = quarantine_button(&message) else {
                 self.closed_cases += usize::from(is_closed(&message));
                 continue;

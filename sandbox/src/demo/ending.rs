@@ -96,16 +96,16 @@ async fn quarantined(deployment: &Deployment, scene: &Scene) -> anyhow::Result<V
     let bucket = deployment.output("quarantine_bucket")?;
     let keys = scene.keys(bucket).await?;
     let mut originals = Vec::new();
-    for key in &keys {
-        let Some(folder) = key.strip_suffix("manifest.json") else { continue };
-        if !keys.contains(&format!("{folder}object")) {
-            continue;
-        }
+    for key in keys.iter().filter(|key| key.ends_with("/manifest.json")) {
         let object =
             scene.s3.get_object().bucket(bucket).key(key).send().await.context("cannot read a manifest")?;
         let bytes = object.body.collect().await.context("cannot read a manifest")?.to_vec();
         let manifest: Value = serde_json::from_slice(&bytes).context("a manifest is not JSON")?;
-        originals.extend(manifest.pointer("/source/key").and_then(Value::as_str).map(str::to_owned));
+        let text = |entry: &Value, pointer: &str| Some(entry.pointer(pointer)?.as_str()?.to_owned());
+        let entries = manifest["entries"].as_array().into_iter().flatten();
+        let there =
+            entries.filter(|entry| text(entry, "/quarantine/key").is_some_and(|key| keys.contains(&key)));
+        originals.extend(there.filter_map(|entry| text(entry, "/source/key")));
     }
     Ok(originals)
 }

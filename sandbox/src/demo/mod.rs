@@ -40,7 +40,7 @@ pub(crate) async fn run(options: Options, once: bool) -> anyhow::Result<ExitCode
         "Cordon's main job on this machine. Nothing of Cordon is faked; only AWS and Slack are doubled.\n"
     );
     step("Starting the sandbox (the first time it fetches the emulator's Python packages)");
-    let sandbox = Sandbox::start(options).await?;
+    let mut sandbox = Sandbox::start(options).await?;
     step("Applying the Terraform; this is the longest step");
     let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(1 minutes)"})).await?;
     step("Starting worker and gateway, each with the credentials of its task role");
@@ -49,33 +49,37 @@ pub(crate) async fn run(options: Options, once: bool) -> anyhow::Result<ExitCode
     let (mut gateway, _) = deployment.start_gateway(&[]).await?;
     step("Making three buckets: private; shared with account 999988887777; shared, but excluded by tag");
     let scene = Scene::lay(&sandbox).await?;
-    println!(
-        "\n          Slack is at {}/ and the logs are in {}\n",
-        sandbox.slack_url(),
-        sandbox.run_dir().display()
-    );
+    step("The next cycle starts within a minute: it scans the shared bucket and skips the excluded one");
+    println!("\n{}", sandbox.directions());
 
     let mut audience = Audience::new(&sandbox, began, once);
     let mut runs = Runs::new(&sandbox, &deployment, began).await?;
     let mut deadline = Instant::now() + DEADLINE;
     loop {
-        runs.look().await?;
-        audience.look(&sandbox).await?;
-        if audience.has_seen_the_end() && runs.are_over() {
+        let looked = async {
+            runs.look().await?;
+            audience.look(&sandbox).await
+        }
+        .await;
+        // A look fails where a process is gone: its end is the reason to tell.
+        tokio::select! {
+            why = death(&mut worker, &mut gateway, &mut sandbox) => bail!(why),
+            () = tokio::time::sleep(PAUSE) => looked?,
+        }
+        if audience.has_seen_the_end() && runs.running().is_empty() {
             break;
         }
         if audience.is_waiting_for_a_click() {
             deadline = Instant::now() + DEADLINE;
         }
         if Instant::now() > deadline {
-            bail!("nothing more happened in {} s\n{}", DEADLINE.as_secs(), last_words(&worker, &gateway));
+            bail!(
+                "the demo did not come to its end within {} s; still running: {:?}\n{}",
+                DEADLINE.as_secs(),
+                runs.running(),
+                last_words(&worker, &gateway)
+            );
         }
-        for process in [&mut worker, &mut gateway] {
-            if process.has_ended()? {
-                bail!("a process of Cordon ended by itself:\n{}", process.end_of_log());
-            }
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 
     println!("\nEvery run, its states and their durations\n");
@@ -84,13 +88,22 @@ pub(crate) async fn run(options: Options, once: bool) -> anyhow::Result<ExitCode
     let as_it_should_be = ending::check(&sandbox, &deployment, &scene, &runs).await?;
     if !once {
         println!("\nLook around: {}/ . Ctrl-C ends the sandbox.", sandbox.slack_url());
-        std::future::pending::<()>().await;
+        bail!(death(&mut worker, &mut gateway, &mut sandbox).await);
     }
     worker.terminate().await?;
     gateway.terminate().await?;
     sandbox.stop().await;
     println!("\n{:6.1} s in all", began.elapsed().as_secs_f32());
     Ok(if as_it_should_be { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Completes when worker, gateway or emulator has ended by itself, and says which.
+async fn death(worker: &mut Child, gateway: &mut Child, sandbox: &mut Sandbox) -> String {
+    tokio::select! {
+        why = worker.ended() => why,
+        why = gateway.ended() => why,
+        why = sandbox.emulator_ended() => why,
+    }
 }
 
 fn last_words(worker: &Child, gateway: &Child) -> String {

@@ -22,6 +22,7 @@ pub(super) struct Runs {
 struct Run {
     machine: String,
     name: String,
+    subject: String,
     status: ExecutionStatus,
     printed: usize,
     states: Vec<(String, f64)>,
@@ -88,6 +89,7 @@ impl Runs {
         let run = self.runs.entry(arn.to_owned()).or_insert_with(|| Run {
             machine: machine.to_owned(),
             name: name.chars().take(8).collect(),
+            subject: String::new(),
             status: ExecutionStatus::Running,
             printed: 0,
             states: Vec::new(),
@@ -105,47 +107,51 @@ impl Runs {
         run.read(&events);
         let elapsed = self.began.elapsed().as_secs_f32();
         let label = format!("{} {}", run.machine, run.name);
+        let tell = |what: &str| {
+            let line = format!("{elapsed:6.1} s  {label:<32} {what:<19}  {}", run.subject);
+            println!("{}", line.trim_end());
+        };
         for (state, _) in &run.states[run.printed..] {
-            println!("{elapsed:6.1} s  {label:<32} {state}");
+            tell(state);
+        }
+        if status != ExecutionStatus::Running {
+            tell(status.as_str());
         }
         run.printed = run.states.len();
-        if status != ExecutionStatus::Running {
-            println!("{elapsed:6.1} s  {label:<32} {}", status.as_str());
-        }
         run.status = status;
         Ok(())
     }
 
-    /// Whether every response has ended. Cycles come and go each minute; a batch belongs to its cycle.
-    pub(super) fn are_over(&self) -> bool {
-        self.of("finding_response").all(|run| run.status != ExecutionStatus::Running)
-            && self.of("exposure_cycle batch").all(|run| run.status != ExecutionStatus::Running)
+    /// The runs that have not ended.
+    pub(super) fn running(&self) -> Vec<String> {
+        self.names(|status| *status == ExecutionStatus::Running)
     }
 
-    /// The runs of a machine that did not succeed, and the number of all.
+    /// The runs that ended and did not succeed.
     pub(super) fn failed(&self) -> Vec<String> {
-        let ended =
-            |run: &&Run| ![ExecutionStatus::Running, ExecutionStatus::Succeeded].contains(&run.status);
-        self.runs.values().filter(ended).map(|run| format!("{} {}", run.machine, run.name)).collect()
+        self.names(|status| ![ExecutionStatus::Running, ExecutionStatus::Succeeded].contains(status))
+    }
+
+    fn names(&self, wanted: impl Fn(&ExecutionStatus) -> bool) -> Vec<String> {
+        let wanted = self.runs.values().filter(|run| wanted(&run.status));
+        wanted.map(|run| format!("{} {}", run.machine, run.name)).collect()
     }
 
     pub(super) fn print_summary(&self) {
         for run in self.runs.values() {
-            println!(
-                "  {:<24} {:<10} {:<10} {:6.2} s",
+            let line = format!(
+                "  {:<24} {:<10} {:<10} {:6.2} s  {}",
                 run.machine,
                 run.name,
                 run.status.as_str(),
-                run.seconds
+                run.seconds,
+                run.subject
             );
+            println!("{}", line.trim_end());
             for (state, seconds) in &run.states {
                 println!("      {state:<22} {seconds:6.2} s");
             }
         }
-    }
-
-    fn of(&self, machine: &str) -> impl Iterator<Item = &Run> {
-        self.runs.values().filter(move |run| run.machine == machine)
     }
 }
 
@@ -155,6 +161,9 @@ impl Run {
         let mut entered = 0.0;
         for event in events {
             let at = event.timestamp.as_secs_f64();
+            if let Some(started) = &event.execution_started_event_details {
+                self.subject = subject(started.input().unwrap_or_default());
+            }
             if let Some(details) = &event.state_entered_event_details {
                 self.states.push((details.name.clone(), 0.0));
                 entered = at;
@@ -169,4 +178,12 @@ impl Run {
             self.seconds = last.timestamp.as_secs_f64() - first.timestamp.as_secs_f64();
         }
     }
+}
+
+/// What a run is about, by its input: the object of a Macie finding, the bucket of an access finding or of a batch. A
+/// cycle is about nothing in particular.
+fn subject(input: &str) -> String {
+    let input: Value = serde_json::from_str(input).unwrap_or_default();
+    let places = ["/detail/resourcesAffected/s3Object/path", "/detail/resource", "/batch/buckets/0/name"];
+    places.iter().find_map(|place| input.pointer(place)?.as_str()).unwrap_or_default().to_owned()
 }

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::child::{Child, sibling};
 use crate::emulator::{ACCOUNT, REGION, free_port};
 use crate::front_door::FrontDoor;
+use crate::loopback;
 use crate::sandbox::{Sandbox, within, workspace_root};
 use crate::slack::Slack;
 use secrets::Secrets;
@@ -106,9 +107,18 @@ impl Deployment {
 
     /// Starts `cordon worker`; `extra_env` is added to, and overrides, what the Terraform says.
     pub async fn start_worker(&self, extra_env: &[(&str, &str)]) -> anyhow::Result<Child> {
+        self.start_worker_from(&sibling("cordon")?, extra_env).await
+    }
+
+    /// The same from another build of the binary.
+    pub async fn start_worker_from(
+        &self,
+        cordon: &Path,
+        extra_env: &[(&str, &str)],
+    ) -> anyhow::Result<Child> {
         let mut environment = self.environment("worker").await?;
         environment.extend(extra_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        self.start("worker", &environment).await
+        self.start(cordon, "worker", &environment).await
     }
 
     /// Starts `cordon gateway` on a free port, waits until it answers and points the Slack workspace to it. Returns
@@ -119,9 +129,9 @@ impl Deployment {
         let mut environment = self.environment("gateway").await?;
         environment.push(("CORDON_GATEWAY_LISTEN".into(), address));
         environment.extend(extra_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut gateway = self.start("gateway", &environment).await?;
+        let mut gateway = self.start(&sibling("cordon")?, "gateway", &environment).await?;
 
-        let http = reqwest::Client::builder().no_proxy().build().context("cannot build an HTTP client")?;
+        let http = loopback::http();
         let health = format!("{url}/healthz");
         let answers =
             async || http.get(&health).send().await.is_ok_and(|answer| answer.status().is_success());
@@ -149,10 +159,14 @@ impl Deployment {
         Ok(environment)
     }
 
-    async fn start(&self, part: &str, environment: &[(String, String)]) -> anyhow::Result<Child> {
+    async fn start(
+        &self,
+        cordon: &Path,
+        part: &str,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Child> {
         let number = self.processes.fetch_add(1, Ordering::Relaxed);
         let log = self.run_dir.join(format!("{part}-{number}.log"));
-        let cordon = sibling("cordon")?;
         Child::start(part, &[cordon.as_os_str(), part.as_ref()], environment, &log).await
     }
 }

@@ -153,24 +153,35 @@ fn protocol(service: &str) -> Protocol {
     }
 }
 
-fn throttled(service: &str) -> Response<Body> {
+/// Refused as too fast.
+pub(super) fn throttled(service: &str) -> Response<Body> {
     match protocol(service) {
-        Protocol::S3 => xml_error(503, "SlowDown", "Please reduce your request rate."),
-        Protocol::Query => xml_error(400, "Throttling", "Rate exceeded"),
+        Protocol::S3 => s3_error(503, "SlowDown", "Please reduce your request rate."),
+        Protocol::Query => query_error(400, "Throttling", "Rate exceeded"),
         Protocol::RestJson => json_error(429, "ThrottlingException", "Rate exceeded"),
         Protocol::Json => json_error(400, "ThrottlingException", "Rate exceeded"),
     }
 }
 
-fn server_error(service: &str) -> Response<Body> {
+/// Refused with a server error.
+pub(super) fn server_error(service: &str) -> Response<Body> {
     let message = "An internal error occurred.";
     match protocol(service) {
-        Protocol::S3 => {
-            xml_error(500, "InternalError", "We encountered an internal error. Please try again.")
-        }
-        Protocol::Query => xml_error(500, "InternalFailure", message),
+        Protocol::S3 => s3_error(500, "InternalError", "We encountered an internal error. Please try again."),
+        Protocol::Query => query_error(500, "InternalFailure", message),
         Protocol::RestJson => json_error(500, "InternalServerException", message),
         Protocol::Json => json_error(500, "InternalServerError", message),
+    }
+}
+
+/// Refused because the service is not there for the moment.
+pub(super) fn unavailable(service: &str) -> Response<Body> {
+    let message = "The service is unavailable. Please try again.";
+    match protocol(service) {
+        Protocol::S3 => s3_error(503, "ServiceUnavailable", message),
+        Protocol::Query => query_error(503, "ServiceUnavailable", message),
+        Protocol::RestJson => json_error(503, "ServiceUnavailableException", message),
+        Protocol::Json => json_error(503, "ServiceUnavailable", message),
     }
 }
 
@@ -184,19 +195,17 @@ pub(super) fn json_error(status: u16, code: &str, message: &str) -> Response<Bod
     response
 }
 
-/// An error as S3 and the query protocol write it: SDKs find `Code` in either place.
-fn xml_error(status: u16, code: &str, message: &str) -> Response<Body> {
-    let error = format!("<Code>{code}</Code><Message>{message}</Message>");
-    let s3 = code == "SlowDown" || code == "InternalError";
-    let body = if s3 {
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{error}<RequestId>fault</RequestId></Error>"
-        )
-    } else {
-        format!(
-            "<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>fault</RequestId></ErrorResponse>"
-        )
-    };
+/// An error as S3 writes it.
+pub(super) fn s3_error(status: u16, code: &str, message: &str) -> Response<Body> {
+    let error = format!("<Code>{code}</Code><Message>{message}</Message><RequestId>fault</RequestId>");
+    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{error}</Error>");
+    answer(status, "application/xml", body)
+}
+
+/// An error as the query protocol writes it.
+fn query_error(status: u16, code: &str, message: &str) -> Response<Body> {
+    let error = format!("<Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>");
+    let body = format!("<ErrorResponse><Error>{error}</Error><RequestId>fault</RequestId></ErrorResponse>");
     answer(status, "text/xml", body)
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod faults;
 mod forward;
 mod operation;
 mod signed;
+pub(crate) mod tap;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -66,6 +67,33 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
+/// Serves HTTP until the returned task is aborted, which closes every connection at once.
+fn serve<H, A>(listener: TcpListener, handler: H) -> JoinHandle<Infallible>
+where
+    H: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,
+{
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, for one: it passes when other connections end.
+                    tracing::warn!(%error, "the front door cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let _ = stream.set_nodelay(true);
+            let service = service_fn(handler.clone());
+            // When the client hangs up, hyper drops the handler, and with it the request to the emulator.
+            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            while connections.try_join_next().is_some() {}
+        }
+    })
+}
+
 impl FrontDoor {
     pub(crate) fn new(
         emulator: Arc<Emulator>,
@@ -90,26 +118,7 @@ impl FrontDoor {
 
     /// Serves until the returned task is aborted, which closes every connection at once.
     pub(crate) fn serve(self: Arc<Self>, listener: TcpListener) -> JoinHandle<Infallible> {
-        tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let stream = match listener.accept().await {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Out of file descriptors, for one: it passes when other connections end.
-                        tracing::warn!(%error, "the front door cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                };
-                let _ = stream.set_nodelay(true);
-                let front_door = self.clone();
-                let service = service_fn(move |request| front_door.clone().handle(request));
-                // When the client hangs up, hyper drops the handler, and with it the request to the emulator.
-                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-                while connections.try_join_next().is_some() {}
-            }
-        })
+        serve(listener, move |request| self.clone().handle(request))
     }
 
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {

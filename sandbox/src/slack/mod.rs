@@ -23,6 +23,8 @@ use serde_json::Value;
 pub use interaction::ClickResult;
 pub use rates::RateLimits;
 
+use crate::loopback;
+
 use self::{interaction::ResponseUrl, messages::Messages, rates::Rates};
 
 /// How the Web API fails, for tests of what happens while Slack is away. The page goes on working.
@@ -71,7 +73,7 @@ impl Slack {
             url: url.trim_end_matches('/').to_owned(),
             bot_token: format!("xoxb-sandbox-{}", secret(16)),
             signing_secret: secret(16),
-            http: reqwest::Client::new(),
+            http: loopback::http(),
             state: Mutex::default(),
         })
     }

@@ -124,6 +124,37 @@ override_resource {
 }
 
 override_resource {
+  target = aws_iam_role.restorer
+  values = {
+    arn = "arn:aws:iam::111122223333:role/cordon-restorer"
+    id  = "cordon-restorer"
+  }
+}
+
+override_resource {
+  target = aws_iam_role.investigator
+  values = {
+    arn = "arn:aws:iam::111122223333:role/cordon-investigator"
+    id  = "cordon-investigator"
+  }
+}
+
+override_resource {
+  target = aws_iam_role.purger
+  values = {
+    arn = "arn:aws:iam::111122223333:role/cordon-purger"
+    id  = "cordon-purger"
+  }
+}
+
+override_resource {
+  target = aws_iam_policy.operator
+  values = {
+    arn = "arn:aws:iam::111122223333:policy/cordon-operator"
+  }
+}
+
+override_resource {
   target = aws_iam_role.events
   values = {
     arn = "arn:aws:iam::111122223333:role/cordon-events"
@@ -206,6 +237,28 @@ override_resource {
 }
 
 override_resource {
+  target = aws_iam_role.state_machine["object_restore"]
+  values = {
+    arn = "arn:aws:iam::111122223333:role/cordon-object_restore"
+    id  = "cordon-object_restore"
+  }
+}
+
+override_resource {
+  target = aws_sfn_state_machine.this["object_restore"]
+  values = {
+    arn = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
+  }
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.state_machine["object_restore"]
+  values = {
+    arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/vendedlogs/states/cordon-object_restore"
+  }
+}
+
+override_resource {
   target = aws_sfn_activity.this["triage_finding"]
   values = {
     id = "arn:aws:states:us-east-1:111122223333:activity:cordon-triage_finding"
@@ -230,6 +283,20 @@ override_resource {
   target = aws_sfn_activity.this["quarantine_object"]
   values = {
     id = "arn:aws:states:us-east-1:111122223333:activity:cordon-quarantine_object"
+  }
+}
+
+override_resource {
+  target = aws_sfn_activity.this["rescan_object"]
+  values = {
+    id = "arn:aws:states:us-east-1:111122223333:activity:cordon-rescan_object"
+  }
+}
+
+override_resource {
+  target = aws_sfn_activity.this["restore_object"]
+  values = {
+    id = "arn:aws:states:us-east-1:111122223333:activity:cordon-restore_object"
   }
 }
 
@@ -355,6 +422,13 @@ override_data {
 }
 
 override_data {
+  target = data.aws_iam_policy_document.object_restore
+  values = {
+    json = "{\"Id\":\"object_restore\"}"
+  }
+}
+
+override_data {
   target = data.aws_iam_policy_document.exposure_cycle
   values = {
     json = "{\"Id\":\"exposure_cycle\"}"
@@ -421,5 +495,54 @@ override_data {
   target = data.aws_iam_policy_document.mover_trust
   values = {
     json = "{\"Id\":\"mover_trust\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.restorer
+  values = {
+    json = "{\"Id\":\"restorer\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.restorer_trust
+  values = {
+    json = "{\"Id\":\"restorer_trust\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.investigator
+  values = {
+    json = "{\"Id\":\"investigator\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.investigator_trust
+  values = {
+    json = "{\"Id\":\"investigator_trust\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.purger
+  values = {
+    json = "{\"Id\":\"purger\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.purger_trust
+  values = {
+    json = "{\"Id\":\"purger_trust\"}"
+  }
+}
+
+override_data {
+  target = data.aws_iam_policy_document.operator
+  values = {
+    json = "{\"Id\":\"operator\"}"
   }
 }

@@ -4,4 +4,6 @@ mod approvals;
 mod exposures;
 mod failures;
 mod figures;
+mod moves;
 mod responses;
+mod restores;

@@ -27,9 +27,10 @@ fn credentials_are_quarantined_without_a_click() -> Result<()> {
         let manifest =
             stage.s3.get_object().bucket(quarantine).key(manifest).send().await?.body.collect().await?;
         let manifest: cordon::domain::manifest::Manifest = serde_json::from_slice(&manifest.to_vec())?;
-        assert_eq!(manifest.source, object.version);
-        assert_eq!(manifest.verification.size, object.size as i64);
-        assert!(manifest.verification.matched.is_some(), "{:?}", manifest.verification);
+        let [moved] = manifest.entries.as_slice() else { panic!("{manifest:?}") };
+        assert_eq!(moved.source, object.version);
+        assert_eq!(moved.verification.size, object.size as i64);
+        assert!(moved.verification.matched.is_some(), "{:?}", moved.verification);
         let message = stage.shows(&bucket, "Quarantined.").await?;
         assert!(message["blocks"].to_string().contains("Decided by policy"), "{message}");
         assert_eq!(stage.messages(&bucket).len(), 1);

@@ -69,7 +69,9 @@ async fn schedule(target: &str) -> Result<()> {
         "FlexibleTimeWindow": { "Mode": "OFF" },
         "Target": { "Arn": target, "RoleArn": "arn:aws:iam::111122223333:role/scheduler", "Input": "{}" }
     });
-    let request = reqwest::Client::new()
+    let request = reqwest::Client::builder()
+        .no_proxy()
+        .build()?
         .post(format!("{}/schedules/{}", sandbox().endpoint(), unique("schedule")))
         .header(
             "authorization",

@@ -7,7 +7,9 @@ use crate::harness::{root, sandbox, unique};
 /// Calls CloudWatch in the query protocol, as the provider does. The root user's signature is not verified.
 async fn cloudwatch(body: String) -> Result<String> {
     let scope = format!("{}/20260101/{}/monitoring/aws4_request", sandbox().account(), sandbox().region());
-    let answer = reqwest::Client::new()
+    let answer = reqwest::Client::builder()
+        .no_proxy()
+        .build()?
         .post(sandbox().endpoint())
         .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
         .header(

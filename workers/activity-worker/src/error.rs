@@ -17,11 +17,13 @@ pub trait TaskError {
     fn cause(&self) -> String;
 }
 
-/// What `SendTaskFailure` carries.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: Cow<'static, str>,
-    pub(crate) cause: String,
+/// How a task failed: what `SendTaskFailure` carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable name that `Retry` and `Catch` match.
+    pub code: Cow<'static, str>,
+    /// One sentence that a person can act on.
+    pub cause: String,
 }
 
 /// `SendTaskFailure` refuses a longer cause

@@ -20,5 +20,5 @@ mod worker;
 
 pub use activity::{Activity, TaskContext};
 pub use backoff::Backoff;
-pub use error::{INVALID_INPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
+pub use error::{Failure, INVALID_INPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
 pub use worker::{Worker, WorkerSettings};

@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_sfn::Client;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    activity::{Activity, SharedActivity},
+    activity::{Activity, SharedActivity, TaskContext},
+    error::{Failure, INVALID_INPUT},
     poller::Poller,
 };
 
@@ -49,6 +51,20 @@ impl Worker {
     /// The names of the activities, in the order in which they were added.
     pub fn names(&self) -> Vec<&'static str> {
         self.activities.iter().map(|activity| activity.name()).collect()
+    }
+
+    /// Does one task that is given by hand, outside Step Functions: nothing is polled and nobody is told.
+    ///
+    /// # Errors
+    /// The activity's failure; [`INVALID_INPUT`] also when there is no activity of this name.
+    pub async fn run_once(&self, name: &str, input: String) -> Result<Value, Failure> {
+        let Some(activity) = self.activities.iter().find(|activity| activity.name() == name) else {
+            return Err(Failure {
+                code: INVALID_INPUT.into(),
+                cause: format!("There is no activity {name}; there are {}.", self.names().join(", ")),
+            });
+        };
+        activity.run(input, TaskContext::detached()).await
     }
 
     /// Works until `stop` is cancelled, then ends in this order: no new polls; polls in flight return (a task that

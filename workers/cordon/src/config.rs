@@ -1,7 +1,7 @@
 //! Every setting, read once from the environment and checked whole.
 //!
-//! Terraform writes these settings (outputs `worker_environment` and `gateway_environment`); a missing one is named
-//! by its key, and nothing has a default that quietly switches something off.
+//! Terraform writes these settings (outputs `worker_environment`, `gateway_environment` and `operator_environment`); a
+//! missing one is named by its key, and nothing has a default that quietly switches something off.
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
@@ -63,10 +63,16 @@ pub struct WorkerConfig {
     pub policy_key: String,
     /// The role under which objects are moved.
     pub mover_role_arn: String,
+    /// The role under which objects are put back.
+    pub restorer_role_arn: String,
+    /// Objects larger than this many bytes are copied in parts of at least this size.
+    pub part_bytes: i64,
     /// The external-access analyzer.
     pub analyzer_arn: String,
     /// The state machine that responds to findings.
     pub finding_response_arn: String,
+    /// The state machine that puts objects back.
+    pub object_restore_arn: String,
     /// How long one round of asking lasts.
     pub round: Duration,
     /// How long a Macie job is waited for.
@@ -88,7 +94,37 @@ pub struct GatewayConfig {
     pub signing_secrets: Vec<SecretString>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the policy is, which says who may have objects put back.
+    pub state_bucket: String,
+    /// The policy object's key there.
+    pub policy_key: String,
+    /// The state machine that puts objects back.
+    pub object_restore_arn: String,
 }
+
+/// The settings of the commands that people run on their own machines.
+#[derive(Clone, Debug)]
+pub struct OperatorConfig {
+    /// The Region that Cordon runs in.
+    pub region: String,
+    /// The account that Cordon runs in.
+    pub account: String,
+    /// The `cases` table.
+    pub cases_table: String,
+    /// The state machine that puts objects back.
+    pub object_restore_arn: String,
+    /// Where quarantined objects are.
+    pub quarantine_bucket: String,
+    /// The role in which named people look into quarantine, where there are such people.
+    pub investigator_role_arn: Option<String>,
+    /// The role in which named people delete from quarantine, where there are such people.
+    pub purger_role_arn: Option<String>,
+}
+
+/// The least and the most bytes of a part, which S3 sets
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>), and those where nothing is set.
+const PART_BYTES: std::ops::RangeInclusive<i64> = 5 << 20..=5 << 30;
+const USUAL_PART_BYTES: i64 = 512 << 20;
 
 struct Reader<'a> {
     environment: &'a HashMap<String, String>,
@@ -127,6 +163,29 @@ impl Reader<'_> {
         self.parsed(key, what, |text| text.starts_with("arn:").then(|| text.to_owned()), String::new())
     }
 
+    fn region(&mut self) -> String {
+        self.required("AWS_REGION", "the Region that Cordon runs in, like eu-central-1")
+    }
+
+    fn account(&mut self) -> String {
+        let parse = |text: &str| {
+            (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
+        };
+        self.parsed("CORDON_ACCOUNT_ID", "an account id of 12 digits", parse, String::new())
+    }
+
+    fn cases_table(&mut self) -> String {
+        self.required("CORDON_CASES_TABLE", "the name of the cases table")
+    }
+
+    fn quarantine_bucket(&mut self) -> String {
+        self.required("CORDON_QUARANTINE_BUCKET", "the name of the quarantine bucket")
+    }
+
+    fn object_restore_arn(&mut self) -> String {
+        self.arn("CORDON_OBJECT_RESTORE_ARN", "the ARN of the state machine object_restore")
+    }
+
     fn common(&mut self) -> Common {
         let api_url =
             self.optional("CORDON_SLACK_API_URL").unwrap_or_else(|| "https://slack.com/api/".into());
@@ -140,16 +199,9 @@ impl Reader<'_> {
             users.iter().all(|user| !user.is_empty()).then_some(users)
         };
         Common {
-            region: self.required("AWS_REGION", "the Region that Cordon runs in, like eu-central-1"),
-            account: self.parsed(
-                "CORDON_ACCOUNT_ID",
-                "an account id of 12 digits",
-                |text| {
-                    (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
-                },
-                String::new(),
-            ),
-            cases_table: self.required("CORDON_CASES_TABLE", "the name of the cases table"),
+            region: self.region(),
+            account: self.account(),
+            cases_table: self.cases_table(),
             slack: SlackConfig {
                 bot_token: self
                     .required("CORDON_SLACK_BOT_TOKEN", "the Slack app's bot token (a secret)")
@@ -188,6 +240,10 @@ impl WorkerConfig {
         let grace = from
             .optional("CORDON_SHUTDOWN_GRACE_SECONDS")
             .map_or(Duration::from_secs(110), |_| from.seconds("CORDON_SHUTDOWN_GRACE_SECONDS"));
+        let part_bytes = from.optional("CORDON_PART_BYTES").map_or(USUAL_PART_BYTES, |_| {
+            let parse = |text: &str| text.parse().ok().filter(|bytes| PART_BYTES.contains(bytes));
+            from.parsed("CORDON_PART_BYTES", "a number of bytes from 5 MiB to 5 GiB", parse, USUAL_PART_BYTES)
+        });
         let config = Self {
             common: from.common(),
             activity_arn_prefix: from
@@ -195,14 +251,17 @@ impl WorkerConfig {
             heartbeat: from.seconds("CORDON_ACTIVITY_HEARTBEAT_SECONDS"),
             shutdown_grace: grace,
             exposures_table: from.required("CORDON_EXPOSURES_TABLE", "the name of the exposures table"),
-            quarantine_bucket: from.required("CORDON_QUARANTINE_BUCKET", "the name of the quarantine bucket"),
+            quarantine_bucket: from.quarantine_bucket(),
             state_bucket: from.required("CORDON_STATE_BUCKET", "the name of the state bucket"),
             policy_key: from
                 .required("CORDON_POLICY_KEY", "the key of the policy object in the state bucket"),
             mover_role_arn: from.arn("CORDON_MOVER_ROLE_ARN", "the ARN of the mover role"),
+            restorer_role_arn: from.arn("CORDON_RESTORER_ROLE_ARN", "the ARN of the restorer role"),
+            part_bytes,
             analyzer_arn: from.arn("CORDON_ANALYZER_ARN", "the ARN of the external-access analyzer"),
             finding_response_arn: from
                 .arn("CORDON_FINDING_RESPONSE_ARN", "the ARN of the state machine finding_response"),
+            object_restore_arn: from.object_restore_arn(),
             round: from.seconds("CORDON_ROUND_SECONDS"),
             scan_timeout: from.seconds("CORDON_SCAN_TIMEOUT_SECONDS"),
             exclusion_tag: from.parsed(
@@ -238,12 +297,42 @@ impl GatewayConfig {
                 |text| text.parse().ok(),
                 SocketAddr::from(([127, 0, 0, 1], 0)),
             ),
+            state_bucket: from.required("CORDON_STATE_BUCKET", "the name of the state bucket"),
+            policy_key: from
+                .required("CORDON_POLICY_KEY", "the key of the policy object in the state bucket"),
+            object_restore_arn: from.object_restore_arn(),
+        };
+        from.finish(config)
+    }
+}
+
+impl OperatorConfig {
+    /// Reads the settings of a person's commands.
+    ///
+    /// # Errors
+    /// Every setting that is missing or wrong.
+    pub fn read(environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let mut from = Reader { environment, problems: Vec::new() };
+        let mut role = |key: &str, what: &str| from.optional(key).map(|_| from.arn(key, what));
+        let config = Self {
+            investigator_role_arn: role("CORDON_INVESTIGATOR_ROLE_ARN", "the ARN of the investigator role"),
+            purger_role_arn: role("CORDON_PURGER_ROLE_ARN", "the ARN of the purger role"),
+            region: from.region(),
+            account: from.account(),
+            cases_table: from.cases_table(),
+            object_restore_arn: from.object_restore_arn(),
+            quarantine_bucket: from.quarantine_bucket(),
         };
         from.finish(config)
     }
 }
 
 impl WorkerConfig {
+    /// The ARN of a bucket, in the partition of everything else.
+    pub fn bucket_arn(&self, bucket: &str) -> String {
+        format!("arn:{}:s3:::{bucket}", self.analyzer_arn.split(':').nth(1).unwrap_or("aws"))
+    }
+
     /// When a bucket that is looked at now, and still exposed, is looked at again; as [`time::stored`].
     pub fn next_due(&self) -> String {
         from_now(self.reuse_window)

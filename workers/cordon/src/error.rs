@@ -57,6 +57,12 @@ codes! {
     UnsupportedEncryption,
     /// The case holds no valid decision for what was asked.
     NotAuthorised,
+    /// Somebody has paused all moves.
+    Paused,
+    /// Another object is where one is to be put back.
+    ObjectExists,
+    /// The bucket that an object is to be put back into is still shared.
+    BucketExposed,
     /// A Macie job ended without having read everything.
     ScanFailed,
     /// Security Hub refused findings.

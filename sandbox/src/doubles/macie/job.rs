@@ -133,13 +133,11 @@ pub(super) fn check(request: &Value) -> Result<(), ApiError> {
         _ => return Err(ApiError::validation("jobType must be ONE_TIME or SCHEDULED")),
     }
     let definition = &request["s3JobDefinition"];
-    for (name, what) in [
-        ("bucketCriteria", "Macie jobs that choose buckets by criteria"),
-        ("scoping", "scoping of Macie jobs"),
-    ] {
-        if !definition[name].is_null() {
-            return Err(ApiError::lacking(what));
-        }
+    if !definition["bucketCriteria"].is_null() {
+        return Err(ApiError::lacking("Macie jobs that choose buckets by criteria"));
+    }
+    if !definition["scoping"].is_null() && key_prefix(definition).is_none() {
+        return Err(ApiError::lacking("scoping of Macie jobs other than by one key prefix"));
     }
     for name in ["allowListIds", "customDataIdentifierIds", "managedDataIdentifierIds"] {
         if request[name].as_array().is_some_and(|ids| !ids.is_empty()) {
@@ -171,6 +169,19 @@ pub(super) fn check(request: &Value) -> Result<(), ApiError> {
         )));
     }
     Ok(())
+}
+
+/// The prefix that a job's keys must have, where it is scoped by one.
+fn key_prefix(definition: &Value) -> Option<&str> {
+    let [term] = definition["scoping"]["includes"]["and"].as_array()?.as_slice() else { return None };
+    let term = &term["simpleScopeTerm"];
+    let scoped = definition["scoping"]["excludes"].is_null()
+        && term["key"] == "OBJECT_KEY"
+        && term["comparator"] == "STARTS_WITH";
+    match term["values"].as_array()?.as_slice() {
+        [value] if scoped => value.as_str(),
+        _ => None,
+    }
 }
 
 /// How a run came to its end.
@@ -226,7 +237,7 @@ async fn scan_buckets(
                 return End::Cancelled;
             }
             let scanned = match in_account["accountId"] == macie.home.account {
-                true => scan_bucket(macie, id, &bucket, status).await,
+                true => scan_bucket(macie, id, &bucket, key_prefix(definition), status).await,
                 false => Err(anyhow::anyhow!("the bucket is in another account")),
             };
             match scanned {
@@ -252,6 +263,7 @@ async fn scan_bucket(
     macie: &Arc<Macie>,
     id: &str,
     bucket: &str,
+    prefix: Option<&str>,
     status: &mut watch::Receiver<Status>,
 ) -> anyhow::Result<bool> {
     let s3 = macie.emulator.s3();
@@ -259,7 +271,8 @@ async fn scan_bucket(
         .await?
         .context("there is no such bucket in the account")?;
     let public = description["publicAccess"]["effectivePermission"] == "PUBLIC";
-    let mut pages = s3.list_objects_v2().bucket(bucket).into_paginator().send();
+    let listing = s3.list_objects_v2().bucket(bucket).set_prefix(prefix.map(str::to_owned));
+    let mut pages = listing.into_paginator().send();
     while let Some(page) = pages.next().await {
         for object in page?.contents() {
             let (Some(key), true) = (object.key(), can_be_analysed(object.storage_class())) else { continue };

@@ -11,6 +11,8 @@ mod quarantine_object;
 mod record_access_finding;
 mod report_exposures;
 mod report_outcome;
+mod rescan_object;
+mod restore_object;
 mod start_scan;
 mod sweep_findings;
 mod sync_access_findings;
@@ -49,6 +51,8 @@ catalog! {
     advance_round::AdvanceRound,
     quarantine_object::QuarantineObject,
     report_outcome::ReportOutcome,
+    rescan_object::RescanObject,
+    restore_object::RestoreObject,
     record_access_finding::RecordAccessFinding,
     sync_access_findings::SyncAccessFindings,
     sweep_findings::SweepFindings,

@@ -1,8 +1,8 @@
-//! Moves one object version to quarantine.
+//! Moves what policy names of one key to quarantine: the reported version, or all of them.
 //!
 //! Input / output: run and case → `result`, where it is, what was verified.  Effects, in order: case re-read and its
-//! authorisation checked; mover session opened for this key; source looked at; copied on condition of its ETag; copy
-//! verified; manifest written; source removed; removal attested by a listing.
+//! authorisation checked; mover session opened for this key; every version looked at before any is copied; copied on
+//! condition of its ETag; copy verified; manifest written; sources removed; removal attested by a listing.
 //! Idempotency: case and object version; each step first asks whether it is already done, and the manifest marks the
 //! point after which only removal is left. Another worker may be running the same task: every write is conditional.
 //! Errors: the codes of [`TERMINAL`]; up to the removal the source is untouched.  Undo: `restore_object`, from the
@@ -11,17 +11,19 @@
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clients::{
         Clients,
-        mover::{self, Mover, Removed, SourceObject, VersionEntry, Versioning},
+        mover::{self, Copied, Destination, Mover, Place, Removed, Seen, VersionEntry, Versioning, Written},
     },
     domain::{
         case::Case,
-        finding::ObjectVersion,
-        manifest::{Manifest, Verification, quarantine_key},
+        finding::{ObjectVersion, real_version},
+        manifest::{Entry, Location, Manifest, Verification, copy_key, quarantine_key},
+        policy::{Verify, Versions},
         time,
     },
     error::{Code, Error, Result},
@@ -37,7 +39,15 @@ pub(super) const TERMINAL: &[Code] = &[
     Code::UnsupportedEncryption,
     Code::NotAuthorised,
     Code::RequestRejected,
+    Code::Paused,
 ];
+
+/// The most versions of one key that one case moves.
+const MOST_VERSIONS: usize = 10_000;
+/// Versions in hand at once.
+const AT_ONCE: usize = 4;
+/// How often versions are taken along that somebody writes while the earlier ones are being moved.
+const PASSES: u32 = 5;
 
 /// See the module.
 pub(super) struct QuarantineObject(pub(super) Arc<Clients>);
@@ -50,15 +60,12 @@ pub(super) struct Input {
 
 #[derive(Serialize)]
 pub(super) struct Output {
-    /// `quarantined`, or `sample`.
+    /// `quarantined`, `object_changed` (the object of the finding is in quarantine, another one is at its place), or
+    /// `sample`.
     result: &'static str,
     detail: String,
     quarantine_key: Option<String>,
 }
-
-/// The most that one CopyObject copies
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
-const COPY_LIMIT: i64 = 5 * 1024 * 1024 * 1024;
 
 impl Activity for QuarantineObject {
     const NAME: &'static str = "quarantine_object";
@@ -77,181 +84,388 @@ impl Activity for QuarantineObject {
                 quarantine_key: None,
             });
         }
-        let object = case.object();
-        let mover = self.0.movers.open(object, &case.case_id).await?;
-        let versioning = mover.versioning(object).await?;
-        let manifest_key = quarantine_key(&case, "manifest.json");
-        let manifest = match mover.manifest(&manifest_key).await? {
-            Some(manifest) if manifest.source == *object && still_there(&mover, &manifest).await? => manifest,
-            Some(manifest) if manifest.source != *object => {
-                return Err(Error::terminal(
-                    Code::RequestRejected,
-                    format!(
-                        "The manifest {manifest_key} is about another object; the source was not touched."
-                    ),
-                ));
-            }
-            _ => {
-                let manifest = copy(&mover, &case, versioning).await?;
-                mover.put_manifest(&manifest_key, &manifest).await?;
-                manifest
-            }
+        self.0.cases.check_pause(&case.case_id).await?;
+        let place = Place::of(case.object());
+        let mover = self.0.movers.open(&place, &case.case_id).await?;
+        let the_move = Move { mover, case, place };
+        let versioning = the_move.mover.removable_versioning(&the_move.place).await?;
+        let (mut manifest, mut etag) = match the_move.recorded().await? {
+            Some(recorded) => recorded,
+            None => match the_move.secure(versioning).await {
+                Ok(secured) => secured,
+                Err(error) => match (the_move.recorded().await?, error.code()) {
+                    // Another worker has finished the same task since the look for its manifest.
+                    (Some(recorded), _) => recorded,
+                    (None, Some(Code::ObjectMissing)) => {
+                        return the_move.moved_earlier().await?.ok_or(error);
+                    }
+                    (None, _) => return Err(error),
+                },
+            },
         };
-        if context.is_cancelled() {
-            return Err(Error::Retryable("the run no longer waits for this task".into()));
+        for _ in 0..PASSES {
+            if context.is_cancelled() {
+                return Err(Error::Retryable("the run no longer waits for this task".into()));
+            }
+            self.0.cases.check_pause(&the_move.case.case_id).await?;
+            if the_move.remove(&manifest).await? == Removed::Changed {
+                return Ok(the_move.changed(&manifest));
+            }
+            let left = the_move.attest(&manifest).await?;
+            if manifest.versions == Versions::Reported || left.is_empty() {
+                return Ok(the_move.quarantined(&manifest, left.len()));
+            }
+            (manifest, etag) = the_move.take_along(manifest, &etag, &left).await?;
         }
-        remove(&mover, object).await?;
-        let older = attest(&mover, object).await?;
-        Ok(Output {
-            result: "quarantined",
-            detail: format!(
-                "Moved to the quarantine bucket. {}.{}",
-                manifest.verification.guarantee,
-                versions_left(older)
-            ),
-            quarantine_key: Some(manifest.quarantine.key),
-        })
+        Err(Error::Retryable("somebody keeps writing versions of the key while they are being moved".into()))
     }
 }
 
-/// Whether the copy that a manifest speaks of is where it says: an earlier attempt's word is not taken for it.
-async fn still_there(mover: &Mover, manifest: &Manifest) -> Result<bool> {
-    let copy = mover.head_copy(&manifest.quarantine.key).await?;
-    Ok(copy.is_some_and(|(size, _, _)| size == manifest.verification.size))
+/// What one case moves.
+struct Move {
+    mover: Mover,
+    case: Case,
+    place: Place,
+}
+
+impl Move {
+    fn manifest_key(&self, generation: u32) -> String {
+        quarantine_key(&self.case, generation, "manifest.json")
+    }
+
+    /// The object is gone because a run of an earlier generation has moved it, and was ended before it could say so.
+    async fn moved_earlier(&self) -> Result<Option<Output>> {
+        for past in self.case.history.iter().rev() {
+            let manifest = self.mover.manifest(&self.manifest_key(past.generation)).await?;
+            let entries = manifest.into_iter().flat_map(|(manifest, _)| manifest.entries);
+            let Some(entry) = entries.into_iter().find(|entry| entry.source == *self.case.object()) else {
+                continue;
+            };
+            let copy = self.mover.look(&self.mover.in_quarantine(&entry.quarantine.key), None).await?;
+            if copy.is_some_and(|copy| copy.facts.size == entry.verification.size) {
+                let detail =
+                    "An earlier run of this case had moved the object to the quarantine bucket.".into();
+                let quarantine_key = Some(entry.quarantine.key);
+                return Ok(Some(Output { result: "quarantined", detail, quarantine_key }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The manifest of an earlier attempt and its ETag, if the copies that it speaks of are there.
+    async fn recorded(&self) -> Result<Option<(Manifest, String)>> {
+        let key = self.manifest_key(self.case.generation);
+        let Some((manifest, etag)) = self.mover.manifest(&key).await? else { return Ok(None) };
+        if !manifest.entries.iter().any(|entry| entry.source == *self.case.object()) {
+            return Err(rejected(format!(
+                "The manifest {key} is about another object; the source was not touched."
+            )));
+        }
+        for entry in &manifest.entries {
+            let copy = self.mover.look(&self.mover.in_quarantine(&entry.quarantine.key), None).await?;
+            if copy.is_none_or(|copy| copy.facts.size != entry.verification.size) {
+                return Err(rejected(format!(
+                    "The manifest {key} speaks of a copy that is not there ({}); the source was not touched.",
+                    entry.quarantine.key
+                )));
+            }
+        }
+        Ok(Some((manifest, etag)))
+    }
+
+    /// Copies everything that policy names, verifies it, and writes the manifest.
+    async fn secure(&self, versioning: Versioning) -> Result<(Manifest, String)> {
+        let object = self.case.object();
+        let listed = match versioning {
+            Versioning::Never => Vec::new(),
+            Versioning::Enabled | Versioning::Suspended => self.mover.versions(&self.place).await?,
+        };
+        let others = bytes_of(&listed).filter(|entry| !is(object, entry)).count();
+        let (named, versions_left) = match (versioning, self.case.plan.versions) {
+            (Versioning::Never, _) | (_, Versions::Reported) => (vec![object.clone()], others),
+            (_, Versions::All) => (bytes_of(&listed).map(|entry| self.version(entry)).collect(), 0),
+        };
+        if !named.contains(object) {
+            return Err(mover::gone(&self.place));
+        }
+        let entries = self.copy_all(&named, versioning, &listed).await?;
+        let case = &self.case;
+        let manifest = Manifest {
+            version: 1,
+            case_id: case.case_id.clone(),
+            generation: case.generation,
+            execution_arn: case.execution_arn.clone(),
+            versions: case.plan.versions,
+            entries,
+            versions_left,
+            finding_ids: case.finding_ids.clone(),
+            rule: case.plan.rule.clone(),
+            policy_version: case.plan.policy_version.clone(),
+            votes: case.votes.clone(),
+            verified_at: time::now(),
+        };
+        self.record(&manifest, None).await
+    }
+
+    /// Writes the manifest, or takes the one that another worker has written first.
+    async fn record(&self, manifest: &Manifest, over: Option<&str>) -> Result<(Manifest, String)> {
+        let key = self.manifest_key(self.case.generation);
+        let written = self.mover.put_manifest(&key, manifest, over).await?;
+        match written {
+            Written::Yes(etag) => Ok((manifest.clone(), etag)),
+            Written::Taken => self.recorded().await?.ok_or_else(|| {
+                Error::Retryable("the manifest was written by another worker and is not there".into())
+            }),
+        }
+    }
+
+    /// Looks at every version before any is copied, so that what cannot be moved is known before anything happens.
+    async fn copy_all(
+        &self,
+        named: &[ObjectVersion],
+        versioning: Versioning,
+        listed: &[VersionEntry],
+    ) -> Result<Vec<Entry>> {
+        if named.len() > MOST_VERSIONS {
+            return Err(rejected(format!(
+                "The key has {} versions; at most {MOST_VERSIONS} are moved by one case. Nothing was touched; expire \
+                 old versions with a lifecycle rule first.",
+                named.len()
+            )));
+        }
+        if versioning == Versioning::Suspended
+            && let Some(why) = null_version_at_risk(named, listed)
+        {
+            return Err(left_to_people(why, "Nothing was touched"));
+        }
+        let looks: Vec<_> = named.iter().map(|version| self.look(version, versioning)).collect();
+        let seen: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        let copies: Vec<_> =
+            named.iter().zip(seen).map(|(version, seen)| self.copy(version, seen, versioning)).collect();
+        stream::iter(copies).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn look(&self, version: &ObjectVersion, versioning: Versioning) -> Result<Seen> {
+        let asked = versioning.requested(version.version_id.as_deref());
+        let seen = self.mover.look(&self.place, asked).await?.ok_or_else(|| mover::gone(&self.place))?;
+        if seen.etag != version.etag {
+            return Err(mover::changed(&self.place));
+        }
+        match seen.obstacle {
+            Some(obstacle) => Err(obstacle),
+            None => Ok(seen),
+        }
+    }
+
+    async fn copy(&self, version: &ObjectVersion, seen: Seen, versioning: Versioning) -> Result<Entry> {
+        let asked = versioning.requested(version.version_id.as_deref());
+        let to = self.mover.in_quarantine(&copy_key(&self.case, version));
+        let destination = Destination { place: &to, over: None, like: None };
+        let copied = self.mover.copy(&self.place, asked, &seen, destination).await?;
+        if self.mover.in_parts(seen.facts.size) {
+            self.mover.abort_uploads(&to).await?;
+        }
+        // An earlier attempt or another worker may have made the copy; then it was made on the same condition.
+        let Some(copy) = self.mover.look(&to, None).await? else {
+            if copied == Copied::Refused {
+                self.look(version, versioning).await?;
+            }
+            return Err(Error::Retryable("the copy is not in the quarantine bucket".into()));
+        };
+        let differs = |why| {
+            rejected(format!(
+                "What is in quarantine at {} is not a copy of the object: {why}. The source was not touched.",
+                to.key
+            ))
+        };
+        let mut verification = Verification::compare(&seen.facts, &copy.facts).map_err(differs)?;
+        if self.case.plan.verify == Verify::Full {
+            let source = self.mover.read(&self.place, asked, &seen.etag).await?;
+            let copy = self.mover.read(&to, copy.version_id.as_deref(), &copy.etag).await?;
+            verification = verification.with_both_read(&source, &copy).map_err(differs)?;
+        }
+        let quarantine = Location { bucket: to.bucket, key: to.key, version_id: copy.version_id };
+        Ok(Entry { source: version.clone(), quarantine, object: seen.facts, verification })
+    }
+
+    /// Removes what the manifest names. A `null` version can be replaced by a PUT at any time, so it is only removed
+    /// on condition of its ETag; a real version id names the same bytes for ever.
+    async fn remove(&self, manifest: &Manifest) -> Result<Removed> {
+        let (mover, place) = (&self.mover, &self.place);
+        // Asked again: a copy can take minutes, and versioning may have been suspended meanwhile.
+        let versioning = mover.removable_versioning(place).await?;
+        if versioning == Versioning::Never {
+            return self.remove_only(&self.case.object().etag).await;
+        }
+        let listed = mover.versions(place).await?;
+        if self.is_replaced(&listed) {
+            return Ok(Removed::Changed);
+        }
+        let named: Vec<_> = manifest.entries.iter().map(|entry| entry.source.clone()).collect();
+        if versioning == Versioning::Suspended
+            && let Some(why) = null_version_at_risk(&named, &listed)
+        {
+            return Err(left_to_people(why, "It is complete in quarantine and still at its source"));
+        }
+        let doomed = |entry: &&VersionEntry| {
+            !entry.is_delete_marker && manifest.entries.iter().any(|moved| is(&moved.source, entry))
+        };
+        if let Some(current) = listed.iter().filter(doomed).find(|entry| entry.is_latest) {
+            let replaceable = current.version_id == "null" && versioning == Versioning::Suspended;
+            if replaceable || bytes_of(&listed).count() > 1 {
+                // Without a marker the next older version would become current. If something newer has come on top in
+                // the meantime, that is current and no marker is needed.
+                let removed = mover.remove_current(place, &current.etag).await?;
+                if removed == Removed::Changed && replaceable && is(self.case.object(), current) {
+                    return Ok(Removed::Changed);
+                }
+            }
+        }
+        for entry in listed.iter().filter(doomed) {
+            if entry.version_id != "null" || versioning == Versioning::Enabled {
+                mover.remove_version(place, &entry.version_id).await?;
+            }
+        }
+        Ok(Removed::Yes)
+    }
+
+    /// Removes the object of a bucket without versions.
+    async fn remove_only(&self, etag: &str) -> Result<Removed> {
+        match self.mover.remove_current(&self.place, etag).await? {
+            Removed::Yes => Ok(Removed::Yes),
+            Removed::Changed => match self.mover.look(&self.place, None).await? {
+                None => Ok(Removed::Yes),
+                Some(seen) if seen.etag == etag => {
+                    Err(Error::Retryable("S3 refused the removal of the object as it is".into()))
+                }
+                Some(_) => Ok(Removed::Changed),
+            },
+        }
+    }
+
+    /// The object was replaced at its source after it was copied; or Cordon has removed it, was ended, and somebody
+    /// has written since. Either way it is in quarantine, and what is there now is somebody else's.
+    fn changed(&self, manifest: &Manifest) -> Output {
+        Output {
+            result: "object_changed",
+            detail: format!(
+                "The object of the finding is complete in quarantine. Another one is at its place in {} by now, which \
+                 was not moved.",
+                self.place.bucket
+            ),
+            quarantine_key: Some(self.reported(manifest).quarantine.key.clone()),
+        }
+    }
+
+    fn reported<'a>(&self, manifest: &'a Manifest) -> &'a Entry {
+        let reported = manifest.entries.iter().find(|entry| entry.source == *self.case.object());
+        reported.unwrap_or(&manifest.entries[0])
+    }
+
+    /// Proves by a listing that what was moved is gone; gives back the other versions of the key.
+    async fn attest(&self, manifest: &Manifest) -> Result<Vec<VersionEntry>> {
+        let listed = self.mover.versions(&self.place).await?;
+        let gone = |entry: &&VersionEntry| !manifest.entries.iter().any(|moved| is(&moved.source, entry));
+        let (others, left): (Vec<_>, Vec<_>) = bytes_of(&listed).partition(gone);
+        if !left.is_empty() {
+            return Err(Error::Retryable(
+                "the object is still listed at its source after its removal".into(),
+            ));
+        }
+        Ok(others.into_iter().cloned().collect())
+    }
+
+    /// Whether the reported `null` version was replaced by something that nobody reported.
+    fn is_replaced(&self, listed: &[VersionEntry]) -> bool {
+        let object = self.case.object();
+        object.version_id.is_none()
+            && bytes_of(listed).any(|entry| entry.version_id == "null" && entry.etag != object.etag)
+    }
+
+    /// Versions that were written since, where policy names all: copied too, and added to the manifest.
+    async fn take_along(
+        &self,
+        mut manifest: Manifest,
+        etag: &str,
+        left: &[VersionEntry],
+    ) -> Result<(Manifest, String)> {
+        let versioning = self.mover.versioning(&self.place).await?;
+        let named: Vec<_> = left.iter().map(|entry| self.version(entry)).collect();
+        let mut entries = self.copy_all(&named, versioning, left).await?;
+        entries.append(&mut manifest.entries);
+        manifest.entries = entries;
+        self.record(&manifest, Some(etag)).await
+    }
+
+    /// The object version that a listing speaks of.
+    fn version(&self, entry: &VersionEntry) -> ObjectVersion {
+        ObjectVersion {
+            version_id: real_version(Some(&entry.version_id)),
+            etag: entry.etag.clone(),
+            ..self.case.object().clone()
+        }
+    }
+
+    fn quarantined(&self, manifest: &Manifest, versions_left: usize) -> Output {
+        let reported = self.reported(manifest);
+        let moved = match manifest.entries.len() {
+            1 => "Moved to the quarantine bucket.".to_owned(),
+            n => format!("Moved all {n} versions of the key to the quarantine bucket."),
+        };
+        let left = match versions_left {
+            0 => String::new(),
+            1 => " 1 other version of the key remains.".into(),
+            n => format!(" {n} other versions of the key remain."),
+        };
+        let replicas = match reported.object.replication.as_deref() {
+            None => "",
+            Some("REPLICA") => " The object is a replica: the bucket that it comes from keeps the data.",
+            Some(_) => " The bucket is replicated: its replicas keep the data.",
+        };
+        Output {
+            result: "quarantined",
+            detail: format!("{moved} {}.{left}{replicas}", reported.verification.guarantee),
+            quarantine_key: Some(reported.quarantine.key.clone()),
+        }
+    }
+}
+
+/// The entries that have bytes.
+fn bytes_of(listed: &[VersionEntry]) -> impl Iterator<Item = &VersionEntry> {
+    listed.iter().filter(|entry| !entry.is_delete_marker)
+}
+
+/// Whether an entry of a listing is this very object version.
+fn is(version: &ObjectVersion, entry: &VersionEntry) -> bool {
+    match &version.version_id {
+        Some(id) => entry.version_id == *id,
+        None => entry.version_id == "null" && entry.etag == version.etag,
+    }
+}
+
+/// Where versioning is suspended, whatever is written has the id `null`, a delete marker too, and replaces the `null`
+/// version there is. Why these versions cannot be removed without that risk, if so.
+fn null_version_at_risk(named: &[ObjectVersion], listed: &[VersionEntry]) -> Option<&'static str> {
+    let goes = |entry: &VersionEntry| named.iter().any(|version| is(version, entry));
+    let null = bytes_of(listed).find(|entry| entry.version_id == "null" && !entry.is_latest)?;
+    if goes(null) {
+        return Some("it is the null version below a newer one, which any PUT may replace");
+    }
+    let current_goes = bytes_of(listed).any(|entry| entry.is_latest && goes(entry));
+    current_goes.then_some("the delete marker on top of the key would replace its null version")
+}
+
+fn left_to_people(why: &str, so_far: &str) -> Error {
+    rejected(format!(
+        "The object cannot be removed safely: versioning of the bucket is suspended, and {why}. {so_far}. Enable \
+         versioning and start the response again, or remove the object by hand."
+    ))
 }
 
 fn not_authorised(why: &str) -> Error {
     Error::terminal(Code::NotAuthorised, format!("The object was not moved: {why}."))
 }
 
-fn versions_left(older: usize) -> String {
-    match older {
-        0 => String::new(),
-        1 => " 1 other version of the key remains.".into(),
-        n => format!(" {n} other versions of the key remain."),
-    }
-}
-
-/// The version id by which S3 is asked for the object.
-fn requested_version(object: &ObjectVersion, versioning: Versioning) -> Option<&str> {
-    match (&object.version_id, versioning) {
-        (Some(id), _) => Some(id),
-        (None, Versioning::Never) => None,
-        (None, Versioning::Enabled | Versioning::Suspended) => Some("null"),
-    }
-}
-
-async fn copy(mover: &Mover, case: &Case, versioning: Versioning) -> Result<Manifest> {
-    let object = case.object();
-    let version = requested_version(object, versioning);
-    let source = mover.head_source(object, version).await?.ok_or_else(|| mover::gone(object))?;
-    if source.etag != object.etag {
-        return Err(mover::changed(object));
-    }
-    if let Some(obstacle) = &source.obstacle {
-        return Err(obstacle.clone());
-    }
-    if source.facts.size > COPY_LIMIT {
-        return Err(Error::terminal(
-            Code::RequestRejected,
-            "The object is larger than 5 GiB, which this release cannot move. Move it by hand; it was not touched.",
-        ));
-    }
-    let key = quarantine_key(case, "object");
-    let (verification, location) = match verified(mover, &source, &key).await {
-        Ok(Some(done)) => done,
-        // Nothing there yet, or what an earlier attempt left is not the object.
-        Ok(None) | Err(Error::Retryable(_)) => {
-            mover.copy(object, version, &source, &key).await?;
-            verified(mover, &source, &key).await?.ok_or_else(|| {
-                Error::Retryable(
-                    "the copy was not found in the quarantine bucket right after it was made".into(),
-                )
-            })?
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(Manifest {
-        version: 1,
-        case_id: case.case_id.clone(),
-        generation: case.generation,
-        execution_arn: case.execution_arn.clone(),
-        source: object.clone(),
-        quarantine: location,
-        object: source.facts,
-        verification,
-        finding_ids: case.finding_ids.clone(),
-        rule: case.plan.rule.clone(),
-        policy_version: case.plan.policy_version.clone(),
-        votes: case.votes.clone(),
-        verified_at: time::now(),
-    })
-}
-
-/// What is at `key`, if it is a copy of the source; `None` when nothing is.
-async fn verified(
-    mover: &Mover,
-    source: &SourceObject,
-    key: &str,
-) -> Result<Option<(Verification, crate::domain::manifest::Location)>> {
-    let Some((size, location, checksums)) = mover.head_copy(key).await? else { return Ok(None) };
-    let verification = Verification::compare(&source.facts, size, checksums).map_err(|why| {
-        Error::Retryable(format!("the copy is not the object: {why}; the source was not touched"))
-    })?;
-    Ok(Some((verification, location)))
-}
-
-/// Removes the source. A `null` version can be replaced by a PUT at any time, so it is only removed on condition of
-/// its ETag; a real version id names the same bytes for ever.
-async fn remove(mover: &Mover, object: &ObjectVersion) -> Result<()> {
-    // Asked again: a copy can take minutes, and versioning may have been suspended meanwhile.
-    let versioning = mover.versioning(object).await?;
-    let unversioned = object.version_id.is_none() && versioning == Versioning::Never;
-    let entries = mover.versions(object).await?;
-    let id = object.version_id.as_deref().unwrap_or("null");
-    let Some(entry) = entries.iter().find(|entry| entry.version_id == id && !entry.is_delete_marker) else {
-        return Ok(());
-    };
-    if object.version_id.is_none() && entry.etag != object.etag {
-        return Err(mover::changed(object));
-    }
-    let replaceable = object.version_id.is_none() && entry.is_latest && versioning == Versioning::Suspended;
-    if unversioned || replaceable {
-        return match mover.remove_current(object, &object.etag).await? {
-            Removed::Yes => Ok(()),
-            Removed::Changed => Err(mover::changed(object)),
-        };
-    }
-    if object.version_id.is_none() && versioning == Versioning::Suspended {
-        return Err(Error::terminal(
-            Code::RequestRejected,
-            "The object is the null version below a newer one in a bucket with suspended versioning; any PUT may replace \
-             it, and no condition guards its removal. It is complete in quarantine; remove the null version by hand.",
-        ));
-    }
-    if entry.is_latest && others(&entries, id) > 0 {
-        // Without a marker the next older version would become current. If something newer has come on top in the
-        // meantime, that is current and no marker is needed.
-        mover.remove_current(object, &object.etag).await?;
-    }
-    mover.remove_version(object, id).await
-}
-
-/// Proves by a listing that the version is gone; counts the other versions of the key.
-async fn attest(mover: &Mover, object: &ObjectVersion) -> Result<usize> {
-    let entries = mover.versions(object).await?;
-    let id = object.version_id.as_deref().unwrap_or("null");
-    let left = entries.iter().any(|entry| {
-        entry.version_id == id
-            && !entry.is_delete_marker
-            && (object.version_id.is_some() || entry.etag == object.etag)
-    });
-    if left {
-        return Err(Error::Retryable("the object is still listed at its source after its removal".into()));
-    }
-    Ok(others(&entries, id))
-}
-
-fn others(entries: &[VersionEntry], id: &str) -> usize {
-    entries.iter().filter(|entry| entry.version_id != id && !entry.is_delete_marker).count()
+fn rejected(cause: String) -> Error {
+    Error::terminal(Code::RequestRejected, cause)
 }

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{
     clients::Clients,
-    domain::case::{Decision, Outcome, OutcomeResult},
+    domain::{
+        case::{Case, Decision, Outcome, OutcomeResult, RestoreOutcome, RestoreResult},
+        time,
+    },
     error::{Code, Error, Result},
 };
 
@@ -41,6 +44,9 @@ impl Activity for ReportOutcome {
     type Error = Error;
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
+        if input.run.get("request_id").is_some() {
+            return self.of_restore(&input).await;
+        }
         let case_id = input.run.pointer("/triage/case_id").and_then(Value::as_str);
         let case = match case_id {
             Some(case_id) => {
@@ -71,6 +77,70 @@ impl Activity for ReportOutcome {
     }
 }
 
+impl ReportOutcome {
+    async fn of_restore(&self, input: &Input) -> Result<Output> {
+        let outcome = restore_outcome(&input.run);
+        let case = match input.run.get("case_id").and_then(Value::as_str) {
+            Some(case_id) => self.0.cases.get(case_id).await?,
+            None => None,
+        };
+        let ours = |case: &Case| {
+            case.open_restore().is_some_and(|restore| restore.execution_arn == input.execution_arn)
+        };
+        if let Some(case) = case.clone().filter(ours) {
+            let ended = case.with_open_restore(|restore| restore.outcome = Some(outcome.clone()));
+            self.0.cases.close_restore(&ended).await?;
+        }
+        let result = match outcome.result {
+            RestoreResult::Restored => "restored",
+            RestoreResult::Failed => "failed",
+        };
+        let case_id = case.as_ref().map(|case| &case.case_id);
+        let detail = json!({
+            "caseId": case_id,
+            "executionArn": input.execution_arn,
+            "outcome": result,
+            "detail": outcome.detail,
+            "code": outcome.code,
+            "bucket": case.as_ref().map(|case| &case.object().bucket),
+        });
+        self.0.events.publish("Cordon Restore Outcome", &detail).await?;
+        tracing::info!(
+            execution.arn = input.execution_arn,
+            case.id = case_id,
+            restore.outcome = result,
+            "outcome recorded"
+        );
+        Ok(Output { outcome: result, detail: outcome.detail })
+    }
+}
+
+/// Reads the outcome of a restore from what the states left behind.
+fn restore_outcome(run: &Value) -> RestoreOutcome {
+    let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let ended = |result, detail: &str, code: Option<&str>| RestoreOutcome {
+        result,
+        detail: detail.into(),
+        code: code.map(str::to_owned),
+        at: time::now(),
+    };
+    if run.get("error").is_some() {
+        let code = text("/error/Error").unwrap_or("Unknown");
+        let cause = text("/error/Cause").map_or_else(|| format!("A step ended with {code}."), str::to_owned);
+        return ended(RestoreResult::Failed, &cause, Some(code));
+    }
+    match text("/move/result") {
+        Some("restored") => {
+            ended(RestoreResult::Restored, text("/move/detail").unwrap_or("No further details."), None)
+        }
+        other => ended(
+            RestoreResult::Failed,
+            &format!("The run ended in a way that is not foreseen ({other:?})."),
+            Some("Unknown"),
+        ),
+    }
+}
+
 /// Reads the outcome from what the states left behind: an error, the move, or the decision not to move.
 fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
     let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -89,6 +159,10 @@ fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
             ..moved(OutcomeResult::Quarantined)
         },
         (Some("sample"), _) => moved(OutcomeResult::Sample),
+        (Some("object_changed"), _) => Outcome {
+            quarantine_key: text("/move/quarantine_key").map(str::to_owned),
+            ..moved(OutcomeResult::ObjectChanged)
+        },
         (Some("ObjectChanged"), _) => moved(OutcomeResult::ObjectChanged),
         (Some("ObjectMissing"), _) => moved(OutcomeResult::ObjectMissing),
         (None, Some(Decision::Dismiss)) => plain(OutcomeResult::Dismissed, "The object stays where it is."),
@@ -122,6 +196,16 @@ mod tests {
             of(json!({"error": {"Error": "States.Timeout", "Cause": ""}}), None),
             (OutcomeResult::Failed, "A step ended with States.Timeout.".into())
         );
+    }
+
+    #[test]
+    fn a_restore_has_put_back_only_what_says_so() {
+        let result = |run: Value| restore_outcome(&run).result;
+        assert_eq!(result(json!({"move": {"result": "restored"}})), RestoreResult::Restored);
+        for failed in [json!({}), json!({"move": {"result": "restored"}, "error": {"Error": "ObjectExists"}})]
+        {
+            assert_eq!(result(failed), RestoreResult::Failed);
+        }
     }
 
     #[test]

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    clients::{Clients, macie::Known, mover::Versioning, sfn::Run, store::Claimed},
+    clients::{Clients, macie::Known, mover::Place, sfn::Run, store::Claimed},
     domain::{
         case::{Case, OutcomeResult, Status},
         finding::{Finding, FindingEvent},
         plan::Plan,
-        policy::{self, Disposition, Policy},
+        policy::{self, AfterRestore, Disposition},
         time,
     },
     error::{Code, Error, Result},
@@ -86,7 +86,7 @@ impl TriageFinding {
         if [&config.quarantine_bucket, &config.state_bucket].contains(&&finding.object.bucket) {
             return Ok(Output::without_case("about a bucket of Cordon's own"));
         }
-        let (policy, policy_version) = self.policy().await?;
+        let (policy, policy_version) = self.0.state.policy(&self.0.config.policy_key).await?;
         let policy = policy.as_ref().map_err(String::as_str);
         let decided = policy::decide(policy, &finding, &config.common.fallback);
         if decided.disposition == Disposition::Ignore {
@@ -94,7 +94,10 @@ impl TriageFinding {
         }
         let plan = Plan::new(finding.object.clone(), &decided, policy_version);
         let case = Case::open(finding, decided.disposition, plan, execution_arn, approval_id(), &time::now());
-        self.claim(case).await
+        let limits = policy.map_or((None, None), |policy| {
+            (policy.max_automatic_per_hour, policy.max_automatic_per_bucket_per_hour)
+        });
+        Claim { clients: &self.0, case, after_restore: decided.after_restore, limits }.make().await
     }
 
     /// The finding as Macie knows it; `None` for a policy finding.
@@ -115,70 +118,107 @@ impl TriageFinding {
             ),
         ))
     }
+}
 
-    /// The policy, or why it cannot be read, and the version of its object.
-    async fn policy(&self) -> Result<(std::result::Result<Policy, String>, Option<String>)> {
-        let key = &self.0.config.policy_key;
-        let read = match self.0.state.get(key).await {
-            Ok(Some((bytes, version))) => (Policy::parse(&bytes), version),
-            Ok(None) => (Err(format!("there is no object {key} in the state bucket")), None),
-            Err(error @ Error::Retryable(_)) => return Err(error),
-            Err(error) => (Err(error.to_string()), None),
-        };
-        if let Err(why) = &read.0 {
-            tracing::error!(error.message = %why, "the policy cannot be read: every finding is reviewed by the fallback approvers");
-        }
-        Ok(read)
-    }
+/// A case about to be opened, unless another answers the finding.
+struct Claim<'a> {
+    clients: &'a Clients,
+    case: Case,
+    after_restore: AfterRestore,
+    /// The most automatic moves in an hour, in all and in the bucket.
+    limits: (Option<u32>, Option<u32>),
+}
 
-    async fn claim(&self, case: Case) -> Result<Output> {
-        let Some(existing) = self.0.cases.get(&case.case_id).await? else {
-            return self.open(&case, None).await;
+impl Claim<'_> {
+    async fn make(self) -> Result<Output> {
+        let Some(existing) = self.clients.cases.get(&self.case.case_id).await? else {
+            return match self.clients.cases.story_of_restored(&self.case.case_id).await? {
+                Some(story) => self.after_restore(&story, None).await,
+                None => self.open(self.case.clone(), None).await,
+            };
         };
-        if existing.execution_arn == case.execution_arn {
+        if existing.execution_arn == self.case.execution_arn {
             return Ok(Output::of(&existing, name(existing.disposition)));
         }
         // A closed case no longer answers anything, though its run may still be telling operators.
         let running = existing.status == Status::Open
-            && self.0.step_functions.run(&existing.execution_arn, &existing.opened_at).await? == Run::Running;
-        let there = !running && self.object_is_there(&case, &existing).await?;
-        if existing.answers(case.disposition, running, there) {
-            self.0.cases.join(&existing.case_id, &case.finding.id).await?;
-            return Ok(Output::of(&existing, "joined"));
+            && self.clients.step_functions.run(&existing.execution_arn, &existing.opened_at).await?
+                == Run::Running;
+        let there = !running && self.object_is_there(&existing).await?;
+        if there && existing.has_restored(self.case.object()) {
+            return self.after_restore(&existing, Some(&existing)).await;
         }
-        let next = case.after(existing.clone());
-        self.open(&next, Some(&existing)).await
+        if existing.answers(self.case.disposition, running, there) {
+            return self.join(&existing).await;
+        }
+        self.open(self.case.clone(), Some(&existing)).await
     }
 
-    async fn open(&self, case: &Case, replaces: Option<&Case>) -> Result<Output> {
-        match self.0.cases.open(case, replaces).await? {
-            Claimed::Yes => Ok(Output::of(case, name(case.disposition))),
+    /// The object was put back from quarantine by somebody who knew what it holds: nothing happens to it without a
+    /// person.
+    async fn after_restore(&self, story: &Case, replaces: Option<&Case>) -> Result<Output> {
+        match self.after_restore {
+            AfterRestore::Join => self.join(story).await,
+            AfterRestore::Ask => {
+                self.open(self.case.clone().reviewed_instead("put back from quarantine before"), replaces)
+                    .await
+            }
+        }
+    }
+
+    async fn join(&self, existing: &Case) -> Result<Output> {
+        self.clients.cases.join(&existing.case_id, &self.case.finding.id).await?;
+        Ok(Output::of(existing, "joined"))
+    }
+
+    async fn open(&self, case: Case, replaces: Option<&Case>) -> Result<Output> {
+        let case = self.within_limits(case).await?;
+        let case = match replaces {
+            Some(earlier) => case.after(earlier.clone()),
+            None => case,
+        };
+        match self.clients.cases.open(&case, replaces).await? {
+            Claimed::Yes => Ok(Output::of(&case, name(case.disposition))),
             Claimed::No => Err(Error::Retryable("another run opened the case at the same moment".into())),
+        }
+    }
+
+    /// Too many automatic moves look like a mistake in policy: from there on, people decide.
+    async fn within_limits(&self, case: Case) -> Result<Case> {
+        if case.disposition != Disposition::Quarantine || case.finding.sample {
+            return Ok(case);
+        }
+        let (per_hour, per_bucket) = self.limits;
+        let cases = &self.clients.cases;
+        match cases.count_automatic(&case.object().bucket, per_hour, per_bucket).await? {
+            Some(limit) => Ok(case.reviewed_instead(&limit)),
+            None => Ok(case),
         }
     }
 
     /// Whether the object of an ended case is at its place (again). Only asked where it matters: a finding that the
     /// case has seen, or that is older than its end, speaks of the time before.
-    async fn object_is_there(&self, case: &Case, existing: &Case) -> Result<bool> {
+    async fn object_is_there(&self, existing: &Case) -> Result<bool> {
         let moved = matches!(
             existing.outcome.as_ref().map(|outcome| outcome.result),
             Some(OutcomeResult::Quarantined | OutcomeResult::ObjectMissing)
         );
+        let case = &self.case;
         let seen = existing.finding_ids.contains(&case.finding.id)
             || existing.closed_at.as_ref().is_some_and(|closed| *closed > case.finding.created_at);
         if !moved || seen || case.finding.sample {
             return Ok(false);
         }
         let object = case.object();
-        let mover = self.0.movers.open(object, &case.case_id).await?;
-        let version = match (&object.version_id, mover.versioning(object).await) {
-            (Some(id), Ok(_)) => Some(id.as_str()),
-            (None, Ok(Versioning::Never)) => None,
-            (None, Ok(_)) => Some("null"),
-            (_, Err(error)) if error.code() == Some(Code::ObjectMissing) => return Ok(false),
-            (_, Err(error)) => return Err(error),
+        let place = Place::of(object);
+        let mover = self.clients.movers.open(&place, &case.case_id).await?;
+        let versioning = match mover.versioning(&place).await {
+            Ok(versioning) => versioning,
+            Err(error) if error.code() == Some(Code::ObjectMissing) => return Ok(false),
+            Err(error) => return Err(error),
         };
-        Ok(mover.head_source(object, version).await?.is_some_and(|source| source.etag == object.etag))
+        let there = mover.look(&place, versioning.requested(object.version_id.as_deref())).await?;
+        Ok(there.is_some_and(|there| there.etag == object.etag))
     }
 }
 

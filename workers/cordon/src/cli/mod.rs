@@ -1,7 +1,13 @@
 //! The command line: one file a subcommand.
 
 mod gateway;
+mod operator;
+mod pause;
 mod policy;
+mod quarantine;
+mod report;
+mod restore;
+mod terminal;
 mod worker;
 
 use std::{collections::HashMap, process::ExitCode};
@@ -26,6 +32,24 @@ enum Command {
     ///
     /// Settings come from the environment; Terraform's output `gateway_environment` holds them.
     Gateway,
+    /// Put quarantined objects back where they were.
+    ///
+    /// Settings come from the environment; Terraform's output `operator_environment` holds them. Besides, AWS_REGION
+    /// and AWS credentials of your own are needed.
+    Restore(restore::RestoreArguments),
+    /// Stop every move, into quarantine and back, until `cordon resume`.
+    ///
+    /// Settings as of `cordon restore`.
+    Pause(pause::PauseArguments),
+    /// End a pause.
+    ///
+    /// Settings as of `cordon restore`.
+    Resume(pause::ResumeArguments),
+    /// See what is in quarantine, and delete from it.
+    ///
+    /// Settings as of `cordon restore`.
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Work with policy documents.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -40,6 +64,10 @@ impl Cli {
         match self.command {
             Command::Worker => worker::run().await?,
             Command::Gateway => gateway::run().await?,
+            Command::Restore(arguments) => return arguments.run().await,
+            Command::Pause(arguments) => arguments.run().await?,
+            Command::Resume(arguments) => arguments.run().await?,
+            Command::Quarantine(command) => return command.run().await,
             Command::Policy(command) => return command.run(),
         }
         Ok(ExitCode::SUCCESS)

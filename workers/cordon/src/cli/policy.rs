@@ -6,16 +6,16 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::domain::policy::Policy;
+use crate::domain::policy::{InvalidPolicy, Policy};
 
 /// Work with policy documents.
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// Check a policy document, as the workers would read it.
+    /// Check a policy document, as the workers would read it, and name everything that is wrong with it.
     Check {
         /// The document (JSON).
         file: PathBuf,
-        /// Print the result as JSON.
+        /// Print the result as JSON: `valid`, `errors` (each with its JSONPath, rule number and name), `rules`.
         #[arg(long)]
         json: bool,
     },
@@ -26,29 +26,26 @@ impl PolicyCommand {
         let Self::Check { file, json } = self;
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let checked = Policy::parse(&bytes);
+        let errors = checked.as_ref().err().map_or(&[][..], InvalidPolicy::problems);
+        let rules = checked.as_ref().map_or(&[][..], |policy| &policy.rules);
         if json {
-            let rules: Vec<_> =
-                checked.iter().flat_map(|policy| policy.rules.iter().map(|rule| &rule.name)).collect();
+            let rules: Vec<_> = rules.iter().map(|rule| &rule.name).collect();
+            println!("{}", json!({"valid": checked.is_ok(), "errors": errors, "rules": rules}));
+        } else if checked.is_err() {
+            eprintln!("{} is not a valid policy:", file.display());
+            for problem in errors {
+                eprintln!("  {problem}");
+            }
+        } else if rules.is_empty() {
             println!(
-                "{}",
-                json!({"valid": checked.is_ok(), "error": checked.as_ref().err(), "rules": rules})
+                "The policy is valid and has no rules: every finding is reviewed by the fallback approvers."
             );
         } else {
-            match &checked {
-                Ok(policy) if policy.rules.is_empty() => {
-                    println!(
-                        "The policy is valid and has no rules: every finding is reviewed by the fallback approvers."
-                    );
-                }
-                Ok(policy) => {
-                    println!("The policy is valid. First match wins:");
-                    for (number, rule) in (1..).zip(&policy.rules) {
-                        println!("  {number}. {} → {:?}", rule.name, rule.disposition);
-                    }
-                    println!("  Otherwise: review by the fallback approvers.");
-                }
-                Err(why) => eprintln!("{}: {why}", file.display()),
+            println!("The policy is valid. First match wins:");
+            for (number, rule) in (1..).zip(rules) {
+                println!("  {number}. {} → {:?}", rule.name, rule.disposition);
             }
+            println!("  Otherwise: review by the fallback approvers.");
         }
         Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -2,9 +2,11 @@
 
 use aws_sdk_macie2::{
     Client,
+    operation::create_classification_job::builders::CreateClassificationJobFluentBuilder,
     types::{
-        CriterionAdditionalProperties, FindingCategory, FindingCriteria, JobStatus, JobType,
-        LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
+        CriterionAdditionalProperties, FindingCategory, FindingCriteria, JobComparator, JobScopeTerm,
+        JobScopingBlock, JobStatus, JobType, LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob,
+        S3JobDefinition, ScopeFilterKey, Scoping, SimpleScopeTerm, SortCriteria,
     },
 };
 use jiff::Timestamp;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use super::error::classify;
 use crate::{
     domain::{
+        case::Case,
         exposure::Batch,
         finding::{Detection, Finding, ObjectVersion, Severity, bare_etag, real_version},
         time,
@@ -171,20 +174,45 @@ impl Macie {
                 S3BucketDefinitionForJob::builder().account_id(account).set_buckets(Some(buckets)).build()
             })
             .collect();
-        let answer = self
+        let call = self
             .client
             .create_classification_job()
             .client_token(batch.client_token())
-            .job_type(JobType::OneTime)
             .name(format!("cordon-{}-{}", batch.cycle, batch.number))
             .description("Cordon: buckets that IAM Access Analyzer reports as reachable from outside")
-            .s3_job_definition(S3JobDefinition::builder().set_bucket_definitions(Some(definitions)).build())
-            .send()
-            .await
-            .map_err(|error| classify("macie2:CreateClassificationJob", error))?;
-        answer.job_id.ok_or_else(|| {
-            Error::Retryable("macie2:CreateClassificationJob answered without a job id".into())
-        })
+            .s3_job_definition(S3JobDefinition::builder().set_bucket_definitions(Some(definitions)).build());
+        created(call).await
+    }
+
+    /// Creates a job for the object of a case alone, or gets the one that was created for it before. Keys that begin
+    /// with the whole key are read too: Macie scopes by prefix.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn create_rescan(&self, case: &Case) -> Result<String> {
+        let object = case.object();
+        let bucket =
+            S3BucketDefinitionForJob::builder().account_id(&object.account).buckets(&object.bucket).build();
+        let key = SimpleScopeTerm::builder()
+            .key(ScopeFilterKey::ObjectKey)
+            .comparator(JobComparator::StartsWith)
+            .values(&object.key)
+            .build();
+        let includes =
+            JobScopingBlock::builder().and(JobScopeTerm::builder().simple_scope_term(key).build()).build();
+        let definition = S3JobDefinition::builder()
+            .bucket_definitions(bucket)
+            .scoping(Scoping::builder().includes(includes).build())
+            .build();
+        let name = format!("cordon-rescan-{}-{}", case.case_id, case.generation);
+        let call = self
+            .client
+            .create_classification_job()
+            .client_token(&name)
+            .name(&name)
+            .description("Cordon: an object that was written again after it was found to hold sensitive data")
+            .s3_job_definition(definition);
+        created(call).await
     }
 
     /// How far a job is.
@@ -291,4 +319,14 @@ fn detections(result: &aws_sdk_macie2::types::ClassificationResult) -> Vec<Detec
             },
         );
     managed.chain(custom).collect()
+}
+async fn created(call: CreateClassificationJobFluentBuilder) -> Result<String> {
+    let answer = call
+        .job_type(JobType::OneTime)
+        .send()
+        .await
+        .map_err(|error| classify("macie2:CreateClassificationJob", error))?;
+    answer
+        .job_id
+        .ok_or_else(|| Error::Retryable("macie2:CreateClassificationJob answered without a job id".into()))
 }

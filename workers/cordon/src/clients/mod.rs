@@ -6,11 +6,14 @@ pub mod access_analyzer;
 pub mod events;
 pub mod macie;
 pub mod mover;
+pub mod purger;
+pub mod restores;
 pub mod s3;
 pub mod security_hub;
 pub mod sfn;
 pub mod slack;
 pub mod store;
+pub mod sts;
 
 use std::time::Duration;
 
@@ -30,8 +33,10 @@ pub struct Clients {
     pub exposures: store::Exposures,
     /// The state bucket.
     pub state: s3::State,
-    /// Sessions of the mover role.
+    /// Sessions of the mover's role, which only takes away.
     pub movers: mover::Movers,
+    /// Sessions of the restorer's role, which only puts back.
+    pub restorers: mover::Movers,
     /// Macie.
     pub macie: macie::Macie,
     /// The external-access analyzer.
@@ -53,16 +58,21 @@ impl Clients {
     pub fn new(aws: &SdkConfig, config: WorkerConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let account = &config.common.account;
+        let movers = |role_arn: &str| {
+            mover::Movers::new(
+                aws,
+                role_arn.to_owned(),
+                config.quarantine_bucket.clone(),
+                account.clone(),
+                config.part_bytes,
+            )
+        };
         Self {
             cases: store::Cases::new(dynamodb.clone(), config.common.cases_table.clone()),
             exposures: store::Exposures::new(dynamodb, config.exposures_table.clone()),
             state: s3::State::new(aws_sdk_s3::Client::new(aws), config.state_bucket.clone(), account.clone()),
-            movers: mover::Movers::new(
-                aws,
-                config.mover_role_arn.clone(),
-                config.quarantine_bucket.clone(),
-                account.clone(),
-            ),
+            movers: movers(&config.mover_role_arn),
+            restorers: movers(&config.restorer_role_arn),
             macie: macie::Macie::new(aws_sdk_macie2::Client::new(aws)),
             access_analyzer: access_analyzer::AccessAnalyzer::new(
                 aws_sdk_accessanalyzer::Client::new(aws),

@@ -36,7 +36,13 @@ pub struct Case {
     /// When the round ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_ends_at: Option<String>,
-    /// The token of the wait; a secret.
+    /// Since when the run waits for `cordon resume`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<String>,
+    /// The token of that wait; a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_token: Option<String>,
+    /// The token of the wait for a decision; a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_token: Option<String>,
     /// What was decided; absent while nobody has.
@@ -54,6 +60,12 @@ pub struct Case {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<String>,
+    /// What was asked back from quarantine, newest last.
+    #[serde(default)]
+    pub restores: Vec<Restore>,
+    /// Who had the quarantined copies deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
     /// Earlier generations, newest last.
     #[serde(default)]
     pub history: Vec<Past>,
@@ -82,8 +94,21 @@ pub struct Case {
 pub enum Status {
     /// It is.
     Open,
+    /// The response has ended; a restore is under way.
+    Restoring,
     /// It has ended.
     Closed,
+}
+
+impl Status {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Restoring => "restoring",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// What was decided.
@@ -134,7 +159,7 @@ pub struct Outcome {
     /// The error's code, for `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The quarantine key of the object, for `quarantined`.
+    /// The quarantine key of the object, for `quarantined`, and for `object_changed` after the object was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine_key: Option<String>,
 }
@@ -174,6 +199,68 @@ impl OutcomeResult {
     }
 }
 
+/// A request to put quarantined objects back, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restore {
+    /// Random; also the name of the run.
+    pub request_id: String,
+    /// The run.
+    pub execution_arn: String,
+    /// An IAM ARN, or a Slack user as `slack:<team>/<user>`.
+    pub requested_by: String,
+    /// Why.
+    pub reason: String,
+    /// Whether another object that is at the place by now may be replaced.
+    pub replace: bool,
+    /// Whether the bucket may still be shared.
+    pub even_if_exposed: bool,
+    /// When.
+    pub requested_at: String,
+    /// The object versions that it has made so far, oldest first.
+    pub restored: Vec<ObjectVersion>,
+    /// What came of it; absent while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<RestoreOutcome>,
+}
+
+/// What came of a restore.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestoreOutcome {
+    /// In one word.
+    pub result: RestoreResult,
+    /// One sentence for people.
+    pub detail: String,
+    /// The error's code, for `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// When.
+    pub at: String,
+}
+
+/// The ends that a restore can come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RestoreResult {
+    /// Put back and verified.
+    Restored,
+    /// Not put back; the copy is still in quarantine.
+    Failed,
+}
+
+/// Who had the quarantined copies deleted, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Purge {
+    /// An IAM ARN.
+    pub requested_by: String,
+    /// Why.
+    pub reason: String,
+    /// When it was asked for; from then on nothing is restored.
+    pub requested_at: String,
+    /// When the copies were gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_at: Option<String>,
+}
+
 /// An earlier generation, in short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Past {
@@ -185,6 +272,9 @@ pub struct Past {
     pub outcome: Option<Outcome>,
     /// When it ended.
     pub closed_at: Option<String>,
+    /// What was asked back from it.
+    #[serde(default)]
+    pub restores: Vec<Restore>,
 }
 
 /// The most generations that a record remembers; the runs and the logs remember all.
@@ -213,12 +303,16 @@ impl Case {
             status: Status::Open,
             round: 0,
             round_ends_at: None,
+            paused_at: None,
+            resume_token: None,
             task_token: None,
             decision: None,
             decided_at: None,
             votes: Vec::new(),
             outcome: None,
             closed_at: None,
+            restores: Vec::new(),
+            purge: None,
             history: Vec::new(),
             slack_ts: None,
             slack_intent_at: None,
@@ -243,6 +337,7 @@ impl Case {
             execution_arn: earlier.execution_arn,
             outcome: earlier.outcome,
             closed_at: earlier.closed_at,
+            restores: earlier.restores,
         });
         let surplus = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..surplus);
@@ -272,6 +367,34 @@ impl Case {
                 false
             }
         }
+    }
+
+    /// The same case, but people decide, for the reason that is added to the rule.
+    #[must_use]
+    pub fn reviewed_instead(mut self, why: &str) -> Self {
+        self.disposition = Disposition::Review;
+        self.plan.rule = format!("{} ({why})", self.plan.rule);
+        self.plan_hash = self.plan.hash();
+        self
+    }
+
+    /// Whether an object version is one that a restore of this case has put back.
+    pub fn has_restored(&self, object: &ObjectVersion) -> bool {
+        self.restores.iter().flat_map(|restore| &restore.restored).any(|restored| restored == object)
+    }
+
+    /// The restore that is under way.
+    pub fn open_restore(&self) -> Option<&Restore> {
+        self.restores.last().filter(|restore| restore.outcome.is_none())
+    }
+
+    /// The case with its open restore changed.
+    #[must_use]
+    pub fn with_open_restore(mut self, change: impl FnOnce(&mut Restore)) -> Self {
+        if let Some(restore) = self.restores.last_mut().filter(|restore| restore.outcome.is_none()) {
+            change(restore);
+        }
+        self
     }
 
     /// Why the object may be moved, or why not: policy said so, or an allowed person voted for this very plan.
@@ -317,7 +440,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::{
         finding::Severity,
-        policy::{Decided, tests::finding},
+        policy::{AfterRestore, Decided, Verify, Versions, tests::finding},
     };
 
     pub(crate) fn case(disposition: Disposition) -> Case {
@@ -328,6 +451,9 @@ pub(crate) mod tests {
             approvers: vec!["U0ALICE001".into()],
             channel: "C0SECURITY".into(),
             rounds: 1,
+            versions: Versions::Reported,
+            verify: Verify::Standard,
+            after_restore: AfterRestore::Join,
         };
         let plan = Plan::new(finding.object.clone(), &decided, Some("v1".into()));
         Case::open(finding, disposition, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")

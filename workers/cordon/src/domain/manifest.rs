@@ -1,10 +1,14 @@
-//! The manifest beside a quarantined object: everything needed to put it back and to explain it.
+//! The manifest beside quarantined objects: everything needed to put them back and to explain the move.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{case::Case, case::Vote, finding::ObjectVersion};
+use super::{
+    case::{Case, Vote},
+    finding::ObjectVersion,
+    policy::Versions,
+};
 
 /// `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,16 +19,14 @@ pub struct Manifest {
     pub case_id: String,
     /// Its generation.
     pub generation: u32,
-    /// The run that moved the object.
+    /// The run that moved the objects.
     pub execution_arn: String,
-    /// Where the object was.
-    pub source: ObjectVersion,
-    /// Where it is.
-    pub quarantine: Location,
-    /// The object as it was.
-    pub object: ObjectFacts,
-    /// What was compared before the source was removed.
-    pub verification: Verification,
+    /// Which versions of the key policy named.
+    pub versions: Versions,
+    /// What was moved, newest first; the version that the finding reported is one of them.
+    pub entries: Vec<Entry>,
+    /// How many versions of the key policy left where they are.
+    pub versions_left: usize,
     /// The findings.
     pub finding_ids: Vec<String>,
     /// The rule that decided.
@@ -33,8 +35,21 @@ pub struct Manifest {
     pub policy_version: Option<String>,
     /// Who voted; nobody when policy decided.
     pub votes: Vec<Vote>,
-    /// When the copy was verified.
+    /// When the copies were verified.
     pub verified_at: String,
+}
+
+/// One object version, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it was.
+    pub source: ObjectVersion,
+    /// Where it is.
+    pub quarantine: Location,
+    /// The object as it was.
+    pub object: ObjectFacts,
+    /// What was compared before the source was removed.
+    pub verification: Verification,
 }
 
 /// Where a quarantined object is.
@@ -48,7 +63,7 @@ pub struct Location {
     pub version_id: Option<String>,
 }
 
-/// What S3 knew of the object.
+/// What S3 knows of an object, apart from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ObjectFacts {
     /// Bytes.
@@ -61,17 +76,29 @@ pub struct ObjectFacts {
     pub encryption: Option<String>,
     /// With which key.
     pub kms_key_id: Option<String>,
+    /// Whether by a bucket key.
+    #[serde(default)]
+    pub bucket_key: bool,
     /// Content headers, by header name.
     pub content_headers: BTreeMap<String, String>,
     /// User metadata.
     pub metadata: BTreeMap<String, String>,
+    /// Metadata entries that S3 holds and cannot show in a header.
+    #[serde(default)]
+    pub hidden_metadata: i32,
     /// The number of tags (they are carried on the copy).
     pub tag_count: i32,
-    /// Checksums of the source, by algorithm.
+    /// Where a website endpoint redirects to.
+    #[serde(default)]
+    pub website_redirect: Option<String>,
+    /// How it is replicated, as S3 says: `COMPLETED`, `PENDING`, `FAILED`, or `REPLICA`.
+    #[serde(default)]
+    pub replication: Option<String>,
+    /// Whole-object checksums, by algorithm.
     pub checksums: BTreeMap<String, String>,
 }
 
-/// What proves that the copy is the object.
+/// What proves that a copy is the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     /// Bytes of the copy; equal to the source's.
@@ -80,26 +107,25 @@ pub struct Verification {
     pub checksums: BTreeMap<String, String>,
     /// The algorithm in which both sides agree; absent when they have none in common.
     pub matched: Option<String>,
+    /// Hex SHA-256 of both sides as read, where policy asks for `verify = "full"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<String>,
     /// The guarantee in words.
     pub guarantee: String,
 }
 
 impl Verification {
-    /// Compares a copy with its source.
+    /// Compares a copy with its source, as S3 describes both.
     ///
     /// # Errors
     /// A sentence, when they differ.
-    pub fn compare(
-        source: &ObjectFacts,
-        copy_size: i64,
-        copy: BTreeMap<String, String>,
-    ) -> Result<Self, String> {
-        if source.size != copy_size {
-            return Err(format!("the copy has {copy_size} bytes, the object {}", source.size));
+    pub fn compare(source: &ObjectFacts, copy: &ObjectFacts) -> Result<Self, String> {
+        if source.size != copy.size {
+            return Err(format!("the copy has {} bytes, the object {}", copy.size, source.size));
         }
         let mut matched = None;
         for (algorithm, checksum) in &source.checksums {
-            match copy.get(algorithm) {
+            match copy.checksums.get(algorithm) {
                 Some(other) if other == checksum => matched = Some(algorithm.clone()),
                 Some(_) => return Err(format!("the {algorithm} checksums of object and copy differ")),
                 None => {}
@@ -108,43 +134,68 @@ impl Verification {
         let guarantee = match &matched {
             Some(algorithm) => format!("S3 copied the pinned ETag; size and {algorithm} checksum agree"),
             None => {
-                "S3 copied the pinned ETag; size agrees; the object carries no comparable checksum".into()
+                "S3 copied the pinned ETag; size agrees; object and copy have no comparable checksum".into()
             }
         };
-        Ok(Self { size: copy_size, checksums: copy, matched, guarantee })
+        Ok(Self { size: copy.size, checksums: copy.checksums.clone(), matched, read: None, guarantee })
+    }
+
+    /// The same, after both sides were read and hashed.
+    ///
+    /// # Errors
+    /// A sentence, when the hashes differ.
+    pub fn with_both_read(mut self, source: &str, copy: &str) -> Result<Self, String> {
+        if source != copy {
+            return Err("object and copy were read, and their SHA-256 differ".into());
+        }
+        self.guarantee = "S3 copied the pinned ETag; both sides were read, and their SHA-256 agree".into();
+        self.read = Some(source.to_owned());
+        Ok(self)
     }
 }
 
 /// Keys in the quarantine bucket: `<owner account>/<bucket>/<case id>/<generation>/…`. The object's own key is only in
 /// the manifest, so no length, encoding or `..` of it matters here.
-pub fn quarantine_key(case: &Case, name: &str) -> String {
+pub fn quarantine_key(case: &Case, generation: u32, name: &str) -> String {
     let object = case.object();
-    format!("{}/{}/{}/{}/{name}", object.account, object.bucket, case.case_id, case.generation)
+    format!("{}/{}/{}/{generation}/{name}", object.account, object.bucket, case.case_id)
+}
+
+/// The key of the manifest that lies beside a copy.
+pub fn manifest_beside(copy_key: &str) -> String {
+    let prefix = copy_key.rsplit_once('/').map_or("", |(prefix, _)| prefix);
+    format!("{prefix}/manifest.json")
+}
+
+/// The key of a copy: `object` for the reported version, a name of its own for each further one.
+pub fn copy_key(case: &Case, version: &ObjectVersion) -> String {
+    if version == case.object() {
+        quarantine_key(case, case.generation, "object")
+    } else {
+        quarantine_key(case, case.generation, &format!("version-{}", version.case_id()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn facts(checksums: &[(&str, &str)]) -> ObjectFacts {
-        ObjectFacts { size: 5, checksums: map(checksums), ..ObjectFacts::default() }
-    }
-
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    fn facts(size: i64, checksums: &[(&str, &str)]) -> ObjectFacts {
+        let checksums = checksums.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        ObjectFacts { size, checksums, ..ObjectFacts::default() }
     }
 
     #[test]
     fn a_copy_is_verified_by_size_and_by_every_checksum_that_both_sides_have() {
-        let source = facts(&[("CRC32", "aa"), ("SHA256", "bb")]);
-        assert!(Verification::compare(&source, 4, BTreeMap::new()).unwrap_err().contains("bytes"));
-        assert!(Verification::compare(&source, 5, map(&[("CRC32", "zz")])).unwrap_err().contains("CRC32"));
-        assert_eq!(
-            Verification::compare(&source, 5, map(&[("CRC32", "aa")])).unwrap().matched.as_deref(),
-            Some("CRC32")
-        );
-        let weaker = Verification::compare(&source, 5, map(&[("CRC64NVME", "cc")])).unwrap();
+        let source = facts(5, &[("CRC32", "aa"), ("SHA256", "bb")]);
+        assert!(Verification::compare(&source, &facts(4, &[])).unwrap_err().contains("bytes"));
+        assert!(Verification::compare(&source, &facts(5, &[("CRC32", "zz")])).unwrap_err().contains("CRC32"));
+        let crc = Verification::compare(&source, &facts(5, &[("CRC32", "aa")])).unwrap();
+        assert_eq!(crc.matched.as_deref(), Some("CRC32"));
+        let weaker = Verification::compare(&source, &facts(5, &[("CRC64NVME", "cc")])).unwrap();
         assert_eq!(weaker.matched, None);
         assert!(weaker.guarantee.contains("no comparable checksum"));
+        assert!(weaker.clone().with_both_read("aa", "ab").is_err());
+        assert!(weaker.with_both_read("aa", "aa").unwrap().guarantee.contains("both sides were read"));
     }
 }

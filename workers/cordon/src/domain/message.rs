@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Decision, OutcomeResult, Status},
+    case::{Case, Decision, OutcomeResult, Restore, RestoreResult, Status},
     links,
     policy::Disposition,
 };
@@ -16,8 +16,12 @@ use super::{
 pub const QUARANTINE_ACTION: &str = "quarantine:";
 /// The action id prefix of the button that leaves the object where it is.
 pub const DISMISS_ACTION: &str = "dismiss:";
+/// The action id prefix of the button that puts a quarantined object back.
+pub const RESTORE_ACTION: &str = "restore:";
 /// The `event_type` of the message metadata by which a posted message is found again.
 pub const METADATA_TYPE: &str = "cordon_case";
+/// How many restores of a case its message tells of.
+const RESTORES_SHOWN: usize = 5;
 
 /// A message as `chat.postMessage` and `chat.update` take it, without its channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +44,8 @@ pub fn render(case: &Case) -> Message {
             "Sensitive data in S3: your decision, please"
         }
         (Status::Open, _) => "Sensitive data in S3: quarantine under way",
+        (Status::Restoring, _) => "Sensitive data in S3: being put back",
+        (Status::Closed, _) if put_back(case) => "Sensitive data in S3: put back from quarantine",
         (Status::Closed, _) => match case.outcome.as_ref().map(|outcome| outcome.result) {
             Some(OutcomeResult::Quarantined) => "Sensitive data in S3: quarantined",
             Some(OutcomeResult::Dismissed) => "Sensitive data in S3: dismissed",
@@ -102,7 +108,25 @@ fn state(case: &Case) -> Vec<Value> {
         let mut lines =
             vec![section(&format!("{sign} *{}* {}", label(outcome.result), escape(&outcome.detail, 2_000)))];
         lines.push(context(&format!("{}{}", decider(case), closed(case))));
+        lines.extend(case.restores.iter().rev().take(RESTORES_SHOWN).rev().map(restored));
+        if let Some(purge) = &case.purge {
+            let done = purge.done_at.as_deref().map_or_else(
+                || "is being deleted from quarantine".to_owned(),
+                |at| format!("was deleted from quarantine at {}", escape(at, 100)),
+            );
+            lines.push(section(&format!(
+                ":wastebasket: The copy {done}, as {} asked: {}",
+                person(&purge.requested_by),
+                escape(&purge.reason, 500)
+            )));
+        } else if case.status == Status::Closed && outcome.quarantine_key.is_some() {
+            lines.push(restore_button(case));
+        }
+        lines.extend(pause(case));
         return lines;
+    }
+    if case.paused_at.is_some() {
+        return pause(case).into_iter().collect();
     }
     match case.decision {
         Some(Decision::Quarantine) => {
@@ -115,6 +139,59 @@ fn state(case: &Case) -> Vec<Value> {
         }
         None => ask(case),
     }
+}
+
+/// Whether the last word is that the object was put back.
+fn put_back(case: &Case) -> bool {
+    let last = case.restores.last().and_then(|restore| restore.outcome.as_ref());
+    last.is_some_and(|outcome| outcome.result == RestoreResult::Restored)
+}
+
+fn restored(restore: &Restore) -> Value {
+    let (sign, ended) = match &restore.outcome {
+        None => (":hourglass_flowing_sand:", "Under way.".to_owned()),
+        Some(outcome) => match outcome.result {
+            RestoreResult::Restored => (
+                ":leftwards_arrow_with_hook:",
+                format!("*Put back* at {}. {}", escape(&outcome.at, 100), escape(&outcome.detail, 500)),
+            ),
+            RestoreResult::Failed => {
+                (":warning:", format!("*Not put back.* {}", escape(&outcome.detail, 1_000)))
+            }
+        },
+    };
+    section(&format!(
+        "{sign} Restore asked for by {} at {} ({}). {ended}",
+        person(&restore.requested_by),
+        escape(&restore.requested_at, 100),
+        escape(&restore.reason, 500),
+    ))
+}
+
+fn pause(case: &Case) -> Option<Value> {
+    let since = case.paused_at.as_deref()?;
+    Some(section(&format!(
+        ":double_vertical_bar: *Paused* since {}. Nothing is touched until somebody runs `cordon resume`.",
+        escape(since, 100)
+    )))
+}
+
+/// An IAM ARN, or a Slack user as a mention.
+fn person(requested_by: &str) -> String {
+    match requested_by.strip_prefix("slack:").and_then(|slack| slack.split_once('/')) {
+        Some((_, user)) => format!("<@{}>", identifier(user)),
+        None => code(requested_by, 300),
+    }
+}
+
+fn restore_button(case: &Case) -> Value {
+    let confirm = json!({"title": plain(100, "Put this object back?"),
+        "text": plain(300, &format!("Copies the object back to {}, where whoever can read the bucket can read it. The copy in quarantine stays.",
+            cut(&case.object().bucket, 70))),
+        "confirm": plain(30, "Restore"), "deny": plain(30, "Cancel")});
+    json!({"type": "actions", "block_id": "restore", "elements": [
+        {"type": "button", "action_id": format!("{RESTORE_ACTION}{}", case.approval_id), "text": plain(75, "Restore"),
+            "value": format!("{}:{}", case.case_id, case.plan_hash), "confirm": confirm}]})
 }
 
 fn ask(case: &Case) -> Vec<Value> {

@@ -8,6 +8,8 @@ pub mod finding;
 pub mod links;
 pub mod manifest;
 pub mod message;
+pub mod parts;
+pub mod pause;
 pub mod plan;
 pub mod policy;
 pub mod time;

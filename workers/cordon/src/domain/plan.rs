@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{finding::ObjectVersion, policy::Decided};
+use super::{
+    finding::ObjectVersion,
+    policy::{Decided, Verify, Versions},
+};
 
 /// What a vote agrees to. Its hash is shown with the buttons and checked again before the first destructive call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,12 @@ pub struct Plan {
     pub channel: String,
     /// How often people are asked.
     pub rounds: u32,
+    /// Which versions of the key are moved.
+    #[serde(default)]
+    pub versions: Versions,
+    /// How copies are verified.
+    #[serde(default)]
+    pub verify: Verify,
 }
 
 impl Plan {
@@ -32,6 +41,8 @@ impl Plan {
             approvers: decided.approvers.clone(),
             channel: decided.channel.clone(),
             rounds: decided.rounds,
+            versions: decided.versions,
+            verify: decided.verify,
         }
     }
 

@@ -3,47 +3,53 @@
 //! Ordered rules, the first match wins. No match, and a policy that cannot be read, mean review by the fallback
 //! approvers: never act, never ignore.
 
+mod document;
+mod json;
+
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+pub use self::document::{InvalidPolicy, Problem};
 use super::finding::{Finding, Severity};
 
-/// The policy document, `policy.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What is done with findings, as `policy.json` says.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// The document's format: 1.
-    pub version: u32,
     /// In order of precedence.
     pub rules: Vec<Rule>,
+    /// The most objects that policy alone moves in a clock hour; above it people are asked.
+    pub max_automatic_per_hour: Option<u32>,
+    /// The same for each bucket.
+    pub max_automatic_per_bucket_per_hour: Option<u32>,
+    /// Slack user ids of those who may have objects put back.
+    pub restorers: Vec<String>,
 }
 
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Unique; shown wherever the rule decided.
     pub name: String,
     /// Globs over finding types.
-    #[serde(default = "anything")]
     pub finding_types: Vec<String>,
     /// Matches this severity and above.
-    #[serde(default = "lowest")]
     pub minimum_severity: Severity,
     /// Globs over bucket names.
-    #[serde(default = "anything")]
     pub buckets: Vec<String>,
     /// What happens.
     pub disposition: Disposition,
-    /// Who may decide; nobody named means the fallback approvers.
-    #[serde(default)]
-    pub approvers: Approvers,
+    /// Slack user ids of those who may decide; nobody named means the fallback approvers.
+    pub approvers: Vec<String>,
     /// How often people are asked before the case expires.
-    #[serde(default = "one")]
     pub rounds: u32,
     /// The Slack channel, when not the default one.
-    #[serde(default)]
     pub channel: Option<String>,
+    /// Which versions of the key are moved.
+    pub versions: Versions,
+    /// How copies are verified.
+    pub verify: Verify,
+    /// What happens to a finding about an object that was put back from quarantine.
+    pub after_restore: AfterRestore,
 }
 
 /// What policy says of a finding.
@@ -58,58 +64,46 @@ pub enum Disposition {
     Quarantine,
 }
 
-/// Who may decide.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approvers {
-    /// Slack user ids.
-    #[serde(default)]
-    pub users: Vec<String>,
+/// Which versions of a key are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Versions {
+    /// The one that the finding names.
+    #[default]
+    Reported,
+    /// Every one that there is.
+    All,
 }
 
-fn anything() -> Vec<String> {
-    vec!["*".into()]
+/// How a copy is verified before its source is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// By the size and the checksums that S3 keeps.
+    #[default]
+    Standard,
+    /// By reading both sides too.
+    Full,
 }
 
-fn lowest() -> Severity {
-    Severity::Low
-}
-
-fn one() -> u32 {
-    1
+/// What happens to a finding about an object that was put back from quarantine: somebody knew what they did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterRestore {
+    /// It joins the case.
+    #[default]
+    Join,
+    /// People are asked again.
+    Ask,
 }
 
 impl Policy {
     /// Reads and checks a policy document.
     ///
     /// # Errors
-    /// One sentence that says what is wrong with it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let policy: Policy =
-            serde_json::from_slice(bytes).map_err(|error| format!("the policy is not valid: {error}"))?;
-        if policy.version != 1 {
-            return Err(format!("the policy has version {}, this release reads version 1", policy.version));
-        }
-        for (index, rule) in policy.rules.iter().enumerate() {
-            let at = format!("rule {} ({:?})", index + 1, rule.name);
-            if rule.name.trim().is_empty() {
-                return Err(format!("{at} has no name"));
-            }
-            if policy.rules[..index].iter().any(|earlier| earlier.name == rule.name) {
-                return Err(format!("{at} has the same name as an earlier rule"));
-            }
-            for (field, globs) in [("finding_types", &rule.finding_types), ("buckets", &rule.buckets)] {
-                if globs.is_empty() || globs.iter().any(String::is_empty) {
-                    return Err(format!(
-                        "{at} has an empty {field}, which would match nothing; leave it out to match all"
-                    ));
-                }
-            }
-            if !(1..=30).contains(&rule.rounds) {
-                return Err(format!("{at} has {} rounds; 1 to 30 are possible", rule.rounds));
-            }
-        }
-        Ok(policy)
+    /// Everything that is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidPolicy> {
+        document::read(bytes)
     }
 
     /// The first rule that matches.
@@ -120,11 +114,16 @@ impl Policy {
 
 impl Rule {
     fn matches(&self, finding: &Finding) -> bool {
-        let any = |globs: &[String], text: &str| globs.iter().any(|glob| WildMatch::new(glob).matches(text));
+        let any = |globs: &[String], text: &str| globs.iter().any(|glob| matches(glob, text));
         finding.severity >= self.minimum_severity
             && any(&self.finding_types, &finding.finding_type)
             && any(&self.buckets, &finding.object.bucket)
     }
+}
+
+/// Whether a glob matches the whole text: `*` is any text, the empty one too, `?` is any one character.
+fn matches(glob: &str, text: &str) -> bool {
+    WildMatch::new(glob).matches(text)
 }
 
 /// Who decides and where, when policy does not say: kept outside the policy, so that it holds when the policy cannot
@@ -150,6 +149,12 @@ pub struct Decided {
     pub channel: String,
     /// How often people are asked.
     pub rounds: u32,
+    /// Which versions of the key are moved.
+    pub versions: Versions,
+    /// How copies are verified.
+    pub verify: Verify,
+    /// What happens when the object was put back from quarantine.
+    pub after_restore: AfterRestore,
 }
 
 /// Decides on a finding: by the first rule that matches, otherwise by review (fail closed).
@@ -160,6 +165,9 @@ pub fn decide(policy: Result<&Policy, &str>, finding: &Finding, fallback: &Fallb
         approvers: fallback.approvers.clone(),
         channel: fallback.channel.clone(),
         rounds: 1,
+        versions: Versions::default(),
+        verify: Verify::default(),
+        after_restore: AfterRestore::default(),
     };
     match policy {
         Err(why) => review(format!("no policy: {why}")),
@@ -168,12 +176,15 @@ pub fn decide(policy: Result<&Policy, &str>, finding: &Finding, fallback: &Fallb
             Some(rule) => Decided {
                 disposition: rule.disposition,
                 rule: rule.name.clone(),
-                approvers: match rule.approvers.users.as_slice() {
+                approvers: match rule.approvers.as_slice() {
                     [] => fallback.approvers.clone(),
                     users => users.to_vec(),
                 },
                 channel: rule.channel.clone().unwrap_or_else(|| fallback.channel.clone()),
                 rounds: rule.rounds,
+                versions: rule.versions,
+                verify: rule.verify,
+                after_restore: rule.after_restore,
             },
         },
     }
@@ -253,26 +264,5 @@ pub(crate) mod tests {
             assert_eq!(decided.disposition, Disposition::Review);
             assert_eq!(decided.approvers, ["U0FALLBACK"]);
         }
-    }
-
-    #[test]
-    fn a_faulty_policy_is_refused_with_what_is_wrong() {
-        for (rules, says) in [
-            (json!([{"name": "a", "disposition": "delete"}]), "delete"),
-            (json!([{"name": "a", "disposition": "review", "bucket": ["x"]}]), "bucket"),
-            (
-                json!([{"name": "a", "disposition": "review"}, {"name": "a", "disposition": "review"}]),
-                "same name",
-            ),
-            (json!([{"name": "a", "disposition": "review", "buckets": []}]), "empty buckets"),
-            (json!([{"name": " ", "disposition": "review"}]), "no name"),
-            (json!([{"name": "a", "disposition": "review", "rounds": 0}]), "rounds"),
-        ] {
-            let error =
-                Policy::parse(json!({"version": 1, "rules": rules}).to_string().as_bytes()).unwrap_err();
-            assert!(error.contains(says), "{error}");
-        }
-        assert!(Policy::parse(b"{\"version\": 2, \"rules\": []}").unwrap_err().contains("version 2"));
-        assert!(Policy::parse(b"{").is_err());
     }
 }

@@ -2,11 +2,15 @@
 
 use serde::Deserialize;
 
+use super::router::Gateway;
 use crate::{
-    clients::{slack::Slack, store::Cases},
+    clients::{
+        restores::{self, Request},
+        slack::Slack,
+    },
     domain::{
         case::{Case, Decision, Status, Vote},
-        message::{self, DISMISS_ACTION, QUARANTINE_ACTION},
+        message::{self, DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
         time,
     },
     error::Error,
@@ -57,10 +61,19 @@ pub(super) struct Click {
     /// The user's own workspace: channels may be shared with strangers.
     pub(super) team: String,
     pub(super) channel: String,
-    pub(super) decision: Decision,
+    pub(super) asks: Asks,
     pub(super) approval_id: String,
     pub(super) case_id: String,
     pub(super) plan_hash: String,
+}
+
+/// What a button is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// A vote.
+    Decision(Decision),
+    /// The object back.
+    Restore,
 }
 
 impl Interaction {
@@ -70,20 +83,21 @@ impl Interaction {
             return Err("not a click on a button");
         }
         let [action] = <[Action; 1]>::try_from(self.actions).map_err(|_| "not exactly one action")?;
-        let (decision, approval_id) = if let Some(id) = action.action_id.strip_prefix(QUARANTINE_ACTION) {
-            (Decision::Quarantine, id)
-        } else if let Some(id) = action.action_id.strip_prefix(DISMISS_ACTION) {
-            (Decision::Dismiss, id)
-        } else {
-            return Err("an unknown action");
-        };
+        let (asks, approval_id) = [
+            (QUARANTINE_ACTION, Asks::Decision(Decision::Quarantine)),
+            (DISMISS_ACTION, Asks::Decision(Decision::Dismiss)),
+            (RESTORE_ACTION, Asks::Restore),
+        ]
+        .into_iter()
+        .find_map(|(prefix, asks)| Some((asks, action.action_id.strip_prefix(prefix)?)))
+        .ok_or("an unknown action")?;
         let value = action.value.ok_or("an action without value")?;
         let (case_id, plan_hash) = value.split_once(':').ok_or("an action with a foreign value")?;
         Ok(Click {
             team: self.user.team_id.or(self.team.map(|team| team.id)).ok_or("a user without workspace")?,
             user: self.user.id,
             channel: self.channel.ok_or("no channel")?.id,
-            decision,
+            asks,
             approval_id: approval_id.to_owned(),
             case_id: case_id.to_owned(),
             plan_hash: plan_hash.to_owned(),
@@ -96,21 +110,28 @@ impl Interaction {
 pub(super) enum Verdict {
     /// The vote is on record; the run is to be woken with this token, if it waits already.
     Voted { token: Option<String> },
+    /// The request to have the object back is on record.
+    Restoring,
     /// Not a request that Slack's own button would make: logged, and not explained.
     Refused(&'static str),
     /// Nothing changes, and the person is told why in private.
     Told(String),
 }
 
-/// Judges a click and records the vote. The record decides, whatever the message in Slack still shows.
-pub(super) async fn judge(cases: &Cases, team: &str, click: &Click) -> Result<Verdict, Error> {
-    if click.team != team {
+/// Judges a click and records the vote or the request. The record decides, whatever the message in Slack still shows.
+pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, Error> {
+    let cases = &gateway.cases;
+    if click.team != gateway.config.common.slack.team_id {
         return Ok(Verdict::Refused("a user of another workspace"));
     }
     let Some(case) = cases.get(&click.case_id).await? else { return Ok(Verdict::Refused("an unknown case")) };
     if case.plan.channel != click.channel {
         return Ok(Verdict::Refused("another channel than the case's"));
     }
+    let decision = match click.asks {
+        Asks::Decision(decision) => decision,
+        Asks::Restore => return restore(gateway, &case, click).await,
+    };
     if let Some(verdict) = ended(&case, click) {
         return Ok(verdict);
     }
@@ -118,7 +139,7 @@ pub(super) async fn judge(cases: &Cases, team: &str, click: &Click) -> Result<Ve
         return Ok(Verdict::Told("You are not among the people who may decide this case.".into()));
     }
     let vote = Vote {
-        decision: click.decision,
+        decision,
         user: click.user.clone(),
         team: click.team.clone(),
         at: time::now(),
@@ -136,12 +157,58 @@ pub(super) async fn judge(cases: &Cases, team: &str, click: &Click) -> Result<Ve
     }
 }
 
+/// Restoring is authorised apart from deciding: by the policy in force now.
+async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict, Error> {
+    if let Some(verdict) = outdated(case, click) {
+        return Ok(verdict);
+    }
+    let (policy, _) = gateway.state.policy(&gateway.config.policy_key).await?;
+    let restorers = policy.map(|policy| policy.restorers);
+    if let Some(refused) = not_a_restorer(&click.user, restorers) {
+        return Ok(Verdict::Told(refused));
+    }
+    let request = Request {
+        by: format!("slack:{}/{}", click.team, click.user),
+        reason: "asked for in Slack".into(),
+        replace: false,
+        even_if_exposed: false,
+    };
+    let machine = &gateway.config.object_restore_arn;
+    match restores::request(&gateway.cases, &gateway.step_functions, machine, case, request).await? {
+        Some(_) => Ok(Verdict::Restoring),
+        None => Ok(Verdict::Told(
+            "The object is being put back already, or is no longer in quarantine; look at the message."
+                .into(),
+        )),
+    }
+}
+
+/// Why this person may not have objects back, if so.
+fn not_a_restorer(user: &str, restorers: Result<Vec<String>, String>) -> Option<String> {
+    match restorers {
+        Err(why) => Some(format!(
+            "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
+            message::escape(&why, 500)
+        )),
+        Ok(restorers) if restorers.iter().any(|restorer| restorer == user) => None,
+        Ok(_) => {
+            Some("You are not among the people who may have objects back (`restorers` in policy).".into())
+        }
+    }
+}
+
+fn outdated(case: &Case, click: &Click) -> Option<Verdict> {
+    (case.approval_id != click.approval_id || case.plan_hash != click.plan_hash).then(|| {
+        Verdict::Told(
+            "This button belongs to an earlier state of the case; look at its newest message.".into(),
+        )
+    })
+}
+
 /// Why there is nothing left to decide with this button, if so.
 fn ended(case: &Case, click: &Click) -> Option<Verdict> {
-    if case.approval_id != click.approval_id || case.plan_hash != click.plan_hash {
-        return Some(Verdict::Told(
-            "This button belongs to an earlier state of the case; look at its newest message.".into(),
-        ));
+    if let Some(verdict) = outdated(case, click) {
+        return Some(verdict);
     }
     if case.decision.is_some() {
         return Some(Verdict::Told(format!("Already decided. {}", message::decider(case))));
@@ -180,11 +247,21 @@ mod tests {
     #[test]
     fn a_click_names_person_case_and_decision() {
         let click = click(payload("quarantine:a1", "case:plan")).unwrap();
-        assert_eq!(click.decision, Decision::Quarantine);
+        assert_eq!(click.asks, Asks::Decision(Decision::Quarantine));
         assert_eq!(
             (click.approval_id.as_str(), click.case_id.as_str(), click.plan_hash.as_str()),
             ("a1", "case", "plan")
         );
+    }
+
+    #[test]
+    fn only_who_policy_names_may_have_the_object_back() {
+        let refused = |restorers| not_a_restorer("U0ALICE001", restorers).is_some();
+        assert!(!refused(Ok(vec!["U0BOB00002".into(), "U0ALICE001".into()])));
+        assert!(refused(Ok(vec![])));
+        assert!(refused(Ok(vec!["U0BOB00002".into()])));
+        assert!(refused(Err("it is cut short".into())));
+        assert_eq!(click(payload("restore:a1", "case:plan")).unwrap().asks, Asks::Restore);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     clients::{
+        s3::State as StateBucket,
         sfn::{StepFunctions, Woken},
         slack::Slack,
         store::Cases,
@@ -34,10 +35,11 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 /// The gateway's parts.
 #[derive(Debug)]
 pub struct Gateway {
-    cases: Cases,
-    step_functions: StepFunctions,
+    pub(super) cases: Cases,
+    pub(super) step_functions: StepFunctions,
     slack: Slack,
-    config: GatewayConfig,
+    pub(super) state: StateBucket,
+    pub(super) config: GatewayConfig,
     /// What goes on after the answer: private notes.
     afterwards: TaskTracker,
 }
@@ -49,6 +51,11 @@ impl Gateway {
             cases: Cases::new(aws_sdk_dynamodb::Client::new(aws), config.common.cases_table.clone()),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
             slack: Slack::new(&config.common.slack),
+            state: StateBucket::new(
+                aws_sdk_s3::Client::new(aws),
+                config.state_bucket.clone(),
+                config.common.account.clone(),
+            ),
             config,
             afterwards: TaskTracker::new(),
         }
@@ -120,15 +127,13 @@ fn read(body: &[u8]) -> Result<Click, &'static str> {
 }
 
 async fn decide(gateway: Arc<Gateway>, click: Click) -> StatusCode {
-    let verdict = interactions::judge(&gateway.cases, &gateway.config.common.slack.team_id, &click).await;
-    match verdict {
+    match interactions::judge(&gateway, &click).await {
+        Ok(Verdict::Restoring) => {
+            tracing::info!(case.id = click.case_id, slack.user = click.user, "restore request recorded");
+            StatusCode::OK
+        }
         Ok(Verdict::Voted { token }) => {
-            tracing::info!(
-                case.id = click.case_id,
-                slack.user = click.user,
-                decision = click.decision.name(),
-                "vote recorded"
-            );
+            tracing::info!(case.id = click.case_id, slack.user = click.user, asks = ?click.asks, "vote recorded");
             if let Some(token) = token {
                 wake(&gateway, &click, &token).await;
             }

@@ -1,4 +1,5 @@
-//! Ends waits whose decision is on record, and closes cases whose run has died.
+//! Ends waits whose decision is on record or whose pause is over, starts restores that were asked for, and closes what
+//! died with its run.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -7,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::every;
 use crate::{
-    clients::{Clients, sfn::Run},
+    clients::{Clients, restores, sfn::Run},
     domain::{
-        case::{Case, Outcome, OutcomeResult},
+        case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult, Status},
         time,
     },
     error::Result,
@@ -26,27 +27,34 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 }
 
 async fn pass(clients: &Clients) -> Result<()> {
-    let mut running = None;
-    let mut page = None;
-    loop {
-        let (cases, next) = clients.cases.open_cases(page).await?;
-        if !cases.is_empty() && running.is_none() {
-            running = Some(clients.step_functions.running(&clients.config.finding_response_arn).await?);
-        }
-        let running = running.get_or_insert_default();
-        for case in cases {
-            if let Err(error) = reconcile(clients, &case, running).await {
-                tracing::warn!(case.id = case.case_id, error.message = %error, "case passed over");
+    let paused = clients.cases.pause_in_force().await?.is_some();
+    let config = &clients.config;
+    for (status, machine) in
+        [(Status::Open, &config.finding_response_arn), (Status::Restoring, &config.object_restore_arn)]
+    {
+        let mut running = None;
+        let mut page = None;
+        loop {
+            let (cases, next) = clients.cases.in_status(status, page).await?;
+            if !cases.is_empty() && running.is_none() {
+                running = Some(clients.step_functions.running(machine).await?);
+            }
+            let running = running.get_or_insert_default();
+            for case in cases {
+                if let Err(error) = reconcile(clients, &case, running, paused).await {
+                    tracing::warn!(case.id = case.case_id, error.message = %error, "case passed over");
+                }
+            }
+            page = next;
+            if page.is_none() {
+                break;
             }
         }
-        page = next;
-        if page.is_none() {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
-async fn reconcile(clients: &Clients, case: &Case, running: &HashSet<String>) -> Result<()> {
+async fn reconcile(clients: &Clients, case: &Case, running: &HashSet<String>, paused: bool) -> Result<()> {
     let settled = time::stored(Timestamp::now() - GRACE);
     if let (Some(decided_at), Some(token)) = (&case.decided_at, &case.task_token)
         && *decided_at < settled
@@ -54,29 +62,89 @@ async fn reconcile(clients: &Clients, case: &Case, running: &HashSet<String>) ->
         clients.step_functions.wake(token).await?;
         clients.cases.forget_token(&case.case_id, token).await?;
     }
-    // The list spares a call for each case; it may lag, so a run that is not on it is asked for by name.
-    if running.contains(&case.execution_arn) || case.opened_at >= settled {
+    if let (Some(token), false) = (&case.resume_token, paused) {
+        clients.step_functions.wake(token).await?;
+        clients.cases.mark_resumed(&case.case_id, token).await?;
+    }
+    match case.open_restore() {
+        Some(restore) => reconcile_restore(clients, case, restore, running, &settled).await,
+        None => reconcile_response(clients, case, running, &settled).await,
+    }
+}
+
+/// Closes a case whose run has died. The list of running runs spares a call for each case; it may lag, so a run that is
+/// not on it is asked for by name.
+async fn reconcile_response(
+    clients: &Clients,
+    case: &Case,
+    running: &HashSet<String>,
+    settled: &str,
+) -> Result<()> {
+    if running.contains(&case.execution_arn) || case.opened_at.as_str() >= settled {
         return Ok(());
     }
-    if let Run::Ended(status, cause) =
-        clients.step_functions.run(&case.execution_arn, &case.opened_at).await?
-    {
-        let why = cause.unwrap_or_else(|| "no cause is on record".into());
-        let outcome = Outcome {
-            result: OutcomeResult::Failed,
-            detail: format!(
-                "The run ended as {status} before the case was closed ({why}). A new finding, or a new run, takes it up again."
-            ),
-            code: Some(status),
-            quarantine_key: None,
-        };
-        if clients.cases.close(&case.case_id, &case.execution_arn, &outcome).await?.is_some() {
-            tracing::warn!(
-                case.id = case.case_id,
-                execution.arn = case.execution_arn,
-                "case closed: its run has died"
-            );
-        }
+    let Run::Ended(status, cause) = clients.step_functions.run(&case.execution_arn, &case.opened_at).await?
+    else {
+        return Ok(());
+    };
+    let outcome = Outcome {
+        result: OutcomeResult::Failed,
+        detail: format!(
+            "The run ended as {status} before the case was closed ({}). A new finding, or a new run, takes it up again.",
+            why(cause)
+        ),
+        code: Some(status),
+        quarantine_key: None,
+    };
+    if clients.cases.close(&case.case_id, &case.execution_arn, &outcome).await?.is_some() {
+        tracing::warn!(
+            case.id = case.case_id,
+            execution.arn = case.execution_arn,
+            "case closed: its run has died"
+        );
     }
     Ok(())
+}
+
+/// Starts a restore whose run was not started, and ends one whose run has died.
+async fn reconcile_restore(
+    clients: &Clients,
+    case: &Case,
+    restore: &Restore,
+    running: &HashSet<String>,
+    settled: &str,
+) -> Result<()> {
+    if running.contains(&restore.execution_arn) || restore.requested_at.as_str() >= settled {
+        return Ok(());
+    }
+    // Which does nothing where a run of the name was started before.
+    restores::start(&clients.step_functions, &clients.config.object_restore_arn, &case.case_id, restore)
+        .await?;
+    let Run::Ended(status, cause) =
+        clients.step_functions.run(&restore.execution_arn, &restore.requested_at).await?
+    else {
+        return Ok(());
+    };
+    let outcome = RestoreOutcome {
+        result: RestoreResult::Failed,
+        detail: format!(
+            "The run ended as {status} before the restore was reported ({}). Look at the place, and ask again.",
+            why(cause)
+        ),
+        code: Some(status),
+        at: time::now(),
+    };
+    let ended = case.clone().with_open_restore(|restore| restore.outcome = Some(outcome));
+    if clients.cases.close_restore(&ended).await?.is_some() {
+        tracing::warn!(
+            case.id = case.case_id,
+            execution.arn = restore.execution_arn,
+            "restore ended: its run has died"
+        );
+    }
+    Ok(())
+}
+
+fn why(cause: Option<String>) -> String {
+    cause.unwrap_or_else(|| "no cause is on record".into())
 }

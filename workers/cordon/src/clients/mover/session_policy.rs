@@ -1,27 +1,33 @@
-//! What a session of the mover role may do: one bucket, one key, one case.
+//! What a session of the mover's or the restorer's role may do: one bucket, one key, one case.
 
 use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::domain::finding::ObjectVersion;
+use super::Place;
 
 /// The longest part of a key that the session policy spells out, as it is written there: STS takes 2,048 characters of
 /// policy, none above U+00FF (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 const POLICY_KEY_LIMIT: usize = 500;
 
-/// The session policy, whatever the key within the limit of STS.
-pub(super) fn session_policy(object: &ObjectVersion, quarantine_bucket: &str, case_id: &str) -> String {
-    let bucket = &object.bucket;
+/// The session policy, whatever the key within the limit of STS. `role_arn` says in which partition everything is.
+pub(super) fn session_policy(
+    role_arn: &str,
+    place: &Place,
+    quarantine_bucket: &str,
+    case_id: &str,
+) -> String {
+    let bucket = &place.bucket;
+    let s3 = format!("arn:{}:s3:::", role_arn.split(':').nth(1).unwrap_or("aws"));
     let statement = |actions: &[&str], resources: &[String]| json!({"Effect": "Allow", "Action": actions, "Resource": resources});
     let policy = json!({"Version": "2012-10-17", "Statement": [
         statement(&["s3:*"], &[
-            format!("arn:aws:s3:::{bucket}"),
-            format!("arn:aws:s3:::{bucket}/{}", literal(&object.key)),
-            format!("arn:aws:s3:::{quarantine_bucket}/{}/{bucket}/{case_id}/*", object.account),
+            format!("{s3}{bucket}"),
+            format!("{s3}{bucket}/{}", literal(&place.key)),
+            format!("{s3}{quarantine_bucket}/{}/{bucket}/{case_id}/*", place.owner),
         ]),
         // A missing copy or manifest must read as 404: without s3:ListBucket S3 answers 403.
-        statement(&["s3:ListBucket"], &[format!("arn:aws:s3:::{quarantine_bucket}")]),
+        statement(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[format!("{s3}{quarantine_bucket}")]),
         statement(&["kms:*"], &["*".to_owned()]),
     ]});
     in_ascii(&policy.to_string())
@@ -76,10 +82,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_session_policy_fits_for_any_key(key in "[\\PC*?$\"]{1,1024}") {
-            let object = ObjectVersion {
-                account: "111122223333".into(), bucket: "b".repeat(63), key, version_id: None, etag: "e".into(),
-            };
-            let policy = session_policy(&object, &"q".repeat(63), &"c".repeat(64));
+            let place = Place { owner: "111122223333".into(), bucket: "b".repeat(63), key };
+            let policy = session_policy("arn:aws-us-gov:iam::111122223333:role/mover", &place, &"q".repeat(63), &"c".repeat(64));
             prop_assert!(policy.is_ascii() && policy.len() <= 2_048, "{}", policy.len());
             prop_assert!(serde_json::from_str::<serde_json::Value>(&policy).is_ok());
         }

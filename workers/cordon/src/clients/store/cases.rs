@@ -1,15 +1,19 @@
 //! The `cases` table.
 
-use aws_sdk_dynamodb::{Client, types::ReturnValue};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, ReturnValue},
+};
 
 use super::{Item, Update, conditional, from_item, text, to_item, to_value};
 use crate::{
     clients::error::classify,
     domain::{
-        case::{Case, Decision, Outcome, Vote},
+        case::{Case, Decision, Outcome, Purge, Restore, Status, Vote},
+        pause::Pause,
         time,
     },
-    error::Result,
+    error::{Code, Error, Result},
 };
 
 /// The `cases` table.
@@ -30,6 +34,11 @@ pub enum Claimed {
 
 /// The value of `render_due` while a case is due.
 const DUE: &str = "due";
+/// The key of the pause, and the beginning of those of the counters of automatic moves.
+const PAUSE: &str = "brake#pause";
+const AUTOMATIC: &str = "brake#automatic#";
+/// How much of a time of [`time::now`] names the hour.
+const HOUR: usize = "2026-03-11T09".len();
 
 impl Cases {
     /// The table of this name.
@@ -189,7 +198,7 @@ impl Cases {
             .due(self.update(case_id))
             .update_expression(
                 "SET #status = :closed, outcome = :outcome, closed_at = :now, render_due = :due, \
-                 render_due_at = :now REMOVE task_token",
+                 render_due_at = :now REMOVE task_token, paused_at, resume_token",
             )
             .condition_expression("execution_arn = :execution AND #status = :open")
             .expression_attribute_names("#status", "status")
@@ -198,6 +207,244 @@ impl Cases {
             .expression_attribute_values(":outcome", to_value(outcome))
             .expression_attribute_values(":execution", text(execution));
         self.changed(update).await
+    }
+
+    /// Records that a restore was asked for, if the object is in quarantine and nothing else is being done with it.
+    /// `None` when it is not.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn request_restore(&self, case: &Case, restore: &Restore) -> Result<Option<Case>> {
+        let update = self
+            .due(self.update(&case.case_id))
+            .update_expression(
+                "SET #status = :restoring, restores = list_append(if_not_exists(restores, :none), :restores), \
+                 render_due = :due, render_due_at = :now",
+            )
+            .condition_expression(
+                "#status = :closed AND generation = :generation AND attribute_exists(outcome.quarantine_key) AND \
+                 attribute_not_exists(purge)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":restoring", text(Status::Restoring.name()))
+            .expression_attribute_values(":closed", text(Status::Closed.name()))
+            .expression_attribute_values(":generation", to_value(&case.generation))
+            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
+            .expression_attribute_values(":restores", to_value(&[restore]));
+        self.changed(update).await
+    }
+
+    /// Records what a restore has put back so far: `case` as it is then to be. `None` when it has ended.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn save_restore(&self, case: &Case) -> Result<Option<Case>> {
+        let update = self.restoring(case, self.update(&case.case_id));
+        self.changed(update.update_expression("SET restores = :restores")).await
+    }
+
+    /// Records how a restore ended: `case` as it is then to be. `None` when it has ended already.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn close_restore(&self, case: &Case) -> Result<Option<Case>> {
+        let update = self
+            .restoring(case, self.due(self.update(&case.case_id)))
+            .update_expression(
+                "SET #status = :closed, restores = :restores, render_due = :due, render_due_at = :now \
+                 REMOVE paused_at, resume_token",
+            )
+            .expression_attribute_values(":closed", text(Status::Closed.name()));
+        self.changed(update).await
+    }
+
+    /// On condition that the newest restore of `case` is under way. One is only added while none is, so their number
+    /// tells them apart.
+    fn restoring(&self, case: &Case, update: Update) -> Update {
+        update
+            .condition_expression("#status = :restoring AND size(restores) = :count")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":restoring", text(Status::Restoring.name()))
+            .expression_attribute_values(":restores", to_value(&case.restores))
+            .expression_attribute_values(":count", to_value(&case.restores.len()))
+    }
+
+    /// Remembers which case an object version that was put back belongs to.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn mark_restored(&self, restored_case_id: &str, story: &str) -> Result<()> {
+        let item = Item::from([
+            ("case_id".to_owned(), text(&restored_key(restored_case_id))),
+            ("story".to_owned(), text(story)),
+        ]);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map_err(|error| classify("dynamodb:PutItem on cases", error))?;
+        Ok(())
+    }
+
+    /// The case that an object version belongs to because a restore of that case has made it.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn story_of_restored(&self, case_id: &str) -> Result<Option<Case>> {
+        let Some(mark) = self.item(&restored_key(case_id)).await? else { return Ok(None) };
+        match mark.get("story").and_then(|story| story.as_s().ok()) {
+            Some(story) => self.get(story).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Records that the quarantined copies are to be deleted. `None` when they are not in quarantine or in use.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn request_purge(&self, case: &Case, purge: &Purge) -> Result<Option<Case>> {
+        let update = self
+            .due(self.update(&case.case_id))
+            .update_expression("SET purge = :purge, render_due = :due, render_due_at = :now")
+            .condition_expression(
+                "#status = :closed AND generation = :generation AND attribute_exists(outcome.quarantine_key) AND \
+                 attribute_not_exists(purge.done_at)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":closed", text(Status::Closed.name()))
+            .expression_attribute_values(":generation", to_value(&case.generation))
+            .expression_attribute_values(":purge", to_value(purge));
+        self.changed(update).await
+    }
+
+    /// Records that the quarantined copies are gone: `case` is as [`Self::request_purge`] left it. `None` when that was
+    /// recorded before.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn close_purge(&self, case: &Case) -> Result<Option<Case>> {
+        let update = self
+            .due(self.update(&case.case_id))
+            .update_expression("SET purge.done_at = :now, render_due = :due, render_due_at = :now")
+            .condition_expression(
+                "generation = :generation AND attribute_exists(purge) AND attribute_not_exists(purge.done_at)",
+            )
+            .expression_attribute_values(":generation", to_value(&case.generation));
+        self.changed(update).await
+    }
+
+    /// The pause in force.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn pause_in_force(&self) -> Result<Option<Pause>> {
+        self.item(PAUSE).await?.map(|item| from_item(&self.table, item)).transpose()
+    }
+
+    /// Whether a case's moves may go on. Where they may not, the case says so, and its run waits to be resumed.
+    ///
+    /// # Errors
+    /// `Paused`; otherwise as classified.
+    pub async fn check_pause(&self, case_id: &str) -> Result<()> {
+        let Some(pause) = self.pause_in_force().await? else { return Ok(()) };
+        self.mark_paused(case_id).await?;
+        Err(Error::terminal(
+            Code::Paused,
+            format!(
+                "Cordon was paused by {} at {} ({}). The run goes on after `cordon resume`.",
+                pause.paused_by, pause.paused_at, pause.reason
+            ),
+        ))
+    }
+
+    /// Pauses all moves. `None` when they are paused already.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn pause(&self, pause: &Pause) -> Result<Option<()>> {
+        let mut item = to_item(pause);
+        item.insert("case_id".into(), text(PAUSE));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(case_id)");
+        match put.send().await {
+            Ok(_) => Ok(Some(())),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(classify("dynamodb:PutItem on cases", error)),
+        }
+    }
+
+    /// Ends the pause; gives back the one that was in force.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn resume(&self) -> Result<Option<Pause>> {
+        let call = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("case_id", text(PAUSE))
+            .return_values(ReturnValue::AllOld);
+        let answer = call.send().await.map_err(|error| classify("dynamodb:DeleteItem on cases", error))?;
+        answer.attributes.map(|item| from_item(&self.table, item)).transpose()
+    }
+
+    async fn mark_paused(&self, case_id: &str) -> Result<()> {
+        let update = self
+            .due(self.update(case_id))
+            .update_expression(
+                "SET paused_at = if_not_exists(paused_at, :now), render_due = :due, render_due_at = :now",
+            )
+            .condition_expression("attribute_exists(generation)");
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
+    /// Records that the case's run has gone on after the pause.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn mark_resumed(&self, case_id: &str, token: &str) -> Result<()> {
+        let update = self
+            .due(self.update(case_id))
+            .update_expression("SET render_due = :due, render_due_at = :now REMOVE paused_at, resume_token")
+            .condition_expression("resume_token = :token")
+            .expression_attribute_values(":token", text(token));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
+    /// Counts one more automatic move in this clock hour, in all and in the bucket. Names the limit that is reached,
+    /// if one is; then nothing happens without a person.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn count_automatic(
+        &self,
+        bucket: &str,
+        per_hour: Option<u32>,
+        per_bucket: Option<u32>,
+    ) -> Result<Option<String>> {
+        let now = time::now();
+        let hour = &now[..HOUR];
+        for (key, limit, of) in [
+            (format!("{AUTOMATIC}{hour}#{bucket}"), per_bucket, " in this bucket"),
+            (format!("{AUTOMATIC}{hour}"), per_hour, ""),
+        ] {
+            let Some(limit) = limit else { continue };
+            let update = self
+                .update(&key)
+                .update_expression("ADD moves :one")
+                .condition_expression("attribute_not_exists(moves) OR moves < :limit")
+                .expression_attribute_values(":one", to_value(&1))
+                .expression_attribute_values(":limit", to_value(&limit));
+            if limit == 0 || conditional(&self.table, update).await?.is_none() {
+                return Ok(Some(format!("more than {limit} automatic moves{of} in this hour")));
+            }
+        }
+        Ok(None)
     }
 
     /// Forgets a token that was answered or is dead.
@@ -213,22 +460,49 @@ impl Cases {
         conditional(&self.table, update).await.map(|_| ())
     }
 
-    /// Open cases, oldest first, page by page: pass the last page's end to get the next.
+    /// Cases in a status, oldest first, page by page: pass the last page's end to get the next.
     ///
     /// # Errors
     /// As classified.
-    pub async fn open_cases(&self, after: Option<Item>) -> Result<(Vec<Case>, Option<Item>)> {
+    pub async fn in_status(&self, status: Status, after: Option<Item>) -> Result<(Vec<Case>, Option<Item>)> {
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .index_name("by_status")
-            .key_condition_expression("#status = :open")
+            .key_condition_expression("#status = :status")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":open", text("open"))
+            .expression_attribute_values(":status", text(status.name()))
             .set_exclusive_start_key(after)
             .limit(100);
         self.page(query).await
+    }
+
+    /// Cases in a status with copies in quarantine, purged ones too, newest first, page by page like [`Self::in_status`]. A record
+    /// that cannot be read is an error in its place.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn quarantined(
+        &self,
+        status: Status,
+        after: Option<Item>,
+    ) -> Result<(Vec<Result<Case>>, Option<Item>)> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_status")
+            .key_condition_expression("#status = :status")
+            .filter_expression("attribute_exists(outcome.quarantine_key)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", text(status.name()))
+            .scan_index_forward(false)
+            .set_exclusive_start_key(after)
+            .limit(100);
+        let page = query.send().await.map_err(|error| classify("dynamodb:Query on cases", error))?;
+        let cases = page.items.unwrap_or_default().into_iter().map(|item| from_item(&self.table, item));
+        Ok((cases.collect(), page.last_evaluated_key))
     }
 
     /// Cases that Slack does not show as they are, longest due first; at most 25.
@@ -359,6 +633,10 @@ impl Cases {
         }
         Ok((cases, page.last_evaluated_key))
     }
+}
+
+fn restored_key(case_id: &str) -> String {
+    format!("restored#{case_id}")
 }
 
 fn triaged_key(finding_id: &str) -> String {

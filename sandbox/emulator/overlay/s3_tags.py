@@ -1,0 +1,58 @@
+"""Tags of objects.
+
+AWS behaviour restored:
+
+- The tags that CreateMultipartUpload names are those of the object. [botocore s3 CreateMultipartUploadRequest.Tagging]
+- An object that takes the place of another has none of its tags.
+  [docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html]
+- HeadObject says how many tags there are. [botocore s3 HeadObjectOutput.TagCount]
+"""
+
+from urllib.parse import parse_qsl
+
+from ministack.services import s3
+
+from .mending import mend
+from .s3_answers import answering
+from .s3_objects import version
+
+
+def install():
+    @mend(s3, "_record_object_version")
+    def record_object_version(original, bucket, key, prior, record, data):
+        version_id = original(bucket, key, prior, record, data)
+        if not record.get("version_id"):
+            s3._object_tags.pop((bucket, key, None), None)
+        return version_id
+
+    @mend(s3, "_create_multipart_upload")
+    def create_multipart_upload(original, bucket, key, headers):
+        tags = dict(parse_qsl(headers.get("x-amz-tagging", ""), keep_blank_values=True))
+        if len(tags) > 10:
+            return s3._error("BadRequest", "Object tags cannot be greater than 10", 400)
+
+        def keep(root):
+            s3._multipart_uploads[root.findtext("UploadId")]["tags"] = tags
+
+        with answering(keep):
+            return original(bucket, key, headers)
+
+    @mend(s3, "_complete_multipart_upload")
+    def complete_multipart_upload(original, bucket, key, body, query, headers=None):
+        upload = s3._multipart_uploads.get(s3._qp(query, "uploadId"), {})
+
+        def tag(_root):
+            if upload.get("tags"):
+                s3._object_tags[(bucket, key, version(bucket, key).get("version_id"))] = upload["tags"]
+
+        with answering(tag):
+            return original(bucket, key, body, query, headers)
+
+    @mend(s3, "_head_object")
+    def head_object(original, bucket, key, headers=None, query=None):
+        status, answered, body = original(bucket, key, headers, query)
+        found = version(bucket, key, s3._qp(query or {}, "versionId")) if status == 200 else None
+        if found is not None:
+            own_id = found.get("version_id")
+            answered.update(s3._object_tagging_count_header(bucket, key, None if own_id == "null" else own_id))
+        return status, answered, body

@@ -1,0 +1,62 @@
+# The role in which named people look at what is in quarantine. Without such people there is no such role.
+data "aws_iam_policy_document" "investigator_trust" {
+  count = length(var.investigators) == 0 ? 0 : 1
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = var.investigators
+    }
+  }
+}
+
+data "aws_iam_policy_document" "investigator" {
+  statement {
+    sid = "ReadQuarantine"
+
+    actions = [
+      "s3:GetObject",
+      "s3:GetObjectTagging",
+      "s3:GetObjectVersion",
+      "s3:GetObjectVersionTagging",
+    ]
+
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
+  }
+
+  statement {
+    sid       = "ListQuarantine"
+    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [aws_s3_bucket.this["quarantine"].arn]
+  }
+
+  statement {
+    sid       = "DecryptQuarantine"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.quarantine.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["s3"]]
+    }
+  }
+}
+
+resource "aws_iam_role" "investigator" {
+  count = length(var.investigators) == 0 ? 0 : 1
+
+  name               = "${var.name_prefix}-investigator"
+  description        = "Reads quarantined objects and their manifests, and changes nothing."
+  assume_role_policy = data.aws_iam_policy_document.investigator_trust[0].json
+}
+
+resource "aws_iam_role_policy" "investigator" {
+  count = length(var.investigators) == 0 ? 0 : 1
+
+  name   = "investigate"
+  role   = aws_iam_role.investigator[0].id
+  policy = data.aws_iam_policy_document.investigator.json
+}

@@ -1,0 +1,132 @@
+# The role that puts objects back: it reads in quarantine and writes at the source, and removes nothing anywhere. The
+# worker assumes it for one object at a time, with a session policy that leaves of all this only that bucket and key.
+data "aws_iam_policy_document" "restorer_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [aws_iam_role.worker.arn]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "restorer" {
+  statement {
+    sid = "ReadInQuarantine"
+
+    actions = [
+      "s3:GetObject",
+      "s3:GetObjectTagging",
+      "s3:GetObjectVersion",
+      "s3:GetObjectVersionTagging",
+    ]
+
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
+  }
+
+  statement {
+    sid       = "TellMissingCopiesFromForbidden"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this["quarantine"].arn]
+  }
+
+  statement {
+    sid       = "DecryptInQuarantine"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.quarantine.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["s3"]]
+    }
+  }
+
+  statement {
+    sid = "WriteAndVerifyAtTheSource"
+
+    # Creating, filling and completing a multipart upload is s3:PutObject too.
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:GetObject",
+      "s3:GetObjectTagging",
+      "s3:GetObjectVersion",
+      "s3:GetObjectVersionTagging",
+      "s3:ListMultipartUploadParts",
+      "s3:PutObject",
+      "s3:PutObjectTagging",
+    ]
+
+    resources = ["arn:${local.partition}:s3:::*/*"] # Any object may have been moved; the condition keeps to our own.
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid = "ExamineTheSource"
+
+    actions = [
+      "s3:GetBucketVersioning",
+      "s3:ListBucket",
+      "s3:ListBucketMultipartUploads",
+      "s3:ListBucketVersions",
+    ]
+
+    resources = ["arn:${local.partition}:s3:::*"] # The same buckets.
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid       = "EncryptAtTheSource"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = ["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"] # A bucket may use any key of ours; whether it opens is for the key policy.
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["s3"]]
+    }
+  }
+
+  # Cordon's own buckets are no source: what is in quarantine stays as it was found, and the policy is not an object.
+  statement {
+    sid     = "NeverWriteToWhatIsOurs"
+    effect  = "Deny"
+    actions = ["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectTagging"]
+
+    resources = [
+      "${aws_s3_bucket.this["quarantine"].arn}/*", # Every object of this bucket.
+      "${aws_s3_bucket.this["state"].arn}/*",      # Every object of this bucket.
+    ]
+  }
+
+  # Also where a bucket's own policy would let it.
+  statement {
+    sid       = "NeverDelete"
+    effect    = "Deny"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    resources = ["arn:${local.partition}:s3:::*/*"] # No object of any bucket.
+  }
+}
+
+resource "aws_iam_role" "restorer" {
+  name               = "${var.name_prefix}-restorer"
+  description        = "Puts one object back from quarantine; assumed by the worker with a session policy for that object."
+  assume_role_policy = data.aws_iam_policy_document.restorer_trust.json
+}
+
+resource "aws_iam_role_policy" "restorer" {
+  name   = "restore"
+  role   = aws_iam_role.restorer.id
+  policy = data.aws_iam_policy_document.restorer.json
+}

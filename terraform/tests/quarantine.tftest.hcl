@@ -1,0 +1,209 @@
+# Who gets at what is in quarantine, and what moves may do outside it.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_team_id      = "T0CORDON01"
+  slack_channel      = "C0SECURITY"
+  fallback_approvers = ["U0ALICE001", "U0BOB00002"]
+}
+
+run "nobody_reads_or_purges_who_is_not_named" {
+  assert {
+    condition     = length(aws_iam_role.investigator) == 0 && length(aws_iam_role.purger) == 0
+    error_message = "There is a role that nobody asked for."
+  }
+
+  assert {
+    condition = output.operator_environment == tomap({
+      CORDON_ACCOUNT_ID         = "111122223333"
+      CORDON_CASES_TABLE        = "cordon-cases"
+      CORDON_OBJECT_RESTORE_ARN = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
+      CORDON_QUARANTINE_BUCKET  = "cordon-quarantine-111122223333"
+    })
+    error_message = "The operator's settings differ from what the commands read."
+  }
+
+  # A Deny without a condition is for everybody.
+  assert {
+    condition = { for statement in data.aws_iam_policy_document.quarantine_bucket.statement :
+      statement.sid => {
+        actions = statement.actions
+        but     = flatten([for condition in statement.condition : tolist(condition.values)])
+      } if statement.sid != "OnlyOverTls"
+      } == {
+      OnlyMoverRestorerAndInvestigatorRead = {
+        actions = toset(["s3:GetObject*"])
+        but     = ["arn:aws:iam::111122223333:role/cordon-mover", "arn:aws:iam::111122223333:role/cordon-restorer"]
+      }
+      OnlyTheMoverWrites = {
+        actions = toset(["s3:AbortMultipartUpload", "s3:PutObject*", "s3:ReplicateObject"])
+        but     = ["arn:aws:iam::111122223333:role/cordon-mover"]
+      }
+      OnlyThePurgerDeletes = {
+        actions = toset(["s3:DeleteObject*"])
+        but     = []
+      }
+    }
+    error_message = "Without investigators and purgers the bucket lets somebody in, or keeps the mover or the restorer out."
+  }
+
+  assert {
+    condition     = alltrue([for statement in data.aws_iam_policy_document.quarantine_bucket.statement : statement.effect == "Deny" && one(statement.principals).type == "*"])
+    error_message = "The bucket's policy grants something, or refuses it to some only."
+  }
+
+  # Evidence does not expire.
+  assert {
+    condition = alltrue([for lifecycle in aws_s3_bucket_lifecycle_configuration.this :
+      one(lifecycle.rule).status == "Enabled"
+      && one(one(lifecycle.rule).abort_incomplete_multipart_upload).days_after_initiation == 7
+      && length(one(lifecycle.rule).expiration) == 0
+      && length(one(lifecycle.rule).noncurrent_version_expiration) == 0
+    ])
+    error_message = "A bucket keeps abandoned uploads, or does not keep objects or their older versions."
+  }
+}
+
+run "moves_keep_to_their_side" {
+  assert {
+    condition = alltrue(flatten([for statement in data.aws_iam_policy_document.restorer.statement : [for action in statement.actions :
+      !startswith(action, "s3:Delete") || statement.effect == "Deny"
+    ]]))
+    error_message = "The restorer may delete."
+  }
+
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.restorer.statement : statement.resources
+      if statement.effect == "Deny" && statement.actions == toset(["s3:DeleteObject", "s3:DeleteObjectVersion"])
+    ] == [toset(["arn:aws:s3:::*/*"])]
+    error_message = "A bucket could let the restorer delete."
+  }
+
+  # Whatever it may write elsewhere it is refused there.
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.restorer.statement : { actions = statement.actions, resources = statement.resources }
+      if statement.effect == "Deny" && contains(statement.actions, "s3:PutObject")
+      ] == [{
+        actions = toset(flatten([for statement in data.aws_iam_policy_document.restorer.statement : [for action in statement.actions : action
+          if statement.effect != "Deny" && can(regex("^s3:(Put|Abort)", action))
+        ]]))
+        resources = toset(["arn:aws:s3:::cordon-quarantine-111122223333/*", "arn:aws:s3:::cordon-state-111122223333/*"])
+    }]
+    error_message = "The restorer may write to Cordon's own buckets."
+  }
+
+  assert {
+    condition = toset(flatten([for statement in data.aws_iam_policy_document.mover.statement : tolist(statement.resources)
+      if statement.effect != "Deny" && length([for action in statement.actions : action if can(regex("^s3:(Put|Abort)", action))]) > 0
+    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333/*"])
+    error_message = "The mover may write outside the quarantine."
+  }
+
+  assert {
+    condition = toset(flatten([for statement in data.aws_iam_policy_document.mover.statement : tolist(statement.resources)
+      if statement.effect == "Deny" && contains(statement.actions, "s3:DeleteObject") && contains(statement.actions, "s3:DeleteObjectVersion")
+    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333/*", "arn:aws:s3:::cordon-state-111122223333/*"])
+    error_message = "The mover may delete in Cordon's own buckets."
+  }
+
+  # Any bucket, but of this account.
+  assert {
+    condition = alltrue([for statement in concat(
+      data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.restorer.statement,
+      ) : [for condition in statement.condition : { variable = condition.variable, values = condition.values }] == [{ variable = "aws:ResourceAccount", values = tolist(["111122223333"]) }]
+      if statement.effect != "Deny" && anytrue([for resource in statement.resources : startswith(resource, "arn:aws:s3:::*")])
+    ])
+    error_message = "The mover or the restorer may reach into another account."
+  }
+
+  assert {
+    condition = alltrue([for statement in concat(
+      data.aws_iam_policy_document.gateway.statement,
+      data.aws_iam_policy_document.investigator.statement,
+      data.aws_iam_policy_document.operator.statement,
+      data.aws_iam_policy_document.worker.statement,
+    ) : length([for action in statement.actions : action if startswith(action, "s3:Delete")]) == 0])
+    error_message = "A role besides mover and purger may delete objects."
+  }
+
+  assert {
+    condition = alltrue(flatten([for statement in concat(
+      data.aws_iam_policy_document.investigator.statement,
+      data.aws_iam_policy_document.purger.statement,
+    ) : [for resource in statement.resources : startswith(resource, "arn:aws:s3:::cordon-quarantine-111122223333") || resource == aws_kms_key.quarantine.arn]]))
+    error_message = "The investigator or the purger reaches outside the quarantine."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for statement in data.aws_iam_policy_document.investigator.statement : [for action in statement.actions : can(regex("^(s3:Get|s3:List|kms:Decrypt$)", action))]]))
+    error_message = "The investigator may change something."
+  }
+
+  assert {
+    condition     = toset(flatten([for statement in data.aws_iam_policy_document.purger.statement : tolist(statement.actions)])) == toset(["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"])
+    error_message = "The purger may do more, or less, than find and remove versions."
+  }
+
+  # Pausing is one item: with it nobody removes a case.
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.operator.statement : flatten([for condition in statement.condition : concat([condition.test, condition.variable], condition.values)])
+      if contains(statement.actions, "dynamodb:DeleteItem") || contains(statement.actions, "dynamodb:PutItem")
+    ] == [["ForAllValues:StringEquals", "dynamodb:LeadingKeys", "brake#pause"]]
+    error_message = "An operator may replace or remove a case."
+  }
+}
+
+run "named_people_read_and_purge" {
+  variables {
+    investigators = ["arn:aws:iam::111122223333:user/carol"]
+    purgers       = ["arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Security_0123456789abcdef"]
+  }
+
+  assert {
+    condition     = one(one(data.aws_iam_policy_document.investigator_trust[0].statement).principals).identifiers == toset(var.investigators)
+    error_message = "Somebody else may become the investigator."
+  }
+
+  assert {
+    condition     = one(one(data.aws_iam_policy_document.purger_trust[0].statement).principals).identifiers == toset(var.purgers)
+    error_message = "Somebody else may become the purger."
+  }
+
+  assert {
+    condition = { for statement in data.aws_iam_policy_document.quarantine_bucket.statement :
+      statement.sid => flatten([for condition in statement.condition : tolist(condition.values)]) if statement.sid != "OnlyOverTls"
+      } == {
+      OnlyMoverRestorerAndInvestigatorRead = [
+        "arn:aws:iam::111122223333:role/cordon-mover",
+        "arn:aws:iam::111122223333:role/cordon-restorer",
+        "arn:aws:iam::111122223333:role/cordon-investigator",
+      ]
+      OnlyTheMoverWrites   = ["arn:aws:iam::111122223333:role/cordon-mover"]
+      OnlyThePurgerDeletes = ["arn:aws:iam::111122223333:role/cordon-purger"]
+    }
+    error_message = "The bucket lets in somebody else, or keeps out those who are named."
+  }
+
+  assert {
+    condition = { for statement in data.aws_iam_policy_document.quarantine_key.statement :
+      statement.sid => { actions = statement.actions, by = one(statement.principals).identifiers } if contains(statement.actions, "kms:Decrypt")
+      } == {
+      MoverReadsAndWrites         = { actions = toset(["kms:Decrypt", "kms:GenerateDataKey"]), by = toset(["arn:aws:iam::111122223333:role/cordon-mover"]) }
+      RestorerAndInvestigatorRead = { actions = toset(["kms:Decrypt"]), by = toset(["arn:aws:iam::111122223333:role/cordon-restorer", "arn:aws:iam::111122223333:role/cordon-investigator"]) }
+    }
+    error_message = "The key opens for somebody else, or not for those who read."
+  }
+
+  assert {
+    condition = (
+      output.operator_environment["CORDON_INVESTIGATOR_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-investigator"
+      && output.operator_environment["CORDON_PURGER_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-purger"
+    )
+    error_message = "The commands do not learn of the roles."
+  }
+}

@@ -1,0 +1,244 @@
+//! `move-bench <cordon binary>`: quarantine beside `aws s3 mv`, on the same objects, in the same run.
+//!
+//! Ours pins, copies, verifies, records, removes and attests, as a worker that takes its tasks from Step Functions;
+//! theirs copies and deletes. Printed are CPU time of the client, requests to S3 and STS, and wall time for each
+//! object. The S3 is the sandbox's and not quick: wall times compare with each other and with nothing else.
+
+use std::{
+    env,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_s3::primitives::ByteStream;
+use cordon::{
+    clients::store::{Cases, Claimed},
+    domain::{
+        case::Case,
+        finding::{Finding, ObjectVersion, Severity, bare_etag},
+        plan::Plan,
+        policy::{Fallback, Policy, decide},
+    },
+};
+use cordon_sandbox::{CallFilter, Options, Sandbox, deployment::Deployment};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+
+const SMALL: usize = 1_000;
+const LARGE_BYTES: usize = 256 << 20;
+
+/// What moving some objects took.
+struct Taken {
+    objects: usize,
+    cpu: f64,
+    requests: usize,
+    wall: f64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cordon = env::args().nth(1).context("the path of a release build of cordon")?;
+    let version = Command::new("aws").arg("--version").output();
+    let version = version.context("the AWS CLI, which is what we compare with, is not installed")?;
+    let theirs_is = String::from_utf8_lossy(&version.stdout);
+    let theirs_is = theirs_is.split_whitespace().next().unwrap_or("aws-cli").to_owned();
+
+    let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
+    let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(30 days)"})).await?;
+    let bench = Bench {
+        s3: aws_sdk_s3::Client::new(&sandbox.sdk_config().await),
+        sfn: aws_sdk_sfn::Client::new(&sandbox.sdk_config().await),
+        cases: Cases::new(
+            aws_sdk_dynamodb::Client::new(&sandbox.sdk_config().await),
+            deployment.output("cases_table")?.to_owned(),
+        ),
+        sandbox,
+        deployment,
+    };
+    let small = vec![b"5163200000000008 ".repeat(60); SMALL];
+    let large = vec![vec![7; LARGE_BYTES]];
+    let (ours, theirs) = (bench.ours("small", &small, &cordon).await?, bench.theirs("small", &small).await?);
+    compare("cpu_ms_per_small_object", ours.each(ours.cpu), theirs.each(theirs.cpu), 1.0, &theirs_is);
+    let requests = ours.requests as f64 / ours.objects as f64;
+    let verdict = if requests <= 10.0 { "ok" } else { "missed" };
+    println!(
+        "BENCH quarantine_requests_per_small_object ours={requests:.1} theirs={:.1} ({theirs_is}) target=10 {verdict}",
+        theirs.requests as f64 / theirs.objects as f64
+    );
+    println!(
+        "BENCH quarantine_wall_ms_per_small_object ours={:.1} theirs={:.1} ({theirs_is})",
+        ours.each(ours.wall),
+        theirs.each(theirs.wall)
+    );
+    let (ours, theirs) = (bench.ours("large", &large, &cordon).await?, bench.theirs("large", &large).await?);
+    compare("wall_ms_large_object", ours.each(ours.wall), theirs.each(theirs.wall), 1.0, &theirs_is);
+    bench.sandbox.stop().await;
+    Ok(())
+}
+
+fn compare(what: &str, ours: f64, theirs: f64, target: f64, theirs_is: &str) {
+    let ratio = ours / theirs;
+    let verdict = if ratio <= target { "ok" } else { "missed" };
+    println!(
+        "BENCH quarantine_{what} ours={ours:.1} theirs={theirs:.1} ({theirs_is}) ratio={ratio:.2} target={target:.0} {verdict}"
+    );
+}
+
+impl Taken {
+    /// Milliseconds an object.
+    fn each(&self, seconds: f64) -> f64 {
+        seconds * 1_000.0 / self.objects as f64
+    }
+}
+
+struct Bench {
+    sandbox: Sandbox,
+    deployment: Deployment,
+    s3: aws_sdk_s3::Client,
+    sfn: aws_sdk_sfn::Client,
+    cases: Cases,
+}
+
+impl Bench {
+    async fn ours(&self, name: &str, objects: &[Vec<u8>], cordon: &str) -> Result<Taken> {
+        let run = format!("ours-{name}");
+        let machine = self.machine(&run).await?;
+        let execution = format!("{}:{run}", machine.replace(":stateMachine:", ":execution:"));
+        let bucket = self.fill(&run, objects).await?;
+        let cases: Vec<String> = stream::iter(self.listed(&bucket).await?)
+            .map(|object| self.open(object, &execution))
+            .buffered(16)
+            .try_collect()
+            .await?;
+        let mut worker = self.deployment.start_worker_from(Path::new(cordon), &[]).await?;
+        let (cpu, after, began) = (cpu_of(worker.pid())?, self.sandbox.calls().last(), Instant::now());
+        let start = self.sfn.start_execution().state_machine_arn(&machine).name(&run);
+        start.input(json!({"cases": cases}).to_string()).send().await?;
+        loop {
+            let status = self.sfn.describe_execution().execution_arn(&execution).send().await?.status;
+            if status.as_str() != "RUNNING" {
+                ensure!(status.as_str() == "SUCCEEDED", "the run ended as {status:?}");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_of(worker.pid())? - cpu);
+        let calls = |filter| self.sandbox.calls().select(&CallFilter { after: Some(after), ..filter }).len();
+        let by_mover = calls(CallFilter { principal: Some("cordon-mover".into()), ..CallFilter::default() });
+        let sessions = calls(CallFilter {
+            service: Some("sts".into()),
+            operation: Some("AssumeRole".into()),
+            principal: Some("cordon-worker".into()),
+            ..CallFilter::default()
+        });
+        worker.terminate().await?;
+        Ok(Taken { objects: objects.len(), cpu, requests: by_mover + sessions, wall })
+    }
+
+    async fn theirs(&self, name: &str, objects: &[Vec<u8>]) -> Result<Taken> {
+        let (from, to) = (self.fill(&format!("theirs-{name}"), objects).await?, format!("moved-{name}"));
+        self.s3.create_bucket().bucket(&to).send().await?;
+        let (after, began) = (self.sandbox.calls().last(), Instant::now());
+        // The shell measures what its children take.
+        let script = format!("TIMEFORMAT='%U %S'; time aws s3 mv s3://{from} s3://{to} --recursive --quiet");
+        let environment = self.sandbox.environment();
+        let aws =
+            tokio::process::Command::new("bash").args(["-c", &script]).envs(environment).output().await?;
+        let wall = began.elapsed().as_secs_f64();
+        let told = String::from_utf8_lossy(&aws.stderr).into_owned();
+        ensure!(aws.status.success(), "aws s3 mv failed: {told}");
+        let cpu = told.lines().last().unwrap_or_default().split_whitespace();
+        let cpu = cpu.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        let requests = self.sandbox.calls().select(&CallFilter {
+            after: Some(after),
+            service: Some("s3".into()),
+            ..CallFilter::default()
+        });
+        let requests = requests.iter().filter(|call| call.principal.is_none()).count();
+        Ok(Taken { objects: objects.len(), cpu, requests, wall })
+    }
+
+    /// A state machine of one state: QuarantineObject for each case, as many at once as a worker takes.
+    async fn machine(&self, name: &str) -> Result<String> {
+        let activity = self.deployment.outputs()["activity_arns"]["quarantine_object"].clone();
+        let task = json!({"Type": "Task", "Resource": activity, "TimeoutSeconds": 600, "HeartbeatSeconds": 60, "End": true});
+        let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemsPath": "$.cases", "MaxConcurrency": 8,
+            "Parameters": {"case_id.$": "$$.Map.Item.Value", "execution_arn.$": "$$.Execution.Id"},
+            "ItemProcessor": {"StartAt": "QuarantineObject", "States": {"QuarantineObject": task}},
+            "ResultPath": null, "End": true}}});
+        let role = self.deployment.output("worker_role_name")?;
+        let created = self
+            .sfn
+            .create_state_machine()
+            .name(name)
+            .definition(definition.to_string())
+            .role_arn(format!("arn:aws:iam::{}:role/{role}", self.sandbox.account()))
+            .send()
+            .await?;
+        Ok(created.state_machine_arn)
+    }
+
+    async fn fill(&self, bucket: &str, objects: &[Vec<u8>]) -> Result<String> {
+        self.s3.create_bucket().bucket(bucket).send().await?;
+        stream::iter(objects.iter().enumerate())
+            .map(|(n, bytes)| {
+                let body = ByteStream::from(bytes.clone());
+                self.s3.put_object().bucket(bucket).key(format!("{n:04}.txt")).body(body).send()
+            })
+            .buffered(16)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(bucket.to_owned())
+    }
+
+    async fn listed(&self, bucket: &str) -> Result<Vec<ObjectVersion>> {
+        let listed = self.s3.list_objects_v2().bucket(bucket).send().await?;
+        let object = |object: &aws_sdk_s3::types::Object| {
+            Some(ObjectVersion {
+                account: self.sandbox.account().to_owned(),
+                bucket: bucket.to_owned(),
+                key: object.key()?.to_owned(),
+                version_id: None,
+                etag: bare_etag(object.e_tag()?).to_owned(),
+            })
+        };
+        Ok(listed.contents().iter().filter_map(object).collect())
+    }
+
+    /// Opens a case that policy alone authorises; in the future, so that the reconciler leaves it alone.
+    async fn open(&self, object: ObjectVersion, execution: &str) -> Result<String> {
+        let policy = json!({"version": 1, "rules": [{"name": "all", "disposition": "quarantine"}]});
+        let policy = Policy::parse(policy.to_string().as_bytes())?;
+        let finding = Finding {
+            id: object.case_id()[..32].into(),
+            finding_type: "SensitiveData:S3Object/Financial".into(),
+            severity: Severity::High,
+            title: String::new(),
+            region: self.sandbox.region().into(),
+            created_at: String::new(),
+            sample: false,
+            object: object.clone(),
+            size: None,
+            last_modified: None,
+            detections: Vec::new(),
+            job_id: None,
+        };
+        let fallback = Fallback { approvers: Vec::new(), channel: String::new() };
+        let decided = decide(Ok(&policy), &finding, &fallback);
+        let plan = Plan::new(object, &decided, None);
+        let opened_at = "2999-01-01T00:00:00.000Z";
+        let case = Case::open(finding, decided.disposition, plan, execution, String::new(), opened_at);
+        ensure!(self.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
+        Ok(case.case_id)
+    }
+}
+
+/// Seconds of CPU that a process has taken, user and system.
+fn cpu_of(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the worker runs")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok(ticks / 100.0)
+}

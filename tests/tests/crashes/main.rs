@@ -1,0 +1,195 @@
+//! The promise of a move, proved by breaking it off everywhere.
+//!
+//! A process does one task, and all its AWS calls come by a tap. The tests find out by themselves which calls these
+//! are: at each of them a process is killed before the call is carried out, another after, and others have the call
+//! meet faults. Each time a successor has to end the task as if nothing had happened. No worker runs beside it.
+
+mod promise;
+mod scenario;
+mod scene;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, ensure};
+use cordon_sandbox::{Ending, Meeting, TappedCall};
+use cordon_tests::{on_stage, report};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use tokio::task::JoinSet;
+
+use scenario::{SCENARIOS, Scenario};
+use scene::Scene;
+
+/// Tasks that are disturbed at random.
+const RANDOM_RUNS: u64 = 36;
+/// How many of their calls are.
+const RANDOM_SHARE: f64 = 0.2;
+
+#[test]
+fn a_process_killed_before_or_after_any_call_loses_nothing_and_its_successor_ends_the_task() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let mut sweeps = JoinSet::new();
+        for scenario in SCENARIOS {
+            for moment in [Meeting::Instead(Ending::Held), Meeting::After(Ending::Held)] {
+                sweeps.spawn(killed_everywhere(scene, scenario, moment));
+            }
+        }
+        let mut points = Points::default();
+        for sweep in sweeps.join_all().await {
+            points.extend(sweep?);
+        }
+        points.prove("crash_points", "total=")
+    })
+}
+
+/// Kills a process at its first call, another at its second, and so on, until one ends before its turn comes.
+async fn killed_everywhere(
+    scene: &'static Scene,
+    scenario: &'static Scenario,
+    moment: Meeting,
+) -> Result<Points> {
+    let mut points = Points::default();
+    for n in 1.. {
+        let _turn = scene.turn().await;
+        let task = scenario.prepare(scene).await?;
+        let run = scene.run(&task, move |call| if call.n == n { moment } else { Meeting::Passes }).await?;
+        if let Some(answer) = run.answer {
+            promise::is_kept(scene, &task, &answer).await.context(scenario.name)?;
+            break;
+        }
+        let survived = async {
+            promise::nothing_is_lost(scene, &task).await.context("when it was killed")?;
+            let answer = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+            promise::is_kept(scene, &task, &answer).await.context("after the successor")
+        };
+        points.count(scenario, &format!("{:?} {moment:?}", run.calls[n - 1]), survived.await);
+    }
+    Ok(points)
+}
+
+#[test]
+fn every_fault_at_every_call_is_ridden_out() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let mut calls = Vec::new();
+        for scenario in SCENARIOS {
+            let _turn = scene.turn().await;
+            let task = scenario.prepare(scene).await?;
+            let run = scene.run(&task, |_| Meeting::Passes).await?;
+            calls.extend(run.calls.into_iter().map(|call| (scenario, call)));
+        }
+        let mut disturbed = JoinSet::new();
+        for (scenario, call, fault) in faults_in_turn(&calls) {
+            disturbed.spawn(async move {
+                let what = format!("{call:?} {fault:?}");
+                let met = Arc::new(AtomicBool::new(false));
+                let meet = move |came: &TappedCall| {
+                    let meets = came.n == call.n
+                        && came.operation == call.operation
+                        && !met.swap(true, Ordering::Relaxed);
+                    if meets { fault } else { Meeting::Passes }
+                };
+                (scenario, what, ends_well(scene, scenario, meet).await)
+            });
+        }
+        let mut points = Points::default();
+        for (scenario, what, result) in disturbed.join_all().await {
+            points.count(scenario, &what, result);
+        }
+        points.prove("fault_points", "total=")
+    })
+}
+
+/// Every call meets one fault, and calls of a kind all that there are, one after the other; what is left then meets the
+/// first of the kind. What a lost answer to a write means depends on the scenario, so each scenario's are a kind.
+fn faults_in_turn(
+    calls: &[(&'static Scenario, TappedCall)],
+) -> Vec<(&'static Scenario, TappedCall, Meeting)> {
+    let kind = |scenario: &'static Scenario, call: &TappedCall| {
+        let reads = ["Get", "Head", "List"].iter().any(|verb| call.operation.starts_with(verb));
+        (call.operation.clone(), if reads { "" } else { scenario.name })
+    };
+    let mut turns: BTreeMap<_, usize> = BTreeMap::new();
+    let mut points = Vec::new();
+    for (scenario, call) in calls {
+        let (faults, turn) = (call.faults(), turns.entry(kind(scenario, call)).or_default());
+        points.push((*scenario, call.clone(), faults[*turn % faults.len()]));
+        *turn += 1;
+    }
+    for (scenario, call) in calls {
+        let turn = turns.insert(kind(scenario, call), usize::MAX).unwrap_or_default();
+        points.extend(call.faults().into_iter().skip(turn).map(|fault| (*scenario, call.clone(), fault)));
+    }
+    points
+}
+
+#[test]
+fn faults_at_random_are_ridden_out() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let seed = match env::var("CORDON_FAULT_SEED") {
+            Ok(seed) => seed.parse().context("CORDON_FAULT_SEED is a number")?,
+            Err(_) => rand::random::<u32>().into(),
+        };
+        let mut runs = JoinSet::new();
+        for (seed, scenario) in (seed..seed + RANDOM_RUNS).zip(SCENARIOS.iter().cycle()) {
+            let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
+            let meet = move |call: &TappedCall| {
+                let mut rng = rng.lock().expect("no panic");
+                let meets = rng.random_bool(RANDOM_SHARE);
+                call.faults().choose(&mut rng).copied().filter(|_| meets).unwrap_or(Meeting::Passes)
+            };
+            runs.spawn(async move { (scenario, seed, ends_well(scene, scenario, meet).await) });
+        }
+        let mut points = Points::default();
+        for (scenario, seed, result) in runs.join_all().await {
+            points.count(scenario, &format!("CORDON_FAULT_SEED={seed}"), result);
+        }
+        points.prove("random_faults", &format!("seed={seed} runs="))
+    })
+}
+
+/// Does a task whose calls meet this, repeated as Step Functions repeats it, and checks the promise.
+async fn ends_well(
+    scene: &Scene,
+    scenario: &Scenario,
+    meet: impl Fn(&TappedCall) -> Meeting + Clone + Send + 'static,
+) -> Result<()> {
+    let _turn = scene.turn().await;
+    let task = scenario.prepare(scene).await?;
+    let answer = scene.run_to_the_end(&task, meet).await?;
+    promise::is_kept(scene, &task, &answer).await
+}
+
+/// What was tried, and what of it broke the promise.
+#[derive(Default)]
+struct Points {
+    total: usize,
+    broken: Vec<String>,
+}
+
+impl Points {
+    fn count(&mut self, scenario: &Scenario, what: &str, result: Result<()>) {
+        self.total += 1;
+        self.broken.extend(result.err().map(|error| format!("{}, {what}: {error:#}", scenario.name)));
+    }
+
+    fn extend(&mut self, other: Points) {
+        self.total += other.total;
+        self.broken.extend(other.broken);
+    }
+
+    fn prove(self, name: &str, total: &str) -> Result<()> {
+        let Points { total: tried, broken } = self;
+        report(&format!("PROOF {name} {total}{tried} survived={}", tried - broken.len()));
+        ensure!(broken.is_empty() && tried > 0, "the promise was broken:\n{}", broken.join("\n"));
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! What is moved: the scenarios as data, and how each is set up anew for every run.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{BucketVersioningStatus, VersioningConfiguration},
+};
+use cordon::{
+    clients::store::Claimed,
+    domain::{
+        case::{Case, Outcome, OutcomeResult, Restore},
+        finding::{Finding, ObjectVersion, Severity, bare_etag, real_version},
+        plan::Plan,
+        policy::{Fallback, Policy, decide},
+        time,
+    },
+};
+use cordon_sandbox::Meeting;
+use serde_json::{Value, json};
+
+use super::scene::Scene;
+
+/// One kind of move.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// What is broken off.
+    direction: Direction,
+    /// How the bucket keeps versions when the object is moved; `None`: it never did.
+    versioning: Option<BucketVersioningStatus>,
+    /// Versions of the key below the reported one.
+    older: usize,
+    /// Bytes of the reported version.
+    size: usize,
+    /// Which versions policy names.
+    versions: &'static str,
+}
+
+/// Where an object is moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Into quarantine.
+    Away,
+    /// Out of it, where it had been moved before.
+    Back,
+}
+
+const SMALL: usize = 40;
+/// More than two parts, the last of which is shorter.
+const MULTIPART: usize = 12 << 20;
+
+/// Every scenario.
+pub(super) const SCENARIOS: &[Scenario] = &[
+    UNVERSIONED,
+    Scenario { name: "multipart", size: MULTIPART, ..UNVERSIONED },
+    Scenario { name: "above older versions", versions: "reported", ..ALL_VERSIONS },
+    ALL_VERSIONS,
+    Scenario {
+        name: "suspended",
+        versioning: Some(BucketVersioningStatus::Suspended),
+        older: 1,
+        ..UNVERSIONED
+    },
+    Scenario { name: "small, back", direction: Direction::Back, ..UNVERSIONED },
+    Scenario { name: "multipart, back", direction: Direction::Back, size: MULTIPART, ..UNVERSIONED },
+    Scenario { name: "all versions, back", direction: Direction::Back, ..ALL_VERSIONS },
+];
+
+const UNVERSIONED: Scenario = Scenario {
+    name: "small",
+    direction: Direction::Away,
+    versioning: None,
+    older: 0,
+    size: SMALL,
+    versions: "reported",
+};
+
+const ALL_VERSIONS: Scenario = Scenario {
+    name: "all versions",
+    versioning: Some(BucketVersioningStatus::Enabled),
+    older: 2,
+    versions: "all",
+    ..UNVERSIONED
+};
+
+/// The key of every object; each has a bucket of its own.
+const KEY: &str = "reports/über 100%/a+b?.txt";
+/// The metadata of every object.
+pub(super) const METADATA: (&str, &str) = ("owner", "finance");
+/// The tags of every object, as the header takes them.
+pub(super) const TAGS: &str = "team=red&year=2026";
+/// The type of every object.
+pub(super) const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
+
+/// One object version, as it was put.
+pub(super) struct Stored {
+    pub(super) version: ObjectVersion,
+    /// How S3 is asked for it.
+    pub(super) asked: Option<String>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A task that is ready to be done.
+pub(super) struct Task {
+    pub(super) stem: &'static str,
+    pub(super) input: Value,
+    pub(super) direction: Direction,
+    pub(super) case: Case,
+    /// What policy names, the reported version first.
+    pub(super) named: Vec<Stored>,
+    /// What has to stay where it is.
+    pub(super) others: Vec<Stored>,
+}
+
+impl Scenario {
+    /// Makes everything anew that one run of the task needs.
+    pub(super) async fn prepare(&self, scene: &Scene) -> Result<Task> {
+        let away = self.away(scene).await?;
+        match self.direction {
+            Direction::Away => Ok(away),
+            Direction::Back => back(scene, away).await,
+        }
+    }
+
+    /// Makes a bucket, its object and the case.
+    async fn away(&self, scene: &Scene) -> Result<Task> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let bucket = format!("source-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        scene.s3.create_bucket().bucket(&bucket).send().await?;
+        if self.versioning.is_some() {
+            set_versioning(scene, &bucket, BucketVersioningStatus::Enabled).await?;
+        }
+        let mut others = Vec::new();
+        for n in 0..self.older {
+            others.insert(0, self.put(scene, &bucket, format!("older version {n}"), SMALL).await?);
+        }
+        if let Some(versioning) = &self.versioning {
+            set_versioning(scene, &bucket, versioning.clone()).await?;
+        }
+        let mut named = vec![self.put(scene, &bucket, "the secret".into(), self.size).await?];
+        let case = self.case(&named[0])?;
+        ensure!(scene.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
+        if self.versions == "all" {
+            named.append(&mut others);
+        }
+        let input = json!({"execution_arn": case.execution_arn, "case_id": case.case_id});
+        Ok(Task { stem: "quarantine_object", input, direction: Direction::Away, case, named, others })
+    }
+
+    async fn put(&self, scene: &Scene, bucket: &str, text: String, size: usize) -> Result<Stored> {
+        // Unlike in every part, so that parts in the wrong place are noticed.
+        let bytes: Vec<u8> =
+            text.into_bytes().into_iter().chain((0..).flat_map(u32::to_be_bytes)).take(size).collect();
+        let put = scene.s3.put_object().bucket(bucket).key(KEY).body(ByteStream::from(bytes.clone()));
+        let put = put.metadata(METADATA.0, METADATA.1).tagging(TAGS).content_type(CONTENT_TYPE);
+        let put = put.customize().disable_payload_signing().send().await?;
+        let version_id = real_version(put.version_id());
+        Ok(Stored {
+            asked: self.versioning.as_ref().map(|_| version_id.clone().unwrap_or_else(|| "null".into())),
+            version: ObjectVersion {
+                account: scene.sandbox.account().into(),
+                bucket: bucket.into(),
+                key: KEY.into(),
+                version_id,
+                etag: bare_etag(put.e_tag().context("a PUT answers with an ETag")?).into(),
+            },
+            bytes,
+        })
+    }
+
+    /// A case that policy alone authorises.
+    fn case(&self, reported: &Stored) -> Result<Case> {
+        let policy = json!({"version": 1, "rules": [
+            {"name": "all", "disposition": "quarantine", "versions": self.versions}]});
+        let policy = Policy::parse(policy.to_string().as_bytes())?;
+        let fallback = Fallback { approvers: Vec::new(), channel: String::new() };
+        let object = &reported.version;
+        let finding = Finding {
+            id: object.case_id()[..32].into(),
+            finding_type: "SensitiveData:S3Object/Credentials".into(),
+            severity: Severity::High,
+            title: "The S3 object contains credentials".into(),
+            region: "us-east-1".into(),
+            created_at: time::now(),
+            sample: false,
+            object: object.clone(),
+            size: None,
+            last_modified: None,
+            detections: Vec::new(),
+            job_id: None,
+        };
+        let decided = decide(Ok(&policy), &finding, &fallback);
+        let plan = Plan::new(object.clone(), &decided, None);
+        let run = format!("arn:aws:states:us-east-1:{}:execution:cordon:{}", object.account, object.bucket);
+        Ok(Case::open(finding, decided.disposition, plan, &run, "a1b2c3".into(), &time::now()))
+    }
+}
+
+/// Moves the object to quarantine, closes the case and asks for the object back.
+async fn back(scene: &Scene, away: Task) -> Result<Task> {
+    let answer = scene.run_to_the_end(&away, |_| Meeting::Passes).await?;
+    let outcome = Outcome {
+        result: OutcomeResult::Quarantined,
+        detail: String::new(),
+        code: None,
+        quarantine_key: answer["output"]["quarantine_key"].as_str().map(str::to_owned),
+    };
+    let closed = scene.cases.close(&away.case.case_id, &away.case.execution_arn, &outcome).await?;
+    let run = format!("{}-back", away.case.execution_arn);
+    let restore = Restore {
+        request_id: "a1b2c3".into(),
+        execution_arn: run.clone(),
+        requested_by: "somebody".into(),
+        reason: "a test".into(),
+        replace: false,
+        even_if_exposed: false,
+        requested_at: time::now(),
+        restored: Vec::new(),
+        outcome: None,
+    };
+    let asked = scene.cases.request_restore(&closed.context("it is closed")?, &restore).await?;
+    let case = asked.with_context(|| format!("nothing is in quarantine: {answer}"))?;
+    let request = json!({"case_id": case.case_id, "request_id": restore.request_id});
+    let input = json!({"execution_arn": run, "request": request});
+    Ok(Task { stem: "restore_object", input, direction: Direction::Back, case, ..away })
+}
+
+async fn set_versioning(scene: &Scene, bucket: &str, status: BucketVersioningStatus) -> Result<()> {
+    let versioning = VersioningConfiguration::builder().status(status).build();
+    scene.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(versioning).send().await?;
+    Ok(())
+}

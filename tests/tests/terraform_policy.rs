@@ -1,0 +1,208 @@
+//! Terraform and `cordon policy check` agree on what a policy may say: they refuse the same policies with the same
+//! sentence, and what Terraform would write is what the worker can read.
+//!
+//! Only `variables.tf` is applied, which needs no provider.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cordon::domain::policy::Policy;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The variables of the module, and what Terraform would write as policy object.
+struct Variables {
+    directory: TempDir,
+}
+
+impl Variables {
+    fn of_the_module() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::copy(repository().join("terraform/variables.tf"), directory.path().join("variables.tf"))
+            .expect("a copy of variables.tf");
+        let output = "output \"policy\" { value = jsonencode(local.policy) }\n";
+        fs::write(directory.path().join("outputs.tf"), output).expect("a written file");
+        Self { directory }
+    }
+
+    /// The policy as Terraform writes it, or why it refuses it.
+    fn apply(&self, policy: &Value) -> Result<String, Vec<String>> {
+        let variables = json!({
+            "analyzer_arn": "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon",
+            "slack_team_id": "T0CORDON01",
+            "slack_channel": "C0SECURITY",
+            "fallback_approvers": ["U0ALICE001"],
+            "policy": policy,
+        });
+        let file = self.directory.path().join("terraform.tfvars.json");
+        fs::write(&file, variables.to_string()).expect("a written file");
+        let applied = Command::new("terraform")
+            .args(["apply", "-json", "-auto-approve", "-input=false"])
+            .current_dir(self.directory.path())
+            .output()
+            .expect("terraform is needed in PATH");
+        let messages: Vec<Value> = String::from_utf8_lossy(&applied.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        if applied.status.success() {
+            let outputs = messages
+                .iter()
+                .rfind(|message| message["type"] == "outputs")
+                .expect("outputs after the apply");
+            return Ok(outputs["outputs"]["policy"]["value"].as_str().expect("a text").to_owned());
+        }
+        Err(messages
+            .iter()
+            .filter(|message| message["@level"] == "error")
+            .map(|message| message["diagnostic"]["detail"].as_str().unwrap_or_default().to_owned())
+            .collect())
+    }
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_owned()
+}
+
+fn with(members: Value) -> Value {
+    let mut rule = json!({"name": "a-rule", "disposition": "quarantine"});
+    rule.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+    rule
+}
+
+fn one(members: Value) -> Value {
+    json!({"version": 1, "rules": [with(members)]})
+}
+
+fn two(first: Value, second: Value) -> Value {
+    json!({"version": 1, "rules": [with(first), with(second)]})
+}
+
+#[test]
+fn terraform_and_policy_check_refuse_the_same_policies_with_the_same_sentence() {
+    let variables = Variables::of_the_module();
+    let name =
+        "must be 1 to 64 lower-case letters, digits, hyphens or underscores, the first a letter or digit";
+    let severity = "must be Low, Medium or High, as Macie spells them";
+    let disposition = "must be quarantine, review or ignore";
+    let finding_types = "must be sensitive-data finding types of Macie (such as \
+        SensitiveData:S3Object/Financial), or globs of them with * and ?: anything else would never match";
+    let empty = "must not be empty: such a rule would never match. Leave";
+    let buckets = "must be bucket names (no ARNs), or globs of them with * and ?";
+    let rounds = "must be a whole number from 1 to 30";
+    let users = "must be Slack user ids (U… or W…), not names: names can be taken over";
+    let channel = "must be a Slack channel id (C… or G…) or null";
+    let nobody = "must name at least one approver in approvers.users when its disposition is review";
+    let asks = "must not set approvers, rounds or channel when its disposition is ignore, which asks nobody";
+    let limit = "must be a whole number from 0 to 1000000";
+    let unreachable = "must not follow a rule that matches everything: it would never be reached";
+    let last = json!({"name": "last"});
+    for (policy, sentence) in [
+        (json!({"version": 2, "rules": []}), "must be 1, the only version that this release reads"),
+        (
+            two(json!({"buckets": ["a"]}), json!({})),
+            "must be distinct: a case records the rule that decided it",
+        ),
+        (one(json!({"name": ""})), name),
+        (one(json!({"name": "-a"})), name),
+        (one(json!({"name": "a rule"})), name),
+        (one(json!({"name": "a\n"})), name),
+        (one(json!({"name": "a\u{7}"})), name),
+        (one(json!({"name": "A"})), name),
+        (one(json!({"name": "ä"})), name),
+        (one(json!({"name": "a".repeat(65)})), name),
+        (one(json!({"minimum_severity": "HIGH"})), severity),
+        (one(json!({"minimum_severity": "Critical"})), severity),
+        (one(json!({"disposition": "delete"})), disposition),
+        (one(json!({"disposition": "Review"})), disposition),
+        (one(json!({"finding_types": ["SensitiveData:S3Object/Credential"]})), finding_types),
+        (one(json!({"finding_types": ["SensitiveData:S3Object/[CF]*"]})), finding_types),
+        (one(json!({"finding_types": ["SensitiveData.S3Object/*"]})), finding_types),
+        (one(json!({"finding_types": ["Policy:IAMUser/*"]})), finding_types),
+        (one(json!({"finding_types": ["*", ""]})), finding_types),
+        (one(json!({"finding_types": []})), empty),
+        (one(json!({"buckets": []})), empty),
+        (one(json!({"buckets": [""]})), buckets),
+        (one(json!({"buckets": ["My_Bucket"]})), buckets),
+        (one(json!({"buckets": ["logs-[ab]*"]})), buckets),
+        (one(json!({"buckets": ["arn:aws:s3:::finance"]})), buckets),
+        (one(json!({"buckets": ["finance/*"]})), buckets),
+        (one(json!({"buckets": ["finance\n"]})), buckets),
+        (one(json!({"buckets": ["a".repeat(64)]})), buckets),
+        (one(json!({"rounds": 0})), rounds),
+        (one(json!({"rounds": 31})), rounds),
+        (one(json!({"rounds": 1.5})), rounds),
+        (one(json!({"rounds": -1})), rounds),
+        (one(json!({"approvers": {"users": ["alice"]}})), users),
+        (one(json!({"approvers": {"users": ["U0ALICE001", "S0TEAM0001"]}})), users),
+        (one(json!({"approvers": {"users": ["U0"]}})), users),
+        (one(json!({"approvers": {"users": ["U0ALICE001 "]}})), users),
+        (one(json!({"channel": ""})), channel),
+        (one(json!({"channel": "#security"})), channel),
+        (one(json!({"channel": "D0DIRECT01"})), channel),
+        (one(json!({"disposition": "review"})), nobody),
+        (one(json!({"disposition": "review", "approvers": {}})), nobody),
+        (one(json!({"disposition": "ignore", "approvers": {"users": ["U0ALICE001"]}})), asks),
+        (one(json!({"disposition": "ignore", "rounds": 2})), asks),
+        (one(json!({"disposition": "ignore", "channel": "C0SECURITY"})), asks),
+        (one(json!({"versions": "latest"})), "must be reported or all"),
+        (one(json!({"verify": ""})), "must be standard or full"),
+        (one(json!({"after_restore": "ignore"})), "must be join or ask"),
+        (json!({"version": 1, "rules": [], "max_automatic_per_hour": 0.5}), limit),
+        (json!({"version": 1, "rules": [], "max_automatic_per_hour": 1_000_001}), limit),
+        (json!({"version": 1, "rules": [], "max_automatic_per_bucket_per_hour": -1}), limit),
+        (json!({"version": 1, "rules": [], "restorers": {"users": ["alice"]}}), users),
+        (two(json!({}), last.clone()), unreachable),
+        (two(json!({"buckets": ["a", "**"]}), last.clone()), unreachable),
+        (two(json!({"finding_types": ["SensitiveData:S3Object/*"]}), last.clone()), unreachable),
+    ] {
+        let terraform = variables.apply(&policy).expect_err(&format!("Terraform refuses {policy}"));
+        assert!(
+            terraform.len() == 1 && terraform[0].starts_with("policy.") && terraform[0].contains(sentence),
+            "Terraform says of {policy}: {terraform:?}"
+        );
+        let invalid = Policy::parse(policy.to_string().as_bytes())
+            .expect_err(&format!("cordon policy check refuses {policy}"));
+        let [problem] = invalid.problems() else { panic!("of {policy}: {invalid:?}") };
+        assert!(problem.message.starts_with(sentence), "cordon policy check says of {policy}: {problem}");
+    }
+}
+
+#[test]
+fn what_terraform_accepts_it_writes_as_a_policy_that_the_worker_reads() {
+    let variables = Variables::of_the_module();
+    let documented = include_str!("../../docs/POLICY.md");
+    let (_, documented) = documented.split_once("```json\n").expect("POLICY.md has an example");
+    let (documented, _) = documented.split_once("```").expect("the example ends");
+    let last = json!({"name": "last"});
+    for policy in [
+        serde_json::from_str(documented).expect("the documented example is JSON"),
+        json!({}),
+        one(json!({})),
+        one(json!({"name": "0_a-b"})),
+        one(json!({"name": "a".repeat(64)})),
+        one(json!({"finding_types": ["SensitiveData:S3Object/Credentials", "*Personal", "?ensitiveData:*"]})),
+        one(
+            json!({"finding_types": null, "minimum_severity": null, "buckets": null, "rounds": null, "channel": null}),
+        ),
+        one(json!({"buckets": ["a.b-c", "logs-??-*", "a".repeat(63)], "rounds": 30})),
+        one(json!({"approvers": {"users": ["W0ALICE001"]}, "channel": "G0PRIVATE1"})),
+        one(json!({"disposition": "review", "approvers": {"users": ["U01"]}, "rounds": 2})),
+        one(json!({"disposition": "ignore", "rounds": 1, "channel": null, "approvers": {"users": []}})),
+        one(json!({"versions": "all", "verify": "full", "after_restore": "ask"})),
+        json!({"max_automatic_per_hour": 0, "max_automatic_per_bucket_per_hour": 1_000_000}),
+        json!({"restorers": {"users": ["U0ALICE001"]}}),
+        json!({"restorers": {}}),
+        two(json!({"minimum_severity": "Medium"}), last.clone()),
+        two(json!({"buckets": ["a*"]}), last.clone()),
+        two(json!({"finding_types": ["*l*"]}), last),
+    ] {
+        let written = variables.apply(&policy).unwrap_or_else(|why| panic!("of {policy}: {why:?}"));
+        if let Err(invalid) = Policy::parse(written.as_bytes()) {
+            panic!("the worker does not read {written}: {invalid}");
+        }
+    }
+}

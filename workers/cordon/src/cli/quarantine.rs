@@ -1,0 +1,107 @@
+//! `cordon quarantine …`.
+
+mod list;
+mod purge;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::report::copy;
+use crate::domain::{
+    case::{Case, RestoreResult, Status},
+    policy::Disposition,
+};
+
+/// See what is in quarantine, and delete from it.
+#[derive(Debug, Subcommand)]
+pub(super) enum QuarantineCommand {
+    /// List what is in quarantine, was put back, or was purged; newest first.
+    List(list::ListArguments),
+    /// Tell the story of a case.
+    Show(show::ShowArguments),
+    /// Delete quarantined objects for good. Their manifests stay as evidence.
+    Purge(purge::PurgeArguments),
+}
+
+impl QuarantineCommand {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List(arguments) => arguments.run().await,
+            Self::Show(arguments) => arguments.run().await,
+            Self::Purge(arguments) => arguments.run().await,
+        }
+    }
+}
+
+/// What has become of the quarantined copies of a case; `None` where there never were any.
+fn state(case: &Case) -> Option<&'static str> {
+    copy(case)?;
+    let last = case.restores.last().and_then(|restore| restore.outcome.as_ref());
+    Some(match (&case.purge, case.status, last) {
+        (Some(purge), ..) if purge.done_at.is_some() => "purged",
+        (Some(_), ..) => "being_purged",
+        (None, Status::Restoring, _) => "being_put_back",
+        (None, _, Some(outcome)) if outcome.result == RestoreResult::Restored => "put_back",
+        (None, ..) => "in_quarantine",
+    })
+}
+
+/// The person who decided, as `slack:<team>/<user>`; `None` where policy did.
+fn person(case: &Case) -> Option<String> {
+    let vote = case.votes.last().filter(|_| case.disposition == Disposition::Review)?;
+    Some(format!("slack:{}/{}", vote.team, vote.user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::case::{Outcome, OutcomeResult, Purge, Restore, RestoreOutcome, tests::case};
+
+    #[test]
+    fn the_state_of_a_copy_follows_its_story() {
+        let mut case = case(Disposition::Quarantine);
+        assert_eq!(state(&case), None, "the response is under way");
+        let quarantine_key = Some("a/b/c/1/object".into());
+        let result = OutcomeResult::Quarantined;
+        case.outcome = Some(Outcome { result, detail: String::new(), code: None, quarantine_key });
+        case.status = Status::Closed;
+        assert_eq!(state(&case), Some("in_quarantine"));
+        case.status = Status::Restoring;
+        assert_eq!(state(&case), Some("being_put_back"));
+        case.status = Status::Closed;
+        for (result, shown) in
+            [(RestoreResult::Failed, "in_quarantine"), (RestoreResult::Restored, "put_back")]
+        {
+            case.restores.push(Restore {
+                request_id: "r".into(),
+                execution_arn: "arn:run".into(),
+                requested_by: "arn:alice".into(),
+                reason: "a test".into(),
+                replace: false,
+                even_if_exposed: false,
+                requested_at: "2026-03-11T09:47:00.000Z".into(),
+                restored: Vec::new(),
+                outcome: Some(RestoreOutcome {
+                    result,
+                    detail: String::new(),
+                    code: None,
+                    at: String::new(),
+                }),
+            });
+            assert_eq!(state(&case), Some(shown));
+        }
+        let mut purge = Purge {
+            requested_by: "arn:alice".into(),
+            reason: "a test".into(),
+            requested_at: String::new(),
+            done_at: None,
+        };
+        case.purge = Some(purge.clone());
+        assert_eq!(state(&case), Some("being_purged"));
+        purge.done_at = Some("2026-03-11T09:50:00.000Z".into());
+        case.purge = Some(purge);
+        assert_eq!(state(&case), Some("purged"));
+    }
+}

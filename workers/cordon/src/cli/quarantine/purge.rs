@@ -1,0 +1,154 @@
+//! `cordon quarantine purge`.
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        operator::{Operator, case_ids, reason},
+        report::{Refusal, copy, unavailable},
+        terminal::{self, JsonArray, Progress},
+    },
+    clients::purger::Purgers,
+    domain::{
+        case::{Case, Purge},
+        time,
+    },
+    error::Result,
+};
+
+/// Arguments of `cordon quarantine purge`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cordon quarantine purge 812a6a9f0f4300994de1842f17964a72315d9890c38018511b7a2644aaab8454 --reason \"GDPR-17\"
+
+You need the role in CORDON_PURGER_ROLE_ARN, which Terraform's `purgers` gives. A purge that broke off is finished by the
+same command. The exit code is 0 when nothing of the cases is left but their manifests.")]
+pub(in crate::cli) struct PurgeArguments {
+    /// The cases whose copies are to be deleted; `-` reads them from standard input, the first word of each line.
+    #[arg(required = true, value_name = "CASE_ID")]
+    case_ids: Vec<String>,
+    /// Why; it is kept in the case and shown in Slack.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+    /// Print a JSON array at the end: `case_id`, `bucket`, `key`, `result` (purged, failed, refused), `detail`, `code`,
+    /// `versions` (how many were deleted).
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one case.
+type Report = crate::cli::report::Report<Deleted>;
+
+/// How many versions of copies there were.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Deleted {
+    versions: usize,
+}
+
+const PURGED: &str = "purged";
+
+impl PurgeArguments {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        if !self.yes && (self.case_ids.iter().any(|id| id == "-") || !io::stdin().is_terminal()) {
+            bail!("purging cannot be undone and there is no terminal to ask on: add --yes if you are sure");
+        }
+        let ids = case_ids(&self.case_ids)?;
+        let operator = Operator::connect().await?;
+        let role_arn = operator.config.purger_role_arn.as_ref().context(
+            "CORDON_PURGER_ROLE_ARN is not set: nobody may purge until Terraform's `purgers` names them; its output \
+             `operator_environment` then holds the role",
+        )?;
+        let purgers = Purgers {
+            config: &operator.aws,
+            caller: &operator.caller,
+            role_arn,
+            bucket: &operator.config.quarantine_bucket,
+            account: &operator.config.account,
+        };
+        let (mut reports, mut doomed) = (Vec::new(), Vec::new());
+        for id in &ids {
+            match operator.case(id).await? {
+                Ok(case) => match unavailable(&case) {
+                    None => doomed.push(case),
+                    Some(refusal) => reports.push(Report::on(id, Some(&case)).refused(refusal)),
+                },
+                Err(refusal) => reports.push(Report::on(id, None).refused(refusal)),
+            }
+        }
+        if !self.json {
+            reports.iter().try_for_each(|report| terminal::say(&report.line()))?;
+        }
+        if !doomed.is_empty() && !self.yes {
+            confirmed(&doomed)?;
+        }
+        let mut progress = Progress::new(doomed.len());
+        for case in &doomed {
+            let purged = operator.purge(&purgers, case, &self.reason).await;
+            let report = purged.unwrap_or_else(|error| Report::on(&case.case_id, Some(case)).failed(&error));
+            progress.step(|| if self.json { Ok(()) } else { terminal::say(&report.line()) })?;
+            reports.push(report);
+        }
+        drop(progress);
+        if self.json {
+            let mut array = JsonArray::default();
+            reports.iter().try_for_each(|report| array.push(report))?;
+            array.end()?;
+        }
+        let all = reports.iter().all(|report| report.result == PURGED);
+        Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl Operator {
+    /// Deletes the copies of a case. The role comes first, so that nothing is recorded by somebody who may not have it;
+    /// the record comes before the first deletion, so that nobody restores what is being deleted.
+    async fn purge(&self, purgers: &Purgers<'_>, case: &Case, reason: &str) -> Result<Report> {
+        let report = Report::on(&case.case_id, Some(case));
+        if let Some(at) = case.purge.as_ref().and_then(|purge| purge.done_at.as_ref()) {
+            let detail = format!("Its copies were deleted before, at {at}.");
+            return Ok(Report { result: PURGED, detail, ..report });
+        }
+        let purger = purgers.open(copy(case).unwrap_or_default()).await?;
+        let purge = Purge {
+            requested_by: self.caller.clone(),
+            reason: reason.to_owned(),
+            requested_at: time::now(),
+            done_at: None,
+        };
+        let Some(recorded) = self.cases.request_purge(case, &purge).await? else {
+            return Ok(report.refused(Refusal::overtaken()));
+        };
+        let versions = purger.purge().await?;
+        self.cases.close_purge(&recorded).await?;
+        let plural = if versions == 1 { "" } else { "s" };
+        let detail = format!("Deleted for good ({versions} version{plural}); the manifest stays.");
+        Ok(Report { result: PURGED, detail, more: Deleted { versions }, ..report })
+    }
+}
+
+/// Has the number of objects typed.
+fn confirmed(doomed: &[Case]) -> anyhow::Result<()> {
+    for case in doomed {
+        terminal::note(&format!("  {}/{}", case.object().bucket, case.object().key));
+    }
+    let number = doomed.len().to_string();
+    terminal::note(&format!(
+        "To delete the copies of these from quarantine for good, type their number ({number}):"
+    ));
+    let mut typed = String::new();
+    io::stdin().read_line(&mut typed).context("the terminal cannot be read")?;
+    if typed.trim() != number {
+        bail!("that is not the number; nothing was deleted");
+    }
+    Ok(())
+}

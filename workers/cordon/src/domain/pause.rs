@@ -1,0 +1,14 @@
+//! The brake that stops every move.
+
+use serde::{Deserialize, Serialize};
+
+/// A pause in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub paused_at: String,
+    /// By whom, as IAM names them.
+    pub paused_by: String,
+    /// Why.
+    pub reason: String,
+}
