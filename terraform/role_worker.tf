@@ -48,9 +48,9 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid       = "SeeWhichResponsesRun"
+    sid       = "SeeWhichRunsAreAtWork"
     actions   = ["states:ListExecutions"]
-    resources = [aws_sfn_state_machine.this["finding_response"].arn]
+    resources = [for stem in ["finding_response", "object_restore"] : aws_sfn_state_machine.this[stem].arn]
   }
 
   statement {

@@ -15,6 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::{operation::put_object::PutObjectOutput, primitives::ByteStream};
 use aws_sdk_sfn::{
     operation::describe_execution::DescribeExecutionOutput,
@@ -105,7 +106,7 @@ impl Stage {
             "scan_timeout_seconds": 120,
             "investigators": [role_arn(&sandbox, OPERATOR)],
             "purgers": [role_arn(&sandbox, OPERATOR)],
-            "policy": {"version": 1, "rules": [
+            "policy": {"version": 1, "restorers": {"users": [ALICE]}, "rules": [
                 rule("ignored", "ignored-*", "*", "ignore", &[]),
                 {"name": "all-versions", "buckets": ["all-*"], "disposition": "quarantine", "versions": "all"},
                 {"name": "read-both", "buckets": ["full-*"], "disposition": "quarantine", "verify": "full"},
@@ -133,6 +134,26 @@ impl Stage {
             operators,
             quiet: RwLock::default(),
         })
+    }
+
+    /// SDK settings of the worker's task role.
+    pub async fn worker_config(&self) -> Result<SdkConfig> {
+        let role = self.deployment.output("worker_role_name")?;
+        let assumed = aws_sdk_sts::Client::new(&self.root)
+            .assume_role()
+            .role_arn(format!("arn:aws:iam::{}:role/{role}", self.sandbox.account()))
+            .role_session_name("test")
+            .send()
+            .await?;
+        let keys = assumed.credentials.context("a session has keys")?;
+        let keys = Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            Some(keys.session_token),
+            None,
+            "test",
+        );
+        Ok(self.root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
     }
 
     /// Makes a bucket of its own for a test.

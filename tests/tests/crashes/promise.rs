@@ -161,12 +161,13 @@ fn entry<'a>(manifest: &'a Manifest, stored: &Stored) -> Result<&'a Entry> {
 async fn read(scene: &Scene, bucket: &str, key: &str, version: Option<&str>) -> Result<Option<Vec<u8>>> {
     let call = scene.s3.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
     match call.send().await {
-        Ok(object) => Ok(Some(object.body.collect().await?.to_vec())),
+        Ok(object) => Ok(Some(object.body.collect().await?.into_bytes().into())),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{bucket}/{key} cannot be read")),
     }
 }
 
+/// Status 405: a delete marker has taken the place of the `null` version.
 fn is_missing<E>(error: &SdkError<E>) -> bool {
-    error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404)
+    error.raw_response().is_some_and(|answer| matches!(answer.status().as_u16(), 404 | 405))
 }

@@ -47,8 +47,8 @@ pub(super) enum Direction {
 }
 
 const SMALL: usize = 40;
-/// More than two parts, the last of which is shorter.
-const MULTIPART: usize = 12 << 20;
+/// Three parts, the last of which is one byte.
+const MULTIPART: usize = (10 << 20) + 1;
 
 /// Every scenario.
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -133,12 +133,12 @@ impl Scenario {
         }
         let mut others = Vec::new();
         for n in 0..self.older {
-            others.insert(0, self.put(scene, &bucket, format!("older version {n}"), SMALL).await?);
+            others.insert(0, self.put(scene, &bucket, &format!("older version {n}"), SMALL).await?);
         }
         if let Some(versioning) = &self.versioning {
             set_versioning(scene, &bucket, versioning.clone()).await?;
         }
-        let mut named = vec![self.put(scene, &bucket, "the secret".into(), self.size).await?];
+        let mut named = vec![self.put(scene, &bucket, "the secret\n", self.size).await?];
         let case = self.case(&named[0])?;
         ensure!(scene.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
         if self.versions == "all" {
@@ -148,10 +148,10 @@ impl Scenario {
         Ok(Task { stem: "quarantine_object", input, direction: Direction::Away, case, named, others })
     }
 
-    async fn put(&self, scene: &Scene, bucket: &str, text: String, size: usize) -> Result<Stored> {
-        // Unlike in every part, so that parts in the wrong place are noticed.
-        let bytes: Vec<u8> =
-            text.into_bytes().into_iter().chain((0..).flat_map(u32::to_be_bytes)).take(size).collect();
+    async fn put(&self, scene: &Scene, bucket: &str, text: &str, size: usize) -> Result<Stored> {
+        // The length of the text is no divisor of a part's, so parts in the wrong order are noticed.
+        let mut bytes = text.repeat(size / text.len() + 1).into_bytes();
+        bytes.truncate(size);
         let put = scene.s3.put_object().bucket(bucket).key(KEY).body(ByteStream::from(bytes.clone()));
         let put = put.metadata(METADATA.0, METADATA.1).tagging(TAGS).content_type(CONTENT_TYPE);
         let put = put.customize().disable_payload_signing().send().await?;

@@ -65,7 +65,7 @@ fn without_a_decision_the_case_expires_and_the_object_stays() -> Result<()> {
         assert!(late.is_err(), "the button is gone");
         late = Ok(old_click(&asked));
         assert_eq!(stage.sandbox.slack().send_interaction(&late.unwrap()).await.status, 200);
-        note(stage, "Already decided").await?;
+        note(stage, ALICE, "Already decided").await?;
         assert!(stage.is_there(&bucket, "card.txt").await?);
         Ok(())
     })
@@ -81,10 +81,10 @@ fn old_click(message: &serde_json::Value) -> serde_json::Value {
 }
 
 /// Waits for a private note to Alice.
-async fn note(stage: &Stage, text: &str) -> Result<()> {
+async fn note(stage: &Stage, user: &str, text: &str) -> Result<()> {
     eventually(&format!("a private note with {text:?}"), async || {
         let notes = stage.sandbox.slack().ephemerals();
-        Ok(notes.iter().any(|note| note["user"] == ALICE && note.to_string().contains(text)).then_some(()))
+        Ok(notes.iter().any(|note| note["user"] == user && note.to_string().contains(text)).then_some(()))
     })
     .await
 }
@@ -140,7 +140,7 @@ fn of_two_clicks_at_once_one_counts_and_the_other_is_told() -> Result<()> {
         assert_eq!(Some(case.votes[0].decision), case.decision);
         let moved = !stage.is_there(&bucket, "card.txt").await?;
         assert_eq!(moved, case.decision == Some(Decision::Quarantine));
-        note(stage, "Already decided").await
+        note(stage, ALICE, "Already decided").await
     })
 }
 
@@ -263,6 +263,29 @@ fn a_question_that_nobody_saw_fails_instead_of_expiring() -> Result<()> {
         stage.operators_told(run.rsplit(':').next().unwrap()).await?;
         assert!(stage.is_there(&bucket, "card.txt").await?);
         stage.shows(&bucket, "Failed.").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn the_restore_button_works_for_the_people_whom_policy_names_and_for_nobody_else() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("restore-button").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        stage.succeeded(&stage.respond("Credentials", &object).await?).await?;
+        let message = stage.shows(&bucket, "restore:").await?;
+
+        assert_eq!(stage.click("U0BOB00002", &message, "restore:").await?, 200);
+        note(stage, "U0BOB00002", "may have objects back").await?;
+        assert!(stage.case(&object).await?.restores.is_empty() && !stage.is_there(&bucket, "key.txt").await?);
+
+        assert_eq!(stage.click(ALICE, &message, "restore:").await?, 200);
+        let message = stage.shows(&bucket, "Put back").await?;
+        assert!(message["blocks"].to_string().contains("<@U0ALICE001>"), "{message}");
+        assert!(stage.is_there(&bucket, "key.txt").await?);
+        let [restore] = <[_; 1]>::try_from(stage.case(&object).await?.restores).expect("one restore");
+        assert!(restore.requested_by.ends_with("/U0ALICE001"), "{}", restore.requested_by);
         Ok(())
     })
 }

@@ -7,11 +7,17 @@ use aws_sdk_s3::{
     operation::put_object::builders::PutObjectFluentBuilder,
     primitives::{ByteStream, DateTime},
     types::{
-        BucketVersioningStatus, EncodingType, MfaDelete, ObjectLockLegalHoldStatus, ObjectLockMode,
+        BucketVersioningStatus, DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination,
+        EncodingType, MfaDelete, ObjectLockLegalHoldStatus, ObjectLockMode, Payer, ReplicationConfiguration,
+        ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus, RequestPaymentConfiguration,
         ServerSideEncryption, StorageClass, VersioningConfiguration,
     },
 };
-use cordon::domain::{case::OutcomeResult, manifest::Manifest};
+use cordon::{
+    clients::mover::{Destination as CopyDestination, Movers, Place},
+    domain::{case::OutcomeResult, manifest::Manifest},
+    error::Code,
+};
 use cordon_sandbox::{CallFilter, Fault, FaultKind};
 use cordon_tests::{Placed, Stage, eventually, on_stage};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -364,6 +370,96 @@ fn a_bucket_policy_that_denies_reading_or_removing_is_told_and_nothing_is_lost()
             assert!(stage.is_there(&bucket, "key.txt").await?);
             stage.shows(&bucket, "AWS refused").await?;
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_replicated_bucket_is_moved_from_and_it_is_said_that_replicas_keep_the_data() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let (bucket, replica) = (stage.bucket("replicated").await?, stage.bucket("replica").await?);
+        for bucket in [&bucket, &replica] {
+            set_versioning(stage, bucket, BucketVersioningStatus::Enabled).await?;
+        }
+        let rule = ReplicationRule::builder()
+            .status(ReplicationRuleStatus::Enabled)
+            .priority(1)
+            .filter(ReplicationRuleFilter::builder().prefix("").build())
+            .delete_marker_replication(
+                DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Disabled).build(),
+            )
+            .destination(Destination::builder().bucket(format!("arn:aws:s3:::{replica}")).build()?)
+            .build()?;
+        let role = format!("arn:aws:iam::{}:role/replication", stage.sandbox.account());
+        let configuration = ReplicationConfiguration::builder().role(role).rules(rule).build()?;
+        let put = stage.s3.put_bucket_replication().bucket(&bucket);
+        put.replication_configuration(configuration).send().await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        stage.succeeded(&stage.respond("Credentials", &object).await?).await?;
+        stage.shows(&bucket, "replicas keep the data").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_bucket_where_the_requester_pays_is_moved_from_by_its_owner() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("requester-pays").await?;
+        let payment = RequestPaymentConfiguration::builder().payer(Payer::Requester).build()?;
+        let put = stage.s3.put_bucket_request_payment().bucket(&bucket);
+        put.request_payment_configuration(payment).send().await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        stage.succeeded(&stage.respond("Credentials", &object).await?).await?;
+        assert!(!stage.is_there(&bucket, "key.txt").await?);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_session_reaches_its_own_key_and_case_and_nothing_else() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("session").await?;
+        let (mine, other) =
+            (stage.put(&bucket, "key", "mine").await?, stage.put(&bucket, "key2", "other").await?);
+        let worker = stage.worker_config().await?;
+        let movers = |role: &str| -> Result<Movers> {
+            Ok(Movers::new(
+                &worker,
+                format!("arn:aws:iam::{}:role/{}", stage.sandbox.account(), stage.deployment.output(role)?),
+                stage.deployment.output("quarantine_bucket")?.to_owned(),
+                stage.sandbox.account().to_owned(),
+                1 << 30,
+            ))
+        };
+        let (place, elsewhere) = (Place::of(&mine.version), Place::of(&other.version));
+        let mover = movers("mover_role_name")?.open(&place, &mine.version.case_id()).await?;
+        let seen = mover.look(&place, None).await?.context("the session sees its own object")?;
+        let denied = |code: Option<Code>| assert_eq!(code, Some(Code::AccessDenied));
+        denied(mover.look(&elsewhere, None).await.err().and_then(|error| error.code()));
+        denied(
+            mover.remove_current(&elsewhere, &other.version.etag).await.err().and_then(|error| error.code()),
+        );
+        let copies = [
+            // Another case's prefix, another key of the bucket, and its own key: a mover writes to quarantine only.
+            mover.in_quarantine(&format!("{}/{bucket}/another/1/object", stage.sandbox.account())),
+            elsewhere.clone(),
+            Place { key: "key3".into(), ..place.clone() },
+            place.clone(),
+        ];
+        for to in copies {
+            let over = (to == place).then_some(seen.etag.as_str());
+            let copied =
+                mover.copy(&place, None, &seen, CopyDestination { place: &to, over, like: None }).await;
+            denied(copied.err().and_then(|error| error.code()));
+        }
+        let restorer = movers("restorer_role_name")?.open(&place, &mine.version.case_id()).await?;
+        denied(
+            restorer.remove_current(&place, &mine.version.etag).await.err().and_then(|error| error.code()),
+        );
+        assert!(stage.is_there(&bucket, "key").await? && stage.is_there(&bucket, "key2").await?);
         Ok(())
     })
 }

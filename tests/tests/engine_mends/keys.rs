@@ -181,7 +181,7 @@ async fn every_key_can_be_copied_in_parts_and_its_upload_found_again() -> Result
             .iter()
             .map(|upload| decoded(upload.key().unwrap_or_default()))
             .collect::<Result<_>>()?;
-        assert_eq!(found, [key.clone()]);
+        assert_eq!(found, std::slice::from_ref(&key));
         let part = begun.copied(1, "source", 0..7).await?;
         bucket.client.list_parts().bucket(&bucket.name).key(&key).upload_id(&begun.id).send().await?;
         begun.complete(&[part]).send().await.with_context(|| format!("cannot complete {key:?}"))?;

@@ -7,7 +7,7 @@
 //!
 //! | step | call |
 //! |---|---|
-//! | `CheckPause`, `AskVersioning`, `ReadManifest` | `pause::check`; `GetBucketVersioning`; `GetObject` of the manifest and `HeadObject` of what it names |
+//! | `CheckPause`, `AskVersioning`, `ReadManifest` | `check_pause`; `GetBucketVersioning`; `GetObject` of the manifest and `HeadObject` of what it names |
 //! | `ListSource`, `HeadSource` | `ListObjectVersions`, `HeadObject` in `secure` |
 //! | `Copy`, `HeadCopy` | `CopyObject` with `copy-source-if-match` and `If-None-Match: *`; `HeadObject` of the copy |
 //! | `WriteManifest`, `ReadManifestAgain` | `PutObject` with `If-None-Match: *`; `GetObject`, before an object is given up |

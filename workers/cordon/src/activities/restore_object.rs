@@ -72,6 +72,12 @@ impl Activity for RestoreObject {
         let Some((manifest, _)) = mover.manifest(&key).await? else {
             return Err(missing(format!("There is no manifest {key} in quarantine; nothing was put back.")));
         };
+        if let Some(why) = is_foreign(&manifest, &case) {
+            return Err(rejected(format!(
+                "The manifest {key} is not the one that was written ({why}), so nothing was put back; compare its \
+                 versions."
+            )));
+        }
         let versioning = mover.versioning(&place).await?;
         if versioning == Versioning::Suspended && hides_null_version(&mover.versions(&place).await?) {
             return Err(Error::terminal(
@@ -262,6 +268,22 @@ impl PutBack {
             ),
         )
     }
+}
+
+/// Why a manifest cannot be the one of this case, if so: whoever could change it must not choose what goes where.
+fn is_foreign(manifest: &Manifest, case: &Case) -> Option<&'static str> {
+    let object = case.object();
+    let copies = format!("{}/{}/{}/", object.account, object.bucket, case.case_id);
+    if manifest.case_id != case.case_id {
+        return Some("it is of another case");
+    }
+    if !manifest.entries.iter().any(|entry| entry.source == *object) {
+        return Some("it does not name the object of the case");
+    }
+    let elsewhere = |entry: &Entry| {
+        Place::of(&entry.source) != Place::of(object) || !entry.quarantine.key.starts_with(&copies)
+    };
+    manifest.entries.iter().any(elsewhere).then_some("it names another place")
 }
 
 /// Whether a `null` version with bytes lies below something: a write to a bucket with suspended versioning replaces it

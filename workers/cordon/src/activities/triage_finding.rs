@@ -62,6 +62,8 @@ impl Output {
 /// How often, and how long apart, Macie is asked for a finding whose event has just come.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(400);
+/// How much of a stored time names the second.
+const SECOND: usize = "2026-03-11T09:47:00".len();
 
 impl Activity for TriageFinding {
     const NAME: &'static str = "triage_finding";
@@ -205,7 +207,8 @@ impl Claim<'_> {
         );
         let case = &self.case;
         let seen = existing.finding_ids.contains(&case.finding.id)
-            || existing.closed_at.as_ref().is_some_and(|closed| *closed > case.finding.created_at);
+            // To the second, as Macie tells times.
+            || existing.closed_at.as_ref().is_some_and(|closed| closed.get(..SECOND) > case.finding.created_at.get(..SECOND));
         if !moved || seen || case.finding.sample {
             return Ok(false);
         }

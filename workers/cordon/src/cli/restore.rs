@@ -178,6 +178,8 @@ impl Asking<'_> {
         while let Some((index, report)) = asked.next().await {
             if no_wait || report.result != UNDER_WAY {
                 shown.ended(&report)?;
+            } else if report.code.is_some() {
+                shown.note(&report.detail)?;
             }
             reports[index] = report;
         }
@@ -202,7 +204,11 @@ impl Asking<'_> {
             Ok(Some(run)) => under_way(&case, run),
             Ok(None) => report.refused(self.overtaken(case_id).await),
             Err(error) => match self.on_record(case_id).await {
-                Some(run) => under_way(&case, run),
+                Some(run) => Report {
+                    detail: format!("On record; a worker starts its run, as this command could not: {error}"),
+                    code: report.failed(&error).code,
+                    ..under_way(&case, run)
+                },
                 None => report.failed(&error),
             },
         }

@@ -45,6 +45,13 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let status = status(&error);
+    if let SdkError::ConstructionFailure(_) = &error {
+        // A key of white space only, for one, which the SDK takes for none.
+        return Error::terminal(
+            Code::RequestRejected,
+            format!("{operation} cannot be asked for ({}); do it by hand.", chain(&error)),
+        );
+    }
     let Some(service) = error.as_service_error() else {
         return Error::Retryable(format!("{operation} did not get an answer: {}", chain(&error)));
     };

@@ -11,7 +11,7 @@ use aws_sdk_s3::{
 use serde_json::json;
 
 use super::{error::classify, sts};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What [`crate::domain::manifest::copy_key`] calls the copies below a case's prefix.
 const COPIES: [&str; 2] = ["object", "version-*"];
@@ -47,12 +47,23 @@ impl Purgers<'_> {
     /// Takes the role for the copies beside `copy_key`, that one included.
     ///
     /// # Errors
-    /// As classified.
+    /// `AccessDenied` for those who may not; otherwise as classified.
     pub async fn open(&self, copy_key: &str) -> Result<Purger> {
         let folder = copy_key.rsplit_once('/').map_or("", |(folder, _)| folder);
         let prefix = format!("{folder}/");
         let policy = session_policy(self.role_arn, self.bucket, &prefix);
-        let credentials = sts::assume(self.config, self.role_arn, self.caller, policy).await?;
+        let assumed = sts::assume(self.config, self.role_arn, self.caller, policy).await;
+        let credentials = assumed.map_err(|error| match error.code() {
+            Some(code @ Code::AccessDenied) => Error::terminal(
+                code,
+                format!(
+                    "AWS does not let you take the role {}, so nothing was deleted; Terraform's `purgers` names who \
+                     may.",
+                    self.role_arn
+                ),
+            ),
+            _ => error,
+        })?;
         let config = aws_sdk_s3::config::Builder::from(self.config).credentials_provider(credentials).build();
         Ok(Purger {
             client: Client::from_conf(config),

@@ -275,6 +275,9 @@ pub struct Past {
     /// What was asked back from it.
     #[serde(default)]
     pub restores: Vec<Restore>,
+    /// Who had its copies deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
 }
 
 /// The most generations that a record remembers; the runs and the logs remember all.
@@ -338,6 +341,7 @@ impl Case {
             outcome: earlier.outcome,
             closed_at: earlier.closed_at,
             restores: earlier.restores,
+            purge: earlier.purge,
         });
         let surplus = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..surplus);

@@ -117,6 +117,11 @@ async fn reconcile_restore(
     if running.contains(&restore.execution_arn) || restore.requested_at.as_str() >= settled {
         return Ok(());
     }
+    let ours = clients.config.object_restore_arn.replace(":stateMachine:", ":execution:");
+    if restore.execution_arn.rsplit_once(':').is_none_or(|(machine, _)| machine != ours) {
+        let why = format!("The request names a run of another state machine than {ours}. Ask again.");
+        return end_restore(clients, case, &why, "NotAuthorised").await;
+    }
     // Which does nothing where a run of the name was started before.
     restores::start(&clients.step_functions, &clients.config.object_restore_arn, &case.case_id, restore)
         .await?;
@@ -125,22 +130,23 @@ async fn reconcile_restore(
     else {
         return Ok(());
     };
+    let detail = format!(
+        "The run ended as {status} before the restore was reported ({}). Look at the place, and ask again.",
+        why(cause)
+    );
+    end_restore(clients, case, &detail, &status).await
+}
+
+async fn end_restore(clients: &Clients, case: &Case, detail: &str, code: &str) -> Result<()> {
     let outcome = RestoreOutcome {
         result: RestoreResult::Failed,
-        detail: format!(
-            "The run ended as {status} before the restore was reported ({}). Look at the place, and ask again.",
-            why(cause)
-        ),
-        code: Some(status),
+        detail: detail.to_owned(),
+        code: Some(code.to_owned()),
         at: time::now(),
     };
     let ended = case.clone().with_open_restore(|restore| restore.outcome = Some(outcome));
     if clients.cases.close_restore(&ended).await?.is_some() {
-        tracing::warn!(
-            case.id = case.case_id,
-            execution.arn = restore.execution_arn,
-            "restore ended: its run has died"
-        );
+        tracing::warn!(case.id = case.case_id, error.code = code, "restore ended: its run has died");
     }
     Ok(())
 }

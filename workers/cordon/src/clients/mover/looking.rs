@@ -65,15 +65,15 @@ impl Mover {
             Ok(head) => Ok(Some(seen(&head))),
             // 405: the version is a delete marker.
             Err(error) if matches!(status(&error), 404 | 405) => Ok(None),
-            // A HEAD has no body to say so, but this is the one thing that S3 calls a bad request here.
-            Err(error) if status(&error) == 400 => Err(Error::terminal(
-                Code::UnsupportedEncryption,
-                "The object is encrypted with a key that only its owner has (SSE-C), so it cannot be copied; nothing \
-                 was touched. Ask the owner to remove it or to encrypt it with a KMS key.",
-            )),
-            // Checksums need kms:Decrypt, the rest does not: so the two refusals can be told apart.
-            Err(error) if status(&error) == 403 => match call.send().await {
+            // A HEAD's refusal has no body. Checksums need the KMS key, the rest does not: so refusals can be told apart.
+            Err(error) if matches!(status(&error), 400 | 403) => match call.send().await {
                 Ok(_) => Err(unusable_key()),
+                // What is left of bad requests is the one for a key that the request does not bring.
+                Err(error) if status(&error) == 400 => Err(Error::terminal(
+                    Code::UnsupportedEncryption,
+                    "The object is encrypted with a key that only its owner has (SSE-C), so it cannot be copied; \
+                     nothing was touched. Ask the owner to remove it or to encrypt it with a KMS key.",
+                )),
                 Err(_) => Err(classify(&format!("s3:HeadObject in {}", place.bucket), error)),
             },
             Err(error) => Err(classify(&format!("s3:HeadObject in {}", place.bucket), error)),
