@@ -5,6 +5,7 @@ AWS behaviour restored:
 - The tags that CreateMultipartUpload names are those of the object. [botocore s3 CreateMultipartUploadRequest.Tagging]
 - An object that takes the place of another has none of its tags.
   [docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html]
+- A copy of the ``null`` version has its tags. [botocore s3 CopyObjectRequest.TaggingDirective]
 - HeadObject says how many tags there are. [botocore s3 HeadObjectOutput.TagCount]
 """
 
@@ -14,7 +15,7 @@ from ministack.services import s3
 
 from .mending import mend
 from .s3_answers import answering
-from .s3_objects import version
+from .s3_objects import source, version
 
 
 def install():
@@ -47,6 +48,18 @@ def install():
 
         with answering(tag):
             return original(bucket, key, body, query, headers)
+
+    @mend(s3, "_copy_object")
+    def copy_object(original, bucket, key, headers):
+        # MiniStack keeps the tags of a null version under None, and looks for them under its id.
+        from_bucket, from_key, version_id = source(headers)
+        tags = s3._object_tags.get((from_bucket, from_key, None)) if version_id == "null" else None
+        if tags:
+            s3._object_tags[(from_bucket, from_key, "null")] = tags
+        try:
+            return original(bucket, key, headers)
+        finally:
+            s3._object_tags.pop((from_bucket, from_key, "null"), None)
 
     @mend(s3, "_head_object")
     def head_object(original, bucket, key, headers=None, query=None):

@@ -120,7 +120,8 @@ fn faults_in_turn(
         points.push((*scenario, call.clone(), fault));
         *turn += 1;
         let lost = Meeting::After(Ending::Cut);
-        let writes = !["Get", "Head", "List"].iter().any(|verb| call.operation.starts_with(verb));
+        let reads = ["Get", "Head", "List"].iter().any(|verb| call.operation.starts_with(verb));
+        let writes = !reads && matches!(call.service.as_str(), "s3" | "dynamodb");
         if writes && fault != lost {
             points.push((*scenario, call.clone(), lost));
         }

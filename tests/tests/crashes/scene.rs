@@ -1,11 +1,15 @@
 //! A sandbox with Cordon deployed and no worker in it, and processes that do one task each.
 
-use std::{fs::File, process::Stdio, time::Duration};
+use std::{collections::HashMap, fs::File, process::Stdio, time::Duration};
 
+use activity_worker::Worker;
 use anyhow::{Context, Result, anyhow, bail};
+use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
-use cordon::{clients::store::Cases, error::RETRYABLE};
+use cordon::{clients::store::Cases, config::WorkerConfig, error::RETRYABLE};
 use cordon_sandbox::{Meeting, Options, Sandbox, TappedCall, deployment::Deployment};
+use cordon_tests::worker;
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
@@ -33,8 +37,10 @@ pub(super) struct Scene {
     pub(super) cases: Cases,
     /// The quarantine bucket.
     pub(super) quarantine: String,
-    /// What the worker finds in its environment, its credentials apart.
-    settings: Vec<(String, String)>,
+    /// Does tasks in this process.
+    pub(super) worker: Worker,
+    /// What a worker finds in its environment, its credentials apart.
+    settings: HashMap<String, String>,
     role: String,
     turns: Semaphore,
 }
@@ -60,13 +66,15 @@ impl Scene {
         let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
         let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(30 days)"})).await?;
         let settings = deployment.outputs().get("worker_environment").and_then(Value::as_object);
-        let mut settings: Vec<(String, String)> = settings
+        let mut settings: HashMap<_, _> = settings
             .context("the worker's settings")?
             .iter()
             .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
             .collect();
-        settings.push(("CORDON_SLACK_BOT_TOKEN".into(), sandbox.slack().bot_token().to_owned()));
-        settings.push(("CORDON_PART_BYTES".into(), PART_BYTES.into()));
+        settings.insert("AWS_REGION".into(), sandbox.region().into());
+        settings.insert("CORDON_SLACK_BOT_TOKEN".into(), sandbox.slack().bot_token().to_owned());
+        settings.insert("CORDON_PART_BYTES".into(), PART_BYTES.into());
+        let role = deployment.output("worker_role_name")?.to_owned();
         let root = sandbox.sdk_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&root)
             // S3 makes a checksum of its own; what the SDK would make and validate takes long without optimisation.
@@ -80,8 +88,12 @@ impl Scene {
                 deployment.output("cases_table")?.to_owned(),
             ),
             quarantine: deployment.output("quarantine_bucket")?.to_owned(),
+            worker: worker(
+                &signed_as(&root, sandbox.account(), &role).await?,
+                WorkerConfig::read(&settings)?,
+            ),
             settings,
-            role: deployment.output("worker_role_name")?.to_owned(),
+            role,
             turns: Semaphore::new(AT_ONCE),
             sandbox,
         })
@@ -105,7 +117,7 @@ impl Scene {
         let mut process = Command::new(env!("CARGO_BIN_EXE_one-task"))
             .args([task.stem, &task.input.to_string()])
             .env_clear()
-            .envs(self.settings.iter().cloned())
+            .envs(&self.settings)
             .envs(tap.environment(&self.role))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -148,4 +160,20 @@ impl Scene {
         }
         bail!("it did not end within {ATTEMPTS} attempts; the last one said {last:?}")
     }
+}
+
+/// SDK settings of a role.
+async fn signed_as(root: &SdkConfig, account: &str, role: &str) -> Result<SdkConfig> {
+    let arn = format!("arn:aws:iam::{account}:role/{role}");
+    let sts = aws_sdk_sts::Client::new(root);
+    let session = sts.assume_role().role_arn(arn).role_session_name("crashes").send().await?;
+    let keys = session.credentials.context("credentials")?;
+    let keys = Credentials::new(
+        keys.access_key_id,
+        keys.secret_access_key,
+        Some(keys.session_token),
+        None,
+        "crashes",
+    );
+    Ok(root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
 }

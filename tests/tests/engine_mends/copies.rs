@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::types::{
-    DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, Payer, ReplicationConfiguration,
-    ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus, RequestPaymentConfiguration,
-    ServerSideEncryption, StorageClass,
+    BucketVersioningStatus, DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, Payer,
+    ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
+    RequestPaymentConfiguration, ServerSideEncryption, StorageClass,
 };
 use serde_json::json;
 
@@ -161,5 +161,15 @@ async fn the_owner_of_a_bucket_whose_requesters_pay_needs_to_say_nothing() -> Re
     ours.head("k").send().await?;
     ours.copy("k", "copy").send().await?;
     ours.delete("k").send().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_copy_of_a_null_version_has_its_tags() -> Result<()> {
+    let bucket = Bucket::versioned().await?;
+    bucket.set_versioning(BucketVersioningStatus::Suspended).await?;
+    bucket.put("source").tagging("a=b").send().await?;
+    bucket.copy("source?versionId=null", "copy").send().await?;
+    assert_eq!(bucket.tags("copy").await?, [("a".to_owned(), "b".to_owned())]);
     Ok(())
 }

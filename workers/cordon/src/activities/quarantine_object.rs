@@ -316,7 +316,11 @@ impl Move {
                 // Without a marker the next older version would become current. If something newer has come on top in
                 // the meantime, that is current and no marker is needed.
                 let removed = mover.remove_current(place, &current.etag).await?;
-                if removed == Removed::Changed && replaceable && is(self.case.object(), current) {
+                // A removal whose answer was lost is repeated, and refused then: so the listing tells.
+                if removed == Removed::Changed
+                    && replaceable
+                    && self.is_replaced(&mover.versions(place).await?)
+                {
                     return Ok(Removed::Changed);
                 }
             }
