@@ -45,6 +45,36 @@ resource "aws_cloudwatch_event_target" "state_machine" {
   depends_on = [aws_iam_role_policy.events, aws_sqs_queue_policy.dead_letters]
 }
 
+# No alarm on a log: where the worker's logs go is not this module's to say. The worker says it itself, once a day for
+# each policy that it cannot use.
+resource "aws_cloudwatch_event_rule" "unusable_policy" {
+  name        = "${var.name_prefix}-${local.event_rules["unusable_policy"]}"
+  description = "The newest policy cannot be read or is not valid; the one before it stays in force."
+
+  event_pattern = jsonencode({
+    source      = ["cordon"]
+    detail-type = ["Cordon Policy Unusable"]
+  })
+}
+
+resource "aws_cloudwatch_event_target" "unusable_policy" {
+  rule       = aws_cloudwatch_event_rule.unusable_policy.name
+  target_id  = "operators"
+  arn        = aws_sns_topic.operators.arn
+  input_path = "$.detail"
+
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+
+  depends_on = [aws_sns_topic_policy.operators, aws_sqs_queue_policy.dead_letters]
+}
+
 resource "aws_cloudwatch_event_rule" "ended_runs" {
   name        = "${var.name_prefix}-${local.event_rules["ended_runs"]}"
   description = "Runs that did not end well, among them those whose end the state machine itself cannot catch."

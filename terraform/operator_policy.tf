@@ -1,5 +1,5 @@
-# What a person needs for `cordon restore`, `pause`, `resume` and `quarantine list|show`. Attach it to those who may; it
-# is no role, so that CloudTrail and the records name the person.
+# What a person needs for `cordon approvals`, `restore`, `pause`, `resume`, `quarantine list|show` and `policy explain|replay`. Attach it
+# to those who may; it is no role, so that CloudTrail and the records name the person.
 data "aws_iam_policy_document" "operator" {
   statement {
     sid     = "ReadCases"
@@ -31,15 +31,59 @@ data "aws_iam_policy_document" "operator" {
   }
 
   statement {
-    sid       = "OpenEncryptedRecords"
+    sid       = "OpenEncryptedRecordsAndPolicy"
     actions   = ["kms:Decrypt"]
     resources = [aws_kms_key.data.arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [local.kms_via_service["dynamodb"]]
+      values   = [local.kms_via_service["dynamodb"], local.kms_via_service["s3"]]
     }
+  }
+
+  statement {
+    sid       = "WakeRuns"
+    actions   = ["states:SendTaskSuccess"]
+    resources = ["*"] # The call knows no resource: the task token is what it authorises by.
+  }
+
+  statement {
+    sid       = "ReadPolicy"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
+  }
+
+  # While the newest policy cannot be used, the last good one is in force.
+  statement {
+    sid       = "ReadEarlierPolicies"
+    actions   = ["s3:GetObjectVersion"]
+    resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
+  }
+
+  statement {
+    sid       = "ListPolicyVersions"
+    actions   = ["s3:ListBucketVersions"]
+    resources = [aws_s3_bucket.this["state"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:prefix"
+      values   = [local.policy_key]
+    }
+  }
+
+  # What policies are asked about: past findings, and whether their buckets are exposed.
+  statement {
+    sid       = "ReadMacieFindings"
+    actions   = ["macie2:GetFindings", "macie2:ListFindings"]
+    resources = ["*"] # Macie knows no resource for these calls.
+  }
+
+  statement {
+    sid       = "ReadExposures"
+    actions   = ["dynamodb:GetItem", "dynamodb:Query"]
+    resources = [aws_dynamodb_table.exposures.arn]
   }
 
   statement {
@@ -57,6 +101,6 @@ data "aws_iam_policy_document" "operator" {
 
 resource "aws_iam_policy" "operator" {
   name        = "${var.name_prefix}-operator"
-  description = "Lets a person restore from quarantine, pause and resume Cordon, and list cases; attach it to those who may."
+  description = "Lets a person decide cases, restore from quarantine, pause and resume Cordon, list cases, and ask what a policy would do; attach it to those who may."
   policy      = data.aws_iam_policy_document.operator.json
 }

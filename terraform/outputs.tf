@@ -38,13 +38,18 @@ output "gateway_environment" {
 }
 
 output "operator_environment" {
-  description = "Settings of `cordon restore`, `pause`, `resume` and `quarantine` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
+  description = "Settings of `cordon restore`, `pause`, `resume`, `quarantine` and `policy` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
   value = tomap(merge(
     {
       CORDON_ACCOUNT_ID         = local.account
       CORDON_CASES_TABLE        = aws_dynamodb_table.cases.name
+      CORDON_EXPOSURES_TABLE    = aws_dynamodb_table.exposures.name
+      CORDON_FALLBACK_APPROVERS = join(",", var.fallback_approvers)
       CORDON_OBJECT_RESTORE_ARN = aws_sfn_state_machine.this["object_restore"].arn
+      CORDON_POLICY_KEY         = aws_s3_object.policy.key
       CORDON_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
+      CORDON_SLACK_CHANNEL      = var.slack_channel
+      CORDON_STATE_BUCKET       = aws_s3_bucket.this["state"].bucket
     },
     { for role in aws_iam_role.investigator : "CORDON_INVESTIGATOR_ROLE_ARN" => role.arn },
     { for role in aws_iam_role.purger : "CORDON_PURGER_ROLE_ARN" => role.arn },
@@ -60,10 +65,14 @@ output "worker_secrets" {
 
 output "gateway_secrets" {
   description = "Secrets of `cordon gateway`: environment variable to ECS valueFrom."
-  value = tomap({
-    CORDON_SLACK_BOT_TOKEN      = "${aws_secretsmanager_secret.slack.arn}:bot_token::"
-    CORDON_SLACK_SIGNING_SECRET = "${aws_secretsmanager_secret.slack.arn}:signing_secret::"
-  })
+  value = tomap(merge(
+    {
+      CORDON_SLACK_BOT_TOKEN      = "${aws_secretsmanager_secret.slack.arn}:bot_token::"
+      CORDON_SLACK_SIGNING_SECRET = "${aws_secretsmanager_secret.slack.arn}:signing_secret::"
+    },
+    # ECS starts no task whose secret lacks a key.
+    { for key in var.slack_signing_secret_rotation ? ["previous_signing_secret"] : [] : "CORDON_SLACK_SIGNING_SECRET_PREVIOUS" => "${aws_secretsmanager_secret.slack.arn}:${key}::" },
+  ))
 }
 
 output "worker_role_name" {
@@ -87,7 +96,7 @@ output "restorer_role_name" {
 }
 
 output "operator_policy_arn" {
-  description = "Policy to attach to the people who may restore, pause and resume."
+  description = "Policy to attach to the people who may restore, pause, resume and ask what a policy would do."
   value       = aws_iam_policy.operator.arn
 }
 

@@ -11,6 +11,25 @@ data "aws_iam_policy_document" "gateway" {
     resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
   }
 
+  # While the newest policy cannot be used, the last good one is in force.
+  statement {
+    sid       = "ReadEarlierPolicies"
+    actions   = ["s3:GetObjectVersion"]
+    resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
+  }
+
+  statement {
+    sid       = "ListPolicyVersions"
+    actions   = ["s3:ListBucketVersions"]
+    resources = [aws_s3_bucket.this["state"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:prefix"
+      values   = [local.policy_key]
+    }
+  }
+
   statement {
     sid       = "OpenEncryptedRecordsAndPolicy"
     actions   = ["kms:Decrypt"]

@@ -13,7 +13,10 @@ locals {
   # The policy as it is written. What is not set is left out: a worker refuses members that it does not know, and one of
   # an earlier release must be able to read a policy that uses nothing new.
   policy_members = merge(var.policy, {
-    rules = [for rule in var.policy.rules : { for member, value in rule : member => value if value != null }]
+    rules = [for rule in var.policy.rules : merge(
+      { for member, value in rule : member => value if value != null },
+      { approvers = { for member, value in rule.approvers : member => value if value != null } },
+    )]
   })
   policy = { for member, value in local.policy_members : member => value if value != null }
 
@@ -31,14 +34,24 @@ variable "policy" {
   description = "What is done with a finding. Rules are read in order and the first match wins; a finding that no rule matches is reviewed by the fallback approvers."
   type = object({
     version = optional(number, 1)
+    mode    = optional(string)
     rules = optional(list(object({
       name             = string
       finding_types    = optional(list(string), ["*"])
       minimum_severity = optional(string, "Low")
       buckets          = optional(list(string), ["*"])
+      keys             = optional(list(string))
+      accounts         = optional(list(string))
+      categories       = optional(list(string))
+      identifiers      = optional(list(string))
+      minimum_count    = optional(number)
+      exposed          = optional(bool)
       disposition      = string
-      approvers        = optional(object({ users = optional(list(string), []) }), {})
+      approvers        = optional(object({ users = optional(list(string), []), groups = optional(list(string)) }), {})
+      approvals        = optional(number)
       rounds           = optional(number, 1)
+      on_expiry        = optional(string)
+      snooze_seconds   = optional(number)
       channel          = optional(string)
       versions         = optional(string)
       verify           = optional(string)
@@ -47,6 +60,7 @@ variable "policy" {
     max_automatic_per_hour            = optional(number)
     max_automatic_per_bucket_per_hour = optional(number)
     restorers                         = optional(object({ users = optional(list(string), []) }))
+    operators                         = optional(map(string))
   })
   default  = {}
   nullable = false
@@ -54,6 +68,11 @@ variable "policy" {
   validation {
     condition     = var.policy.version == 1
     error_message = "policy.version must be 1, the only version that this release reads."
+  }
+
+  validation {
+    condition     = alltrue([for word in var.policy.mode[*] : contains(["enforce", "shadow"], word)])
+    error_message = "policy.mode must be enforce or shadow."
   }
 
   validation {
@@ -86,13 +105,46 @@ variable "policy" {
   }
 
   validation {
-    condition     = alltrue([for rule in var.policy.rules : length(rule.finding_types) > 0 && length(rule.buckets) > 0])
-    error_message = "policy.rules[*].finding_types and buckets must not be empty: such a rule would never match. Leave them out to match all."
+    condition = alltrue(flatten([for rule in var.policy.rules : [
+      for globs in [rule.finding_types, rule.buckets, rule.keys, rule.accounts, rule.categories, rule.identifiers] :
+      globs == null ? true : length(globs) > 0
+    ]]))
+    error_message = "policy.rules[*].finding_types, buckets, keys, accounts, categories and identifiers must not be empty: such a rule would never match. Leave them out to match all."
   }
 
   validation {
     condition     = alltrue(flatten([for rule in var.policy.rules : [for bucket in rule.buckets : can(regex("^[a-z0-9.*?-]{1,63}$", bucket))]]))
     error_message = "policy.rules[*].buckets must be bucket names (no ARNs), or globs of them with * and ?."
+  }
+
+  validation {
+    condition     = alltrue([for key in flatten([for rule in var.policy.rules : coalesce(rule.keys, [])]) : key != ""])
+    error_message = "policy.rules[*].keys must be object keys, or globs of them with * and ?, none of them empty."
+  }
+
+  validation {
+    condition = alltrue([for account in flatten([for rule in var.policy.rules : coalesce(rule.accounts, [])]) :
+      can(regex("^[0-9*?]+$", account))
+      && (strcontains(account, "*") ? length(replace(account, "*", "")) <= 12 : length(account) == 12)
+    ])
+    error_message = "policy.rules[*].accounts must be account ids of 12 digits, or globs of them with * and ?."
+  }
+
+  validation {
+    condition = alltrue([for category in flatten([for rule in var.policy.rules : coalesce(rule.categories, [])]) :
+      contains(["CREDENTIALS", "CUSTOM_IDENTIFIER", "FINANCIAL_INFORMATION", "PERSONAL_INFORMATION"], category)
+    ])
+    error_message = "policy.rules[*].categories must be CREDENTIALS, CUSTOM_IDENTIFIER, FINANCIAL_INFORMATION or PERSONAL_INFORMATION, as Macie spells them."
+  }
+
+  validation {
+    condition     = alltrue([for identifier in flatten([for rule in var.policy.rules : coalesce(rule.identifiers, [])]) : identifier != ""])
+    error_message = "policy.rules[*].identifiers must be names of managed or custom data identifiers (such as CREDIT_CARD_NUMBER), or globs of them with * and ?, none of them empty."
+  }
+
+  validation {
+    condition     = alltrue([for count in flatten([for rule in var.policy.rules : rule.minimum_count[*]]) : count >= 1 && count <= 1000000 && floor(count) == count])
+    error_message = "policy.rules[*].minimum_count must be a whole number from 1 to 1000000."
   }
 
   validation {
@@ -106,17 +158,45 @@ variable "policy" {
   }
 
   validation {
+    condition     = alltrue([for group in flatten([for rule in var.policy.rules : coalesce(rule.approvers.groups, [])]) : can(regex("^S[A-Z0-9]{2,}$", group))])
+    error_message = "policy.rules[*].approvers.groups must be ids of Slack user groups (S…), not their handles."
+  }
+
+  validation {
+    condition     = alltrue([for people in flatten([for rule in var.policy.rules : rule.approvals[*]]) : contains([1, 2], people)])
+    error_message = "policy.rules[*].approvals must be 1 or 2."
+  }
+
+  validation {
+    condition     = alltrue([for word in flatten([for rule in var.policy.rules : rule.on_expiry[*]]) : contains(["leave", "ask_again", "quarantine"], word)])
+    error_message = "policy.rules[*].on_expiry must be leave, ask_again or quarantine."
+  }
+
+  validation {
+    condition     = alltrue([for seconds in flatten([for rule in var.policy.rules : rule.snooze_seconds[*]]) : seconds >= 1 && seconds <= 604800 && floor(seconds) == seconds])
+    error_message = "policy.rules[*].snooze_seconds must be a whole number from 1 to 604800 (a week)."
+  }
+
+  # Only told here: a document knows nothing of round_seconds.
+  validation {
+    condition = alltrue([for rule in var.policy.rules :
+      rule.rounds < 1 || rule.rounds > 30 || rule.rounds * var.round_seconds + min(coalesce(rule.snooze_seconds, 86400), 604800) < 2592000
+    ])
+    error_message = "policy.rules[*].rounds times round_seconds and one snooze must be less than 30 days, after which Step Functions ends a run whatever was decided."
+  }
+
+  validation {
     condition     = alltrue([for rule in var.policy.rules : rule.channel == null || can(regex("^[CG][A-Z0-9]{2,}$", rule.channel))])
     error_message = "policy.rules[*].channel must be a Slack channel id (C… or G…) or null."
   }
 
   validation {
-    condition     = alltrue([for rule in var.policy.rules : rule.disposition != "review" || length(rule.approvers.users) > 0])
-    error_message = "policy.rules[*] must name at least one approver in approvers.users when its disposition is review."
+    condition     = alltrue([for rule in var.policy.rules : rule.disposition != "review" || length(concat(rule.approvers.users, coalesce(rule.approvers.groups, []))) > 0])
+    error_message = "policy.rules[*] must name at least one approver in approvers.users or approvers.groups when its disposition is review."
   }
 
   validation {
-    condition     = alltrue([for rule in var.policy.rules : rule.disposition != "ignore" || (length(rule.approvers.users) == 0 && rule.rounds == 1 && rule.channel == null)])
+    condition     = alltrue([for rule in var.policy.rules : rule.disposition != "ignore" || (length(concat(rule.approvers.users, coalesce(rule.approvers.groups, []))) == 0 && rule.rounds == 1 && rule.channel == null)])
     error_message = "policy.rules[*] must not set approvers, rounds or channel when its disposition is ignore, which asks nobody."
   }
 
@@ -151,13 +231,28 @@ variable "policy" {
   }
 
   validation {
+    condition = alltrue([for arn in keys(coalesce(var.policy.operators, {})) :
+      can(regex("^arn:[a-z-]+:(iam::[0-9]{12}:user/|sts::[0-9]{12}:(assumed-role|federated-user)/)[A-Za-z0-9_+=,.@/-]+$", arn))
+    ])
+    error_message = "policy.operators[*] must be named by an ARN as `aws sts get-caller-identity` tells it (of a user, or of a session of a role)."
+  }
+
+  validation {
+    condition     = alltrue([for user in values(coalesce(var.policy.operators, {})) : can(regex("^[UW][A-Z0-9]{2,}$", user))])
+    error_message = "policy.operators[*] must be a Slack user id (U… or W…), not a name: names can be taken over."
+  }
+
+  validation {
     condition = !anytrue([for index, rule in var.policy.rules :
       index < length(var.policy.rules) - 1
       && rule.minimum_severity == "Low"
       && anytrue([for glob in rule.finding_types : alltrue([for type in local.finding_types :
         can(regex("^${replace(replace(glob, "*", ".*"), "?", ".")}$", type))
       ])])
-      && anytrue([for glob in rule.buckets : can(regex("^\\*+$", glob))])
+      && alltrue([for globs in [rule.buckets, rule.keys, rule.accounts] :
+        globs == null ? true : anytrue([for glob in globs : can(regex("^\\*+$", glob))])
+      ])
+      && rule.categories == null && rule.identifiers == null && rule.minimum_count == null && rule.exposed == null
     ])
     error_message = "policy.rules[*] must not follow a rule that matches everything: it would never be reached."
   }
@@ -171,6 +266,13 @@ variable "slack_team_id" {
     condition     = can(regex("^[TE][A-Z0-9]{2,}$", var.slack_team_id))
     error_message = "slack_team_id must be a Slack team id (T…, or E… of an organisation)."
   }
+}
+
+variable "slack_signing_secret_rotation" {
+  description = "True while Slack's signing secret is being replaced: the gateway then takes requests signed with `previous_signing_secret` of the secret too, which has to be there."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "slack_channel" {

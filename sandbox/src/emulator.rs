@@ -73,7 +73,8 @@ impl Emulator {
         front_door: &str,
         secret: String,
     ) -> anyhow::Result<(Emulator, Child)> {
-        let python = python::environment(data_dir).await?;
+        let python =
+            python::environment(data_dir, &python::emulator_sources().join("requirements.txt")).await?;
         let scratch = run_dir.join("tmp");
         std::fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
         let log = run_dir.join("emulator.log");

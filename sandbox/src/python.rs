@@ -1,4 +1,4 @@
-//! The virtual environment that the emulator runs in, made from a hash-pinned list of packages.
+//! Virtual environments, each made from a hash-pinned list of packages: the emulator's, and those of tests.
 //!
 //! It is built under a temporary name and renamed when it is complete, so that a build that broke off never counts,
 //! and its name holds the hash of the list, so that a changed list means a new one. Once made it needs no network.
@@ -21,10 +21,10 @@ pub(crate) fn emulator_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator")
 }
 
-/// The Python interpreter of the virtual environment in `data_dir`, which is made first if it is not there.
-pub(crate) async fn environment(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    let list = emulator_sources().join("requirements.txt");
-    let pinned = std::fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?;
+/// The Python interpreter of the virtual environment in `data_dir` with the packages of a list, which is made first if
+/// it is not there.
+pub(crate) async fn environment(data_dir: &Path, list: &Path) -> anyhow::Result<PathBuf> {
+    let pinned = std::fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
     let name = format!("venv-{}", &hex::encode(Sha256::digest(&pinned))[..12]);
     let ready = data_dir.join(&name);
     if runs(&ready) {
@@ -42,7 +42,7 @@ pub(crate) async fn environment(data_dir: &Path) -> anyhow::Result<PathBuf> {
     if !runs(&ready) {
         let partial = data_dir.join(format!("{name}.partial"));
         remove(&partial)?;
-        build(&partial, &list, &data_dir.join(format!("{name}.log"))).await?;
+        build(&partial, list, &data_dir.join(format!("{name}.log"))).await?;
         remove(&ready)?;
         std::fs::rename(&partial, &ready).with_context(|| format!("cannot rename to {}", ready.display()))?;
     }
@@ -69,7 +69,7 @@ fn remove(directory: &Path) -> anyhow::Result<()> {
 
 async fn build(target: &Path, list: &Path, log: &Path) -> anyhow::Result<()> {
     let system = system_python()?;
-    tracing::info!("making the emulator's Python environment (once, about 20 s, needs the package index)");
+    tracing::info!("making a Python environment (once, about 20 s, needs the package index)");
     let _ = std::fs::remove_file(log);
 
     let target_text = target.to_string_lossy().into_owned();
@@ -115,15 +115,15 @@ async fn run(argv: &[&str], log: &Path) -> anyhow::Result<()> {
 fn pip_advice(log: &Path) -> &'static str {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     if text.contains("DO NOT MATCH THE HASHES") {
-        return "a package of the emulator is not the one that was pinned: the package index or a proxy altered it";
+        return "a Python package is not the one that was pinned: the package index or a proxy altered it";
     }
     let unreachable =
         ["NewConnectionError", "ConnectTimeoutError", "No matching distribution", "ProxyError", "SSLError"];
     if unreachable.iter().any(|sign| text.contains(sign)) {
-        return "the emulator's packages cannot be fetched: the first start needs a Python package index \
+        return "the Python packages cannot be fetched: the first start needs a Python package index \
                 (check the network, or set PIP_INDEX_URL to a mirror); later starts work offline";
     }
-    "the emulator's packages cannot be installed"
+    "the Python packages cannot be installed"
 }
 
 fn system_python() -> anyhow::Result<String> {

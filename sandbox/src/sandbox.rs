@@ -20,6 +20,7 @@ use crate::front_door::FrontDoor;
 use crate::front_door::calls::Calls;
 use crate::front_door::faults::Faults;
 use crate::front_door::tap::{Meeting, Tap, TappedCall};
+use crate::python;
 use crate::run_directory::RunDirectory;
 use crate::slack::Slack;
 
@@ -203,6 +204,12 @@ impl Sandbox {
     /// The Slack workspace.
     pub fn slack(&self) -> &Arc<Slack> {
         &self.slack
+    }
+
+    /// The Python interpreter of a virtual environment with exactly these hash-pinned packages. It is kept with the
+    /// emulator's: only the first time needs a package index.
+    pub async fn python(&self, requirements: &Path) -> anyhow::Result<PathBuf> {
+        python::environment(&self.data_dir, requirements).await
     }
 
     /// Every call that went through the front door.

@@ -81,3 +81,16 @@ run "refuses_inputs_out_of_their_domain" {
     var.security_hub_company_name,
   ]
 }
+
+run "a_signing_secret_that_is_being_replaced_is_given_to_the_gateway_too" {
+  command = apply
+
+  variables {
+    slack_signing_secret_rotation = true
+  }
+
+  assert {
+    condition     = output.gateway_secrets["CORDON_SLACK_SIGNING_SECRET_PREVIOUS"] == "${output.slack_secret_arn}:previous_signing_secret::"
+    error_message = "The gateway does not get the previous signing secret."
+  }
+}

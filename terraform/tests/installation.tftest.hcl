@@ -68,6 +68,11 @@ run "installs" {
     error_message = "The signing secret is for the gateway alone."
   }
 
+  assert {
+    condition     = !contains(keys(output.gateway_secrets), "CORDON_SLACK_SIGNING_SECRET_PREVIOUS")
+    error_message = "A previous signing secret is asked for that nobody has put there."
+  }
+
   # Nothing is kept in clear text, in public, or destroyed in passing.
 
   assert {
@@ -103,6 +108,11 @@ run "installs" {
   }
 
   assert {
+    condition     = [for statement in data.aws_iam_policy_document.operator.statement : statement.sid if contains(statement.resources, "*")] == ["WakeRuns", "ReadMacieFindings"]
+    error_message = "An operator may act on all resources in more than the known cases."
+  }
+
+  assert {
     condition     = [for statement in data.aws_iam_policy_document.every_state_machine.statement : statement.sid if contains(statement.resources, "*")] == ["DeliverLogs"]
     error_message = "State machines may act on all resources in more than the known cases."
   }
@@ -114,7 +124,6 @@ run "installs" {
       data.aws_iam_policy_document.finding_response.statement,
       data.aws_iam_policy_document.mover.statement,
       data.aws_iam_policy_document.object_restore.statement,
-      data.aws_iam_policy_document.operator.statement,
       data.aws_iam_policy_document.restorer.statement,
       data.aws_iam_policy_document.scheduler.statement,
     ) : !contains(statement.resources, "*")])

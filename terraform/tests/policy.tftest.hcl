@@ -18,8 +18,15 @@ run "writes_every_member_that_is_set" {
     policy = {
       rules = [
         { name = "leave", finding_types = ["SensitiveData:S3Object/Credentials"], minimum_severity = "High", disposition = "quarantine", versions = "all", verify = "full", after_restore = "ask" },
-        { name = "ask", disposition = "review", approvers = { users = ["U0ALICE001"] }, channel = "C0SECURITY" },
+        { name = "ask", disposition = "review", buckets = ["finance"], approvers = { users = ["U0ALICE001"] }, channel = "C0SECURITY" },
+        {
+          name          = "ask-two", disposition = "review", approvers = { groups = ["S0SECURITY"] }, approvals = 2, on_expiry = "ask_again", snooze_seconds = 14400,
+          keys          = ["exports/*.csv"], accounts = ["1111*"], categories = ["CREDENTIALS"], identifiers = ["AWS_*"],
+          minimum_count = 10, exposed = true,
+        },
       ]
+      mode                              = "shadow"
+      operators                         = { "arn:aws:iam::111122223333:user/olivia" = "U0OLIVIA01" }
       max_automatic_per_hour            = 20
       max_automatic_per_bucket_per_hour = 0
       restorers                         = { users = ["U0ALICE001"] }
@@ -46,13 +53,33 @@ run "writes_every_member_that_is_set" {
           name             = "ask"
           finding_types    = ["*"]
           minimum_severity = "Low"
-          buckets          = ["*"]
+          buckets          = ["finance"]
           disposition      = "review"
           approvers        = { users = ["U0ALICE001"] }
           rounds           = 1
           channel          = "C0SECURITY"
         },
+        {
+          name             = "ask-two"
+          finding_types    = ["*"]
+          minimum_severity = "Low"
+          buckets          = ["*"]
+          keys             = ["exports/*.csv"]
+          accounts         = ["1111*"]
+          categories       = ["CREDENTIALS"]
+          identifiers      = ["AWS_*"]
+          minimum_count    = 10
+          exposed          = true
+          disposition      = "review"
+          approvers        = { users = [], groups = ["S0SECURITY"] }
+          approvals        = 2
+          rounds           = 1
+          on_expiry        = "ask_again"
+          snooze_seconds   = 14400
+        },
       ]
+      mode                              = "shadow"
+      operators                         = { "arn:aws:iam::111122223333:user/olivia" = "U0OLIVIA01" }
       max_automatic_per_hour            = 20
       max_automatic_per_bucket_per_hour = 0
       restorers                         = { users = ["U0ALICE001"] }
@@ -288,4 +315,144 @@ run "refuses_a_restorer_by_name" {
   }
 
   expect_failures = [var.policy]
+}
+
+run "refuses_an_unknown_mode" {
+  command = plan
+
+  variables {
+    policy = { mode = "audit" }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_empty_key" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", keys = [""] }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_account_that_cannot_exist" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", accounts = ["11112222333"] }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_category_that_macie_does_not_know" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", categories = ["SECRETS"] }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_rule_that_matches_no_identifier" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", identifiers = [] }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_to_count_less_than_one" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", minimum_count = 0 }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_group_by_its_handle" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "review", approvers = { groups = ["@security"] } }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_three_approvals" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", approvals = 3 }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_unknown_expiry" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", on_expiry = "delete" }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_a_snooze_of_more_than_a_week" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "a-rule", disposition = "quarantine", snooze_seconds = 604801 }] }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_operator_by_name" {
+  command = plan
+
+  variables {
+    policy = { operators = { "arn:aws:iam::111122223333:user/olivia" = "olivia" } }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_an_operator_by_role" {
+  command = plan
+
+  variables {
+    policy = { operators = { "arn:aws:iam::111122223333:role/admin" = "U0OLIVIA01" } }
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "refuses_rounds_that_last_longer_than_a_run" {
+  command = plan
+
+  variables {
+    policy        = { rules = [{ name = "a-rule", disposition = "quarantine", rounds = 30 }] }
+    round_seconds = 86400
+  }
+
+  expect_failures = [var.policy]
+}
+
+run "takes_rounds_and_a_snooze_that_a_run_outlasts" {
+  command = plan
+
+  variables {
+    policy        = { rules = [{ name = "a-rule", disposition = "quarantine", rounds = 28, snooze_seconds = 169200 }] }
+    round_seconds = 86400
+  }
 }

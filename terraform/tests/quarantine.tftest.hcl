@@ -21,8 +21,13 @@ run "nobody_reads_or_purges_who_is_not_named" {
     condition = output.operator_environment == tomap({
       CORDON_ACCOUNT_ID         = "111122223333"
       CORDON_CASES_TABLE        = "cordon-cases"
+      CORDON_EXPOSURES_TABLE    = "cordon-exposures"
+      CORDON_FALLBACK_APPROVERS = "U0ALICE001,U0BOB00002"
       CORDON_OBJECT_RESTORE_ARN = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
+      CORDON_POLICY_KEY         = "policy.json"
       CORDON_QUARANTINE_BUCKET  = "cordon-quarantine-111122223333"
+      CORDON_SLACK_CHANNEL      = "C0SECURITY"
+      CORDON_STATE_BUCKET       = "cordon-state-111122223333"
     })
     error_message = "The operator's settings differ from what the commands read."
   }
@@ -147,6 +152,20 @@ run "moves_keep_to_their_side" {
   assert {
     condition     = toset(flatten([for statement in data.aws_iam_policy_document.purger.statement : tolist(statement.actions)])) == toset(["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"])
     error_message = "The purger may do more, or less, than find and remove versions."
+  }
+
+  # Everybody who reads policies lists their versions, and nothing else of the state bucket.
+  assert {
+    condition = alltrue(flatten([for document in [
+      data.aws_iam_policy_document.gateway,
+      data.aws_iam_policy_document.operator,
+      data.aws_iam_policy_document.worker,
+      ] : [
+      for statement in document.statement : statement.resources == toset([aws_s3_bucket.this["state"].arn])
+      && flatten([for condition in statement.condition : concat([condition.test, condition.variable], condition.values)]) == ["StringEquals", "s3:prefix", "policy.json"]
+      if contains(statement.actions, "s3:ListBucketVersions")
+    ]]))
+    error_message = "More than the versions of the policy can be listed."
   }
 
   # Pausing is one item: with it nobody removes a case.

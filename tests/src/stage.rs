@@ -37,12 +37,22 @@ use tokio::{
     time::Instant,
 };
 
+use crate::finding_document;
+
 /// Long enough for everything on a busy machine; what has not happened by then does not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one round of asking lasts here.
 pub const ROUND_SECONDS: u64 = 20;
 /// Who may decide here.
 pub const ALICE: &str = "U0ALICE001";
+/// Who may decide where two people have to.
+pub const BOB: &str = "U0BOB00002";
+/// Who may decide as a member of a user group.
+pub const CAROL: &str = "U0CAROL004";
+/// The group that Carol is in.
+pub const GROUP: &str = "S0SECURITY";
+/// Who may decide when nobody else is left.
+pub const FALLBACK: &str = BOB;
 /// The role of the person at the command line, who may do everything that an operator may.
 pub const OPERATOR: &str = "olivia";
 /// The channel of the cases.
@@ -98,7 +108,14 @@ impl Stage {
             json!({"name": name, "buckets": [buckets], "finding_types": [types], "disposition": disposition,
                 "approvers": {"users": approvers}})
         };
+        // Which rule asks is told by the bucket.
+        let asks = |name: &str, members: Value| {
+            let mut rule = rule(name, &format!("{name}-*"), "*", "review", &[ALICE]);
+            rule.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+            rule
+        };
         let variables = json!({
+            "fallback_approvers": [FALLBACK],
             "schedule_expression": "rate(30 days)",
             "round_seconds": ROUND_SECONDS,
             "activity_heartbeat_seconds": 4,
@@ -111,6 +128,13 @@ impl Stage {
                 {"name": "all-versions", "buckets": ["all-*"], "disposition": "quarantine", "versions": "all"},
                 {"name": "read-both", "buckets": ["full-*"], "disposition": "quarantine", "verify": "full"},
                 {"name": "asks-again", "buckets": ["asks-again-*"], "disposition": "quarantine", "after_restore": "ask"},
+                asks("two-people", json!({"approvals": 2, "approvers": {"users": [ALICE, BOB], "groups": [GROUP]}})),
+                asks("group", json!({"approvers": {"groups": [GROUP]}})),
+                asks("departed", json!({"approvers": {"users": ["U0DEPARTED"], "groups": ["S0EMPTY"]}})),
+                asks("snoozed", json!({"snooze_seconds": 3})),
+                asks("reminded", json!({"rounds": 2})),
+                asks("expiry-moves", json!({"on_expiry": "quarantine"})),
+                asks("expiry-asks", json!({"on_expiry": "ask_again"})),
                 rule("credentials", "*", "SensitiveData:S3Object/Credentials", "quarantine", &[]),
                 rule("financial", "*", "SensitiveData:S3Object/Financial", "review", &[ALICE]),
             ]},
@@ -227,33 +251,7 @@ impl Stage {
 
     /// The document of a finding about an object.
     pub fn finding_document(&self, id: &str, kind: &str, object: &Placed) -> Value {
-        let at = cordon::domain::time::now();
-        let version = &object.version;
-        let (category, name) = match kind {
-            "Credentials" => ("CREDENTIALS", "AWS_CREDENTIALS"),
-            _ => ("FINANCIAL_INFORMATION", "CREDIT_CARD_NUMBER"),
-        };
-        json!({
-            "schemaVersion": "1.0", "id": id, "accountId": version.account, "partition": "aws",
-            "region": self.sandbox.region(), "type": format!("SensitiveData:S3Object/{kind}"),
-            "title": "The S3 object contains sensitive data", "description": "The S3 object contains sensitive data.",
-            "severity": {"score": 3, "description": "High"}, "createdAt": at, "updatedAt": at, "count": 1,
-            "resourcesAffected": {
-                "s3Bucket": {"arn": format!("arn:aws:s3:::{}", version.bucket), "name": version.bucket},
-                "s3Object": {"bucketArn": format!("arn:aws:s3:::{}", version.bucket), "key": version.key,
-                    "path": format!("{}/{}", version.bucket, version.key), "extension": "",
-                    "lastModified": at, "versionId": version.version_id.clone().unwrap_or_default(),
-                    "size": object.size, "storageClass": "STANDARD", "eTag": version.etag},
-            },
-            "category": "CLASSIFICATION",
-            "classificationDetails": {"jobArn": null, "jobId": null, "originType": "AUTOMATED_SENSITIVE_DATA_DISCOVERY",
-                "result": {"status": {"code": "COMPLETE", "reason": null}, "sizeClassified": object.size,
-                    "mimeType": "text/plain", "additionalOccurrences": false,
-                    "sensitiveData": [{"category": category, "totalCount": 1,
-                        "detections": [{"type": name, "count": 1, "occurrences": {}}]}],
-                    "customDataIdentifiers": {"totalCount": 0, "detections": []}}},
-            "policyDetails": null, "sample": false, "archived": false,
-        })
+        finding_document(self.sandbox.region(), id, kind, &object.version, object.size)
     }
 
     /// A finding about an object, published. Gives back the run that responds to it.
@@ -398,6 +396,28 @@ impl Stage {
         Ok(self.sandbox.slack().click(user, CHANNEL, ts, &id).await.status)
     }
 
+    /// Clicks a button that asks why, and sends the modal with this reason; the answer's HTTP status.
+    pub async fn click_because(&self, user: &str, message: &Value, action: &str, why: &str) -> Result<u16> {
+        let status = self.click(user, message, action).await?;
+        if status != 200 {
+            return Ok(status);
+        }
+        let modal = self.modal(user, message, action).await?;
+        Ok(self.sandbox.slack().submit(&modal, why).await.status)
+    }
+
+    /// Waits for the modal that a button of this message opens, and gives its id.
+    pub async fn modal(&self, user: &str, message: &Value, action: &str) -> Result<String> {
+        let action = action_id(message, action).context("the message has such a button")?;
+        eventually(&format!("a modal for {action}"), async || {
+            let modals = self.sandbox.slack().modals(user);
+            let modal =
+                modals.iter().rev().find(|modal| modal["private_metadata"].to_string().contains(&action));
+            Ok(modal.and_then(|modal| modal["id"].as_str().map(str::to_owned)))
+        })
+        .await
+    }
+
     /// Waits until operators were told something with this text.
     pub async fn operators_told(&self, text: &str) -> Result<String> {
         let (sqs, queue) = &self.operators;
@@ -487,9 +507,11 @@ async fn give_role(root: &SdkConfig, account: &str, policy_arn: &str) -> Result<
 /// The action id of a button.
 fn action_id(message: &Value, action: &str) -> Option<String> {
     let blocks = message["blocks"].as_array()?;
-    let elements = blocks.iter().find(|block| block["type"] == "actions")?["elements"].as_array()?;
-    let mut ids = elements.iter().filter_map(|button| button["action_id"].as_str());
-    ids.find(|id| id.starts_with(action)).map(str::to_owned)
+    let actions = blocks.iter().filter(|block| block["type"] == "actions");
+    let buttons = actions.flat_map(|block| block["elements"].as_array().into_iter().flatten());
+    // The last, for a page is turned forward.
+    let ids: Vec<_> = buttons.filter_map(|button| button["action_id"].as_str()).collect();
+    ids.into_iter().rfind(|id| id.starts_with(action)).map(str::to_owned)
 }
 
 /// Runs a test on the stage's own runtime: the clients' connections live there, and outlive the test.
@@ -534,13 +556,25 @@ async fn listen_to_operators(root: &SdkConfig, topic: &str) -> Result<(aws_sdk_s
 /// # Errors
 /// When it does not come, or asking fails.
 pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    eventually_within(PATIENCE, what, ask).await
+}
+
+/// The same with another deadline.
+///
+/// # Errors
+/// When it does not come, or asking fails.
+pub async fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    ask: impl AsyncFn() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
         if Instant::now() > deadline {
-            bail!("{what} did not come within {PATIENCE:?}");
+            bail!("{what} did not come within {patience:?}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -2,19 +2,37 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     net::TcpListener,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
+use serde_json::{Value, json};
+
 fn cordon(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(arguments, environment).output().unwrap()
+}
+
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut directory = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     if directory.ends_with("deps") {
         directory.pop();
     }
     let binary: PathBuf = directory.join("cordon");
     assert!(binary.is_file(), "build it with `cargo build --workspace --all-targets`");
-    Command::new(binary).args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap()
+    let mut command = Command::new(binary);
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command
+}
+
+/// What a command says that gets this on standard input.
+fn piped(arguments: &[&str], input: &str) -> Output {
+    let mut command = command(arguments, &[]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -41,6 +59,57 @@ fn a_worker_without_settings_names_all_of_them_and_where_they_come_from() {
     {
         assert!(text.contains(says), "{says} is not in {text}");
     }
+}
+
+const OPERATOR: [(&str, &str); 11] = [
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("CORDON_ACCOUNT_ID", "111122223333"),
+    ("CORDON_CASES_TABLE", "cases"),
+    ("CORDON_QUARANTINE_BUCKET", "quarantine"),
+    ("CORDON_OBJECT_RESTORE_ARN", "arn:aws:states:us-east-1:111122223333:stateMachine:object_restore"),
+    ("CORDON_EXPOSURES_TABLE", "exposures"),
+    ("CORDON_STATE_BUCKET", "state"),
+    ("CORDON_POLICY_KEY", "policy.json"),
+    ("CORDON_FALLBACK_APPROVERS", "U0FALLBACK"),
+    ("CORDON_SLACK_CHANNEL", "C0SECURITY"),
+];
+
+#[test]
+fn a_person_without_settings_is_told_which_output_holds_them() {
+    let output = cordon(&["quarantine", "list"], &[]);
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.contains("the Terraform output `operator_environment` holds"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_a_case_id_is_refused_before_aws_is_asked() {
+    for arguments in [
+        &["restore", "812a6a9f0f43", "--reason", "a test"][..],
+        &["quarantine", "purge", "812a6a9f0f43", "--reason", "a test", "--yes"],
+        &["quarantine", "show", "812a6a9f0f43"],
+        &["approvals", "approve", "812a6a9f0f43", "--reason", "a test"],
+    ] {
+        // Without credentials: whoever asks AWS fails in another way.
+        let output = cordon(arguments, &OPERATOR);
+        assert!(!output.status.success());
+        let text = stderr(&output);
+        assert!(text.contains("812a6a9f0f43") && text.contains("64 hexadecimal digits"), "{text}");
+    }
+}
+
+#[test]
+fn when_nobody_answers_at_the_endpoint_the_variable_that_names_it_is_told() {
+    // Taken, then closed: nobody listens there.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = format!("http://{address}");
+    let keys = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let settings = [&OPERATOR[..], &keys, &[("AWS_ENDPOINT_URL", &endpoint)]].concat();
+    let output = cordon(&["quarantine", "list"], &settings);
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.contains(&endpoint) && text.contains("AWS_ENDPOINT_URL"), "{text}");
 }
 
 fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
@@ -90,8 +159,8 @@ fn policy_check_tells_good_from_bad_for_people_and_for_programs() {
     assert!(good.status.success(), "{}", stderr(&good));
     assert!(String::from_utf8_lossy(&good.stdout).contains("1. all → Quarantine"), "{good:?}");
     let json = cordon(&["policy", "check", "--json", path], &[]);
-    let parsed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(parsed, serde_json::json!({"valid": true, "errors": [], "rules": ["all"]}));
+    let parsed: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(parsed, json!({"valid": true, "errors": [], "rules": ["all"]}));
     let missing = cordon(&["policy", "check", "no-such-file"], &[]);
     assert!(!missing.status.success() && stderr(&missing).contains("no-such-file"));
 }
@@ -115,7 +184,7 @@ fn policy_check_tells_everything_that_is_wrong_at_once() {
     }
     let json = cordon(&["policy", "check", "--json", path], &[]);
     assert!(!json.status.success());
-    let parsed: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let parsed: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(parsed["valid"], false);
     let errors = parsed["errors"].as_array().unwrap();
     let places: Vec<_> = errors
@@ -128,13 +197,116 @@ fn policy_check_tells_everything_that_is_wrong_at_once() {
 }
 
 #[test]
-fn the_documented_policy_passes_policy_check() {
-    let document = include_str!("../../docs/POLICY.md");
-    let (_, example) = document.split_once("```json\n").expect("POLICY.md has an example");
-    let (example, _) = example.split_once("```").expect("the example ends");
+fn policy_check_reads_standard_input() {
+    let good = piped(&["policy", "check", "-"], r#"{"version": 1, "rules": [], "mode": "shadow"}"#);
+    let text = String::from_utf8_lossy(&good.stdout);
+    assert!(good.status.success() && text.contains("no rules") && text.contains("shadow mode"), "{good:?}");
+    let bad = piped(&["policy", "check", "-"], "{}");
+    assert!(!bad.status.success());
+    assert!(
+        stderr(&bad).starts_with("standard input is not a valid policy:\n  $.version: must be 1"),
+        "{bad:?}"
+    );
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_a_command_in_order() {
+    let policy = r#"{"version": 1, "rules": [{"name": "all", "disposition": "quarantine"}]}"#;
+    for arguments in [&["policy", "check", "-"][..], &["policy", "check", "--json", "-"]] {
+        let mut command = command(arguments, &[]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Nobody reads before there is anything to read.
+        drop(child.stdout.take());
+        child.stdin.take().unwrap().write_all(policy.as_bytes()).unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{arguments:?}: {said}");
+        assert_eq!(said, "", "{arguments:?}");
+    }
+}
+
+/// The policies that docs/POLICY.md shows.
+fn documented() -> Vec<&'static str> {
+    let text = include_str!("../../docs/POLICY.md");
+    text.split("```json\n").skip(1).map(|rest| rest.split_once("```").expect("a block ends").0).collect()
+}
+
+#[test]
+fn every_documented_policy_passes_policy_check() {
+    assert!(documented().len() > 5, "the sample policies are among them");
+    for policy in documented() {
+        let checked = piped(&["policy", "check", "-"], policy);
+        assert!(checked.status.success(), "{policy}: {}", stderr(&checked));
+    }
+}
+
+/// A finding as EventBridge brings it.
+fn event() -> Value {
+    json!({"version": "0", "source": "aws.macie", "detail-type": "Macie Finding", "detail": {
+        "id": "d5a83c6df0b94c5f86dca5e3b5a7c102", "accountId": "444455556666", "region": "us-east-1",
+        "type": "SensitiveData:S3Object/Financial", "title": "The S3 object contains financial information",
+        "severity": {"score": 3, "description": "High"}, "createdAt": "2026-03-11T09:46:53.031Z",
+        "category": "CLASSIFICATION", "sample": false,
+        "resourcesAffected": {"s3Bucket": {"name": "finance"}, "s3Object": {"key": "2026\u{1b}[2J.csv",
+            "versionId": "", "size": 4750, "etag": "6bb7fd4fa9d36d6b8fb8882ca1b2c3d4"}},
+        "classificationDetails": {"result": {"sensitiveData": [{"category": "FINANCIAL_INFORMATION", "detections": [
+            {"type": "CREDIT_CARD_NUMBER", "count": 30}]}]}}}})
+}
+
+#[test]
+fn policy_explain_says_which_rule_decides_and_why_no_earlier_one_does() {
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("policy.json");
-    fs::write(&file, example).unwrap();
-    let checked = cordon(&["policy", "check", file.to_str().unwrap()], &[]);
-    assert!(checked.status.success(), "{}", stderr(&checked));
+    let file = |name: &str, content: &Value| {
+        let path = directory.path().join(name);
+        fs::write(&path, content.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let policy = file(
+        "policy.json",
+        &json!({"version": 1, "rules": [
+            {"name": "site", "buckets": ["www-*"], "disposition": "ignore"},
+            {"name": "exposed", "exposed": true, "disposition": "quarantine", "versions": "all"},
+            {"name": "cards", "categories": ["FINANCIAL_INFORMATION"], "minimum_count": 31, "disposition": "quarantine"},
+            {"name": "ask", "disposition": "review", "approvers": {"users": ["U0ALICE001"], "groups": ["S0SECURITY"]},
+             "approvals": 2, "rounds": 3, "on_expiry": "quarantine", "channel": "C0FINANCE1"},
+        ]}),
+    );
+    let event = file("event.json", &event());
+    let explain =
+        |more: &[&str]| cordon(&[&["policy", "explain", &event, "--policy", &policy], more].concat(), &[]);
+
+    let said = explain(&["--exposed", "false"]);
+    assert!(said.status.success(), "{}", stderr(&said));
+    let text = String::from_utf8(said.stdout).unwrap();
+    for says in [
+        "SensitiveData:S3Object/Financial, High",
+        r"finance/2026\u{1b}[2J.csv of account 444455556666",
+        "30 × CREDIT_CARD_NUMBER (FINANCIAL_INFORMATION)",
+        r#"1. site does not match: the bucket "finance" does not match "www-*""#,
+        "2. exposed does not match: the bucket is not exposed",
+        "3. cards does not match: 30 occurrences were detected of category FINANCIAL_INFORMATION, and 31 are asked for",
+        "4. ask decides: Review",
+        "U0ALICE001 or the group S0SECURITY would be asked in C0FINANCE1, up to 3 times",
+        "Two people would have to agree. Without a decision the object would be moved to quarantine.",
+    ] {
+        assert!(text.contains(says), "{says} is not in {text}");
+    }
+
+    let said = explain(&["--json"]);
+    let unknown: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(unknown["rule"], json!({"number": 2, "name": "exposed"}), "the stricter answer counts");
+    assert_eq!((&unknown["exposed"], &unknown["exposure_unknown"]), (&Value::Null, &json!(true)));
+    assert_eq!(unknown["passed"][0]["mismatches"][0]["member"], "buckets");
+    assert_eq!(
+        (&unknown["would"]["disposition"], &unknown["would"]["versions"]),
+        (&json!("quarantine"), &json!("all"))
+    );
+
+    let both = cordon(&["policy", "explain", "-", "--policy", "-"], &[]);
+    assert!(!both.status.success() && stderr(&both).contains("only one of"), "{both:?}");
+    let strange = piped(&["policy", "explain", "-", "--policy", &policy], "[]");
+    assert!(!strange.status.success() && stderr(&strange).contains("not a Macie finding"), "{strange:?}");
+    let no_settings = cordon(&["policy", "explain", &event], &[]);
+    assert!(stderr(&no_settings).contains("CORDON_STATE_BUCKET"), "{no_settings:?}");
 }

@@ -539,10 +539,39 @@ async fn a_tap_counts_the_calls_of_its_process_and_holds_one_before_or_after_it_
         tokio::time::timeout(Duration::from_secs(10), tap.held()).await.context("nothing was held")?;
         create.abort();
         assert_eq!(root.head_bucket().bucket(bucket).send().await.is_ok(), exists);
-        let call = |n, operation: &str| TappedCall { n, service: "s3".into(), operation: operation.into() };
+        let call = |n, operation: &str| TappedCall {
+            n,
+            service: "s3".into(),
+            operation: operation.into(),
+            alone: true,
+        };
         let expected = [(call(1, "ListBuckets"), Meeting::Passes), (call(2, "CreateBucket"), meeting)];
         assert_eq!(tap.calls(), expected);
     }
+    sandbox.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_late_call_waits_to_be_released_and_a_call_that_comes_meanwhile_is_not_alone() -> Result<()> {
+    let sandbox = start().await?;
+    let root = s3(&sandbox.sdk_config().await);
+    role(&sandbox, "late", &["s3:*"]).await?;
+    let tap = sandbox
+        .tap(|call| if call.operation == "CreateBucket" { Meeting::Late } else { Meeting::Passes })
+        .await?;
+    let process = s3(&behind(&tap, &sandbox, "late").await?);
+    let create = tokio::spawn(process.create_bucket().bucket("late").send());
+    tokio::time::timeout(Duration::from_secs(10), tap.held()).await.context("nothing was held")?;
+    process.list_buckets().send().await?;
+    assert!(root.head_bucket().bucket("late").send().await.is_err(), "it is not carried out before");
+    tap.release();
+    create.await??;
+    process.head_bucket().bucket("late").send().await?;
+    let calls: Vec<_> =
+        tap.calls().into_iter().map(|(call, _)| (call.operation, call.alone, call.n)).collect();
+    let expected = [("CreateBucket", true, 1), ("ListBuckets", false, 2), ("HeadBucket", true, 3)];
+    assert_eq!(calls, expected.map(|(operation, alone, n)| (operation.to_owned(), alone, n)));
     sandbox.stop().await;
     Ok(())
 }
@@ -555,7 +584,7 @@ async fn what_a_tap_does_to_a_call_looks_as_it_does_on_aws() -> Result<()> {
     root.put_object().bucket("copies").key("from").send().await?;
     role(&sandbox, "copier", &["s3:*"]).await?;
 
-    let copy = TappedCall { n: 1, service: "s3".into(), operation: "CopyObject".into() };
+    let copy = TappedCall { n: 1, service: "s3".into(), operation: "CopyObject".into(), alone: true };
     let faults = copy.faults();
     assert!(faults.contains(&Meeting::After(Ending::ErrorInOk)));
     for (n, fault) in faults.into_iter().enumerate() {

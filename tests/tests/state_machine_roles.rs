@@ -6,15 +6,9 @@
 //! Step Functions would get them, and the policies that their roles were given. In the mock a rendered policy names
 //! its document, so the link from role to statements is followed and not assumed.
 
-use std::{
-    collections::BTreeSet,
-    env,
-    fs::{self, OpenOptions},
-    path::Path,
-    process::{Command, Output},
-    sync::OnceLock,
-};
+use std::{collections::BTreeSet, sync::OnceLock};
 
+use cordon_tests::Module;
 use serde_json::{Value, json};
 
 /// Where `plan_scans` puts the plans that the distributed map reads: the ASL has only paths to them.
@@ -97,19 +91,11 @@ impl Installation {
     }
 
     fn render() -> Self {
-        let repository =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository");
-        // A copy, because Terraform writes beside what it reads.
-        let copy = tempfile::tempdir().expect("a temporary directory");
-        for part in ["terraform", "statemachines"] {
-            copy_tree(&repository.join(part), &copy.path().join(part));
-        }
-        let module = copy.path().join("terraform");
-        init(&module, &repository.join(".sandbox/terraform"));
-        let tested =
-            terraform(&module, &["test", "-json", "-verbose", "-filter=tests/installation.tftest.hcl"])
-                .unwrap();
-        let resources = String::from_utf8_lossy(&tested.stdout)
+        let module = Module::copied().unwrap();
+        let test = ["test", "-json", "-verbose", "-filter=tests/installation.tftest.hcl"];
+        let resources = module
+            .terraform(&test)
+            .unwrap()
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .find(|message| message["type"] == "test_state")
@@ -346,58 +332,4 @@ fn array(value: &Value) -> &[Value] {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
-}
-
-/// Fetches the provider by way of the cache that the sandbox fills too: it is large.
-fn init(module: &Path, cache: &Path) {
-    fs::create_dir_all(cache).expect("a directory for providers");
-    // Terraform itself does not guard the cache against a second one that fills it.
-    let guard =
-        OpenOptions::new().create(true).append(true).open(cache.join("init.lock")).expect("a writable cache");
-    guard.lock().expect("a lock on the cache");
-    let arguments = ["init", "-backend=false", "-input=false", "-no-color"];
-    // With the versions and checksums of the last time, init needs no registry.
-    let lock = module.join(".terraform.lock.hcl");
-    let remembered = fs::copy(cache.join("lock.hcl"), &lock).is_ok();
-    if remembered && terraform_with_cache(module, &arguments, cache).is_ok() {
-        return;
-    }
-    let _ = fs::remove_file(&lock);
-    terraform_with_cache(module, &arguments, cache).unwrap();
-}
-
-fn terraform_with_cache(module: &Path, arguments: &[&str], cache: &Path) -> Result<Output, String> {
-    let cache = env::var_os("TF_PLUGIN_CACHE_DIR").unwrap_or_else(|| cache.into());
-    run(Command::new("terraform").args(arguments).current_dir(module).env("TF_PLUGIN_CACHE_DIR", cache))
-}
-
-fn terraform(module: &Path, arguments: &[&str]) -> Result<Output, String> {
-    run(Command::new("terraform").args(arguments).current_dir(module))
-}
-
-fn run(command: &mut Command) -> Result<Output, String> {
-    let output = command.output().map_err(|error| format!("terraform is needed in PATH: {error}"))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    // Of the state, which is megabytes in one line, nothing is shown.
-    let told: Vec<&str> = stdout.lines().filter(|line| line.len() < 4000).collect();
-    Err(format!("{command:?} failed:\n{}\n{}", told.join("\n"), String::from_utf8_lossy(&output.stderr)))
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a directory for the copy");
-    for entry in fs::read_dir(from).expect("a readable directory") {
-        let entry = entry.expect("a readable entry");
-        if entry.file_name().to_string_lossy().starts_with(".terraform") {
-            continue;
-        }
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("a file type").is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a copied file");
-        }
-    }
 }

@@ -247,10 +247,13 @@ fn task(state: &Value, say: &mut impl FnMut(String)) {
     if !activity && !INTEGRATIONS.contains(&resource) {
         say(format!("{resource} is not an integration that this system uses"));
     }
-    let Some(timeout) = state["TimeoutSeconds"].as_u64() else {
+    // How long a snooze lasts is the policy's, and no other time comes from the input.
+    let wait = resource.ends_with(".waitForTaskToken") && state["TimeoutSecondsPath"] == "$.round.seconds";
+    let timeout = state["TimeoutSeconds"].as_u64();
+    if timeout.is_none() && !wait {
         return say("a Task without a literal TimeoutSeconds".into());
-    };
-    if activity && state["HeartbeatSeconds"].as_u64().is_none_or(|heartbeat| heartbeat >= timeout) {
+    }
+    if activity && state["HeartbeatSeconds"].as_u64().is_none_or(|heartbeat| Some(heartbeat) >= timeout) {
         say("an activity without a heartbeat shorter than its timeout".into());
     }
     if !state.as_object().unwrap().contains_key("ResultPath") {
@@ -292,6 +295,9 @@ fn every_failure_of_a_response_or_restore_is_recorded_and_told_before_it_ends() 
                     let expected = match name.as_str() {
                         "ReportOutcome" => "TellOperators",
                         "TellOperators" => "Failed",
+                        // What operators were to be told besides: the case itself goes on.
+                        "TellOperatorsOfApproval" => "AwaitDecision",
+                        "TellOperatorsOfExpiry" => "RouteExpiry",
                         _ => "ReportOutcome",
                     };
                     assert_eq!(catch["Next"], expected, "{machine_name}.{name}");
@@ -338,6 +344,15 @@ fn a_paused_move_waits_with_its_token_in_the_case_and_is_tried_again_however_the
         // A pause that is over is not waited for.
         assert_eq!(parameters["ConditionExpression"], "attribute_exists(paused_at)", "{machine_name}");
     }
+}
+
+#[test]
+fn a_scan_that_takes_too_long_goes_to_the_report_which_gives_its_buckets_back() {
+    let machine = &machines()["exposure_cycle"];
+    let (_, wait) = states(machine).into_iter().find(|(name, _)| name == "AwaitScan").expect("a wait");
+    let catchers = wait["Catch"].as_array().expect("catchers");
+    let caught = catchers.iter().find(|catcher| names(&catcher["ErrorEquals"]).contains("States.Timeout"));
+    assert_eq!(caught.expect("a catcher of the time-out")["Next"], "ReportExposures");
 }
 
 #[test]

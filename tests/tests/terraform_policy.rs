@@ -63,6 +63,13 @@ impl Variables {
     }
 }
 
+/// The policies that docs/POLICY.md shows.
+fn documented() -> Vec<Value> {
+    let text = include_str!("../../docs/POLICY.md");
+    let blocks = text.split("```json\n").skip(1).map(|rest| rest.split_once("```").expect("a block ends").0);
+    blocks.map(|block| serde_json::from_str(block).expect("a documented policy is JSON")).collect()
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_owned()
 }
@@ -95,7 +102,21 @@ fn terraform_and_policy_check_refuse_the_same_policies_with_the_same_sentence() 
     let rounds = "must be a whole number from 1 to 30";
     let users = "must be Slack user ids (U… or W…), not names: names can be taken over";
     let channel = "must be a Slack channel id (C… or G…) or null";
-    let nobody = "must name at least one approver in approvers.users when its disposition is review";
+    let nobody = "must name at least one approver in approvers.users or approvers.groups when its disposition is \
+        review";
+    let keys = "must be object keys, or globs of them with * and ?, none of them empty";
+    let accounts = "must be account ids of 12 digits, or globs of them with * and ?";
+    let categories = "must be CREDENTIALS, CUSTOM_IDENTIFIER, FINANCIAL_INFORMATION or PERSONAL_INFORMATION, as \
+        Macie spells them";
+    let identifiers = "must be names of managed or custom data identifiers (such as CREDIT_CARD_NUMBER), or globs of \
+        them with * and ?, none of them empty";
+    let count = "must be a whole number from 1 to 1000000";
+    let groups = "must be ids of Slack user groups (S…), not their handles";
+    let snooze = "must be a whole number from 1 to 604800 (a week)";
+    let operator = "must be named by an ARN as `aws sts get-caller-identity` tells it (of a user, or of a session of \
+        a role)";
+    let operators = |arn: &str, user: &str| json!({"version": 1, "rules": [], "operators": {arn: user}});
+    let olivia = "arn:aws:iam::111122223333:user/olivia";
     let asks = "must not set approvers, rounds or channel when its disposition is ignore, which asks nobody";
     let limit = "must be a whole number from 0 to 1000000";
     let unreachable = "must not follow a rule that matches everything: it would never be reached";
@@ -132,6 +153,35 @@ fn terraform_and_policy_check_refuse_the_same_policies_with_the_same_sentence() 
         (one(json!({"buckets": ["finance/*"]})), buckets),
         (one(json!({"buckets": ["finance\n"]})), buckets),
         (one(json!({"buckets": ["a".repeat(64)]})), buckets),
+        (one(json!({"keys": []})), empty),
+        (one(json!({"keys": ["a", ""]})), keys),
+        (one(json!({"accounts": []})), empty),
+        (one(json!({"accounts": ["11112222333"]})), accounts),
+        (one(json!({"accounts": ["????????????*?"]})), accounts),
+        (one(json!({"accounts": ["production"]})), accounts),
+        (one(json!({"accounts": [""]})), accounts),
+        (one(json!({"categories": []})), empty),
+        (one(json!({"categories": ["FINANCIAL"]})), categories),
+        (one(json!({"categories": ["CREDENTIALS", "*"]})), categories),
+        (one(json!({"identifiers": []})), empty),
+        (one(json!({"identifiers": [""]})), identifiers),
+        (one(json!({"minimum_count": 0})), count),
+        (one(json!({"minimum_count": 1.5})), count),
+        (one(json!({"minimum_count": 1_000_001})), count),
+        (one(json!({"approvers": {"groups": ["@security"]}})), groups),
+        (one(json!({"approvers": {"groups": ["U0ALICE001"]}})), groups),
+        (one(json!({"approvals": 0})), "must be 1 or 2"),
+        (one(json!({"approvals": 3})), "must be 1 or 2"),
+        (one(json!({"on_expiry": "delete"})), "must be leave, ask_again or quarantine"),
+        (one(json!({"snooze_seconds": 0})), snooze),
+        (one(json!({"snooze_seconds": 604801})), snooze),
+        (one(json!({"snooze_seconds": 2.5})), snooze),
+        (json!({"version": 1, "rules": [], "mode": "audit"}), "must be enforce or shadow"),
+        (operators("olivia", "U0OLIVIA01"), operator),
+        (operators("arn:aws:iam::111122223333:role/admin", "U0OLIVIA01"), operator),
+        (operators("arn:aws:sts::111122223333:assumed-role/", "U0OLIVIA01"), operator),
+        (operators("arn:aws:iam::1111:user/olivia", "U0OLIVIA01"), operator),
+        (operators(olivia, "olivia"), "must be a Slack user id (U… or W…), not a name"),
         (one(json!({"rounds": 0})), rounds),
         (one(json!({"rounds": 31})), rounds),
         (one(json!({"rounds": 1.5})), rounds),
@@ -145,6 +195,8 @@ fn terraform_and_policy_check_refuse_the_same_policies_with_the_same_sentence() 
         (one(json!({"channel": "D0DIRECT01"})), channel),
         (one(json!({"disposition": "review"})), nobody),
         (one(json!({"disposition": "review", "approvers": {}})), nobody),
+        (one(json!({"disposition": "review", "approvers": {"groups": []}})), nobody),
+        (one(json!({"disposition": "ignore", "approvers": {"groups": ["S0SECURITY"]}})), asks),
         (one(json!({"disposition": "ignore", "approvers": {"users": ["U0ALICE001"]}})), asks),
         (one(json!({"disposition": "ignore", "rounds": 2})), asks),
         (one(json!({"disposition": "ignore", "channel": "C0SECURITY"})), asks),
@@ -157,6 +209,7 @@ fn terraform_and_policy_check_refuse_the_same_policies_with_the_same_sentence() 
         (json!({"version": 1, "rules": [], "restorers": {"users": ["alice"]}}), users),
         (two(json!({}), last.clone()), unreachable),
         (two(json!({"buckets": ["a", "**"]}), last.clone()), unreachable),
+        (two(json!({"keys": ["*"], "accounts": ["1*", "*"]}), last.clone()), unreachable),
         (two(json!({"finding_types": ["SensitiveData:S3Object/*"]}), last.clone()), unreachable),
     ] {
         let terraform = variables.apply(&policy).expect_err(&format!("Terraform refuses {policy}"));
@@ -174,12 +227,8 @@ fn terraform_and_policy_check_refuse_the_same_policies_with_the_same_sentence() 
 #[test]
 fn what_terraform_accepts_it_writes_as_a_policy_that_the_worker_reads() {
     let variables = Variables::of_the_module();
-    let documented = include_str!("../../docs/POLICY.md");
-    let (_, documented) = documented.split_once("```json\n").expect("POLICY.md has an example");
-    let (documented, _) = documented.split_once("```").expect("the example ends");
     let last = json!({"name": "last"});
-    for policy in [
-        serde_json::from_str(documented).expect("the documented example is JSON"),
+    let several = [
         json!({}),
         one(json!({})),
         one(json!({"name": "0_a-b"})),
@@ -198,8 +247,35 @@ fn what_terraform_accepts_it_writes_as_a_policy_that_the_worker_reads() {
         json!({"restorers": {}}),
         two(json!({"minimum_severity": "Medium"}), last.clone()),
         two(json!({"buckets": ["a*"]}), last.clone()),
-        two(json!({"finding_types": ["*l*"]}), last),
-    ] {
+        two(json!({"finding_types": ["*l*"]}), last.clone()),
+        two(json!({"keys": ["*.csv"]}), last.clone()),
+        two(json!({"accounts": ["1*"]}), last.clone()),
+        two(json!({"categories": ["CREDENTIALS"]}), last.clone()),
+        two(json!({"identifiers": ["*"]}), last.clone()),
+        two(json!({"minimum_count": 1}), last.clone()),
+        two(json!({"exposed": false}), last),
+        one(json!({"keys": ["exports/é 1?.csv"], "accounts": ["111122223333", "1*2?", "????????????"]})),
+        one(
+            json!({"categories": ["CREDENTIALS", "CUSTOM_IDENTIFIER", "FINANCIAL_INFORMATION", "PERSONAL_INFORMATION"],
+            "identifiers": ["AWS_*", "Employee id"], "minimum_count": 1_000_000, "exposed": true}),
+        ),
+        one(
+            json!({"approvers": {"groups": ["S0SECURITY"]}, "approvals": 2, "on_expiry": "ask_again", "snooze_seconds": 604800}),
+        ),
+        one(json!({"disposition": "review", "approvers": {"groups": ["S01"]}, "on_expiry": "quarantine"})),
+        one(
+            json!({"keys": null, "exposed": null, "minimum_count": null, "approvals": null, "approvers": null}),
+        ),
+        json!({"mode": "shadow"}),
+        json!({"mode": "enforce", "operators": {}}),
+        json!({"operators": {
+            "arn:aws:iam::111122223333:user/team/olivia": "U0OLIVIA01",
+            "arn:aws-cn:sts::111122223333:assumed-role/Admin/olivia@example.com": "W0OLIVIA01",
+        }}),
+    ];
+    let documented = documented();
+    assert!(documented.len() > 5, "the sample policies are among them");
+    for policy in documented.into_iter().chain(several) {
         let written = variables.apply(&policy).unwrap_or_else(|why| panic!("of {policy}: {why:?}"));
         if let Err(invalid) = Policy::parse(written.as_bytes()) {
             panic!("the worker does not read {written}: {invalid}");

@@ -5,6 +5,7 @@ import os
 import sys
 from importlib.metadata import version
 
+from hypercorn.config import Config
 from ministack import app
 
 from . import (
@@ -52,6 +53,8 @@ def main():
                    sqs_urls, transport, reserved_sources, condition_keys,
                    authorization, task_roles, policy_patterns, terraform_alarms):
         module.install()
+    # As many connections at once as come: beyond the server's own 100, each would wait a second for TCP to try again.
+    Config.backlog = 1_024
     status = 0
     try:
         app.main()

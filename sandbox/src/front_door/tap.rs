@@ -35,6 +35,8 @@ pub struct TappedCall {
     pub service: String,
     /// The API name, such as `CopyObject`; method and path where it is not known.
     pub operation: String,
+    /// Whether all calls before it were answered when it came.
+    pub alone: bool,
 }
 
 /// What becomes of a call.
@@ -42,6 +44,8 @@ pub struct TappedCall {
 pub enum Meeting {
     /// It is carried out and answered.
     Passes,
+    /// It waits: [`Tap::held`] tells. After [`Tap::release`] it is carried out and answered.
+    Late,
     /// It is not carried out, and ends so.
     Instead(Ending),
     /// It is carried out, and ends so nevertheless: its own answer is lost.
@@ -68,6 +72,13 @@ pub enum Ending {
 }
 
 impl TappedCall {
+    /// Whether it may change what is stored.
+    pub fn writes(&self) -> bool {
+        let reads =
+            ["Get", "Head", "List", "Query", "Scan"].iter().any(|verb| self.operation.starts_with(verb));
+        !reads && matches!(self.service.as_str(), "s3" | "dynamodb")
+    }
+
     /// Everything that AWS, or the way to it, can do to this call.
     pub fn faults(&self) -> Vec<Meeting> {
         use {Ending::*, Meeting::*};
@@ -127,10 +138,12 @@ struct Pipe {
     client: Client<HttpConnector, Body>,
     seen: Mutex<Seen>,
     held: Notify,
+    released: Notify,
 }
 
 struct Seen {
     calls: Vec<(TappedCall, Meeting)>,
+    unanswered: usize,
     meet: Box<dyn FnMut(&TappedCall) -> Meeting + Send>,
 }
 
@@ -150,8 +163,9 @@ impl Tap {
         let pipe = Arc::new(Pipe {
             beyond,
             client: Client::builder(TokioExecutor::new()).build_http(),
-            seen: Mutex::new(Seen { calls: Vec::new(), meet: Box::new(meet) }),
+            seen: Mutex::new(Seen { calls: Vec::new(), unanswered: 0, meet: Box::new(meet) }),
             held: Notify::new(),
+            released: Notify::new(),
         });
         let server = {
             let pipe = pipe.clone();
@@ -174,6 +188,20 @@ impl Tap {
     pub async fn held(&self) {
         self.pipe.held.notified().await;
     }
+
+    /// Lets one call go on that is [late](Meeting::Late), or the next that will be.
+    pub fn release(&self) {
+        self.pipe.released.notify_one();
+    }
+}
+
+/// A call that has no answer yet, until this is dropped.
+struct Unanswered(Arc<Pipe>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.seen().unanswered -= 1;
+    }
 }
 
 impl Pipe {
@@ -185,8 +213,14 @@ impl Pipe {
         // The client hung up if this fails.
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let (service, meeting) = self.count(&parts, &body);
+        let _unanswered = Unanswered(self.clone());
         match meeting {
             Meeting::Passes => self.pass(parts, Body::from(body)).await,
+            Meeting::Late => {
+                self.held.notify_one();
+                self.released.notified().await;
+                self.pass(parts, Body::from(body)).await
+            }
             Meeting::Instead(ending) => ending.happen(&service, &self.held).await,
             Meeting::After(ending) => {
                 self.pass(parts, Body::from(body)).await?;
@@ -203,7 +237,9 @@ impl Pipe {
             Named::InForm => operation::action(&String::from_utf8_lossy(body)).unwrap_or_default(),
         };
         let mut seen = self.seen();
-        let call = TappedCall { n: seen.calls.len() + 1, service: service.clone(), operation };
+        let alone = seen.unanswered == 0;
+        let call = TappedCall { n: seen.calls.len() + 1, service: service.clone(), operation, alone };
+        seen.unanswered += 1;
         let meeting = (seen.meet)(&call);
         seen.calls.push((call, meeting));
         (service, meeting)

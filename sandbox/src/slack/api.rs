@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
-use super::{Outage, Slack, State, blocks, messages, workspace};
+use super::{Outage, Slack, State, blocks, messages, modals, workspace};
 
 /// Longest text of a message.
 const LONGEST_TEXT: usize = 40_000;
@@ -121,6 +121,9 @@ impl Slack {
             "chat.postMessage" => post_message(&mut state, arguments),
             "chat.update" => update(&mut state, arguments),
             "chat.postEphemeral" => post_ephemeral(&mut state, arguments),
+            "views.open" => open_view(&mut state, arguments),
+            "users.info" => user_info(&state, arguments),
+            "usergroups.users.list" => group_members(&state, arguments),
             "conversations.history" => history(&state, arguments),
             "conversations.replies" => replies(&state, arguments),
             other => {
@@ -227,6 +230,23 @@ fn post_ephemeral(state: &mut State, arguments: &Arguments) -> Outcome {
     content.remove("metadata");
     let ts = state.messages.post_ephemeral(channel, user.id, Value::Object(content));
     Ok(json!({"message_ts": ts}))
+}
+
+fn open_view(state: &mut State, arguments: &Arguments) -> Outcome {
+    let trigger_id = arguments.text("trigger_id").ok_or("invalid_arguments")?;
+    let view = arguments.structure("view", "invalid_arguments")?.ok_or("invalid_arguments")?;
+    Ok(modals::open(state, trigger_id, &view)?)
+}
+
+fn user_info(state: &State, arguments: &Arguments) -> Outcome {
+    let user = arguments.text("user").and_then(workspace::user).ok_or("user_not_found")?;
+    Ok(json!({"user": {"id": user.id, "team_id": user.team, "name": user.name,
+        "deleted": state.directory.has_left(user.id), "is_bot": false}}))
+}
+
+fn group_members(state: &State, arguments: &Arguments) -> Outcome {
+    let group = arguments.text("usergroup").ok_or("no_such_subteam")?;
+    Ok(json!({"users": state.directory.members(group).ok_or("no_such_subteam")?}))
 }
 
 fn history(state: &State, arguments: &Arguments) -> Outcome {

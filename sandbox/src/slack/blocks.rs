@@ -1,7 +1,7 @@
 //! Block Kit: the limits that Slack holds messages to, and the defaults that it fills in.
 //!
 //! The blocks and elements that Cordon uses are known: section, header, context, divider, actions, and in them
-//! buttons. Others are refused, and the message says that it is this double which lacks them.
+//! buttons; in modals text inputs. Others are refused, and the message says that it is this double which lacks them.
 
 use std::collections::HashSet;
 
@@ -22,6 +22,22 @@ pub(super) struct Refusal {
 
 /// Checks blocks and gives them as Slack keeps them, with block ids and text defaults filled in.
 pub(super) fn accept(blocks: &Value) -> Result<Value, Refusal> {
+    accept_on(Surface::Message, blocks)
+}
+
+/// The same for the blocks of a modal, which may have inputs.
+pub(super) fn accept_view(blocks: &Value) -> Result<Value, Refusal> {
+    accept_on(Surface::Modal, blocks)
+}
+
+/// Where blocks are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Surface {
+    Message,
+    Modal,
+}
+
+fn accept_on(surface: Surface, blocks: &Value) -> Result<Value, Refusal> {
     let Some(given) = blocks.as_array() else {
         return Err(Refusal { error: "invalid_blocks_format", messages: vec![] });
     };
@@ -32,7 +48,10 @@ pub(super) fn accept(blocks: &Value) -> Result<Value, Refusal> {
     let mut ids = HashSet::new();
     for (index, block) in given.iter().enumerate() {
         let at = format!("/blocks/{index}");
-        check_block(block, &at, &mut problems);
+        match (block["type"].as_str(), surface) {
+            (Some("input"), Surface::Modal) => check_input(block, &at, &mut problems),
+            _ => check_block(block, &at, &mut problems),
+        }
         if let Some(id) = block["block_id"].as_str()
             && !ids.insert(id)
         {
@@ -124,6 +143,18 @@ fn check_block(block: &Value, at: &str, problems: &mut Problems) {
         }
         None => problems.add(at, "missing required field: type"),
     }
+}
+
+/// The only input of the sandbox: text.
+fn check_input(block: &Value, at: &str, problems: &mut Problems) {
+    check_text(&block["label"], &format!("{at}/label"), TextKind::Plain, 2000, problems);
+    if !block["hint"].is_null() {
+        check_text(&block["hint"], &format!("{at}/hint"), TextKind::Plain, 2000, problems);
+    }
+    if block["element"]["type"] != "plain_text_input" {
+        problems.add(&format!("{at}/element/type"), "the sandbox's Slack has only plain_text_input");
+    }
+    problems.check_length(&block["element"]["action_id"], &format!("{at}/element/action_id"), 255);
 }
 
 fn check_section(block: &Value, at: &str, problems: &mut Problems) {

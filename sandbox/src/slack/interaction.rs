@@ -30,7 +30,7 @@ pub struct ClickResult {
 }
 
 impl ClickResult {
-    fn not_sent(error: impl Into<String>) -> Self {
+    pub(super) fn not_sent(error: impl Into<String>) -> Self {
         Self { status: 0, body: String::new(), duration: Duration::ZERO, error: Some(error.into()) }
     }
 }
@@ -83,7 +83,7 @@ impl Slack {
             uses_left: RESPONSES,
             expires: Instant::now() + RESPONSE_LIFE,
         };
-        let number = || 1_000_000_000_000 + rand::random::<u64>() % 9_000_000_000_000;
+        let trigger_id = state.modals.trigger(user.id);
         let url = format!("{}/actions/{}/{}/{}", self.url, workspace::TEAM, number(), response_url.secret);
         state.response_urls.push(response_url);
         Ok(json!({
@@ -92,7 +92,7 @@ impl Slack {
             "api_app_id": workspace::APP,
             "token": "verification_token_deprecated",
             "container": {"type": "message", "message_ts": ts, "channel_id": channel, "is_ephemeral": false},
-            "trigger_id": format!("{}.{}.{}", number(), number(), random_hex(16)),
+            "trigger_id": trigger_id,
             "team": {"id": workspace::TEAM, "domain": workspace::TEAM_DOMAIN},
             "enterprise": null,
             "is_enterprise_install": false,
@@ -215,7 +215,12 @@ fn without_metadata(mut message: Value) -> Value {
     message
 }
 
-fn random_hex(bytes: usize) -> String {
+/// Such as Slack has in its ids.
+pub(super) fn number() -> u64 {
+    1_000_000_000_000 + rand::random::<u64>() % 9_000_000_000_000
+}
+
+pub(super) fn random_hex(bytes: usize) -> String {
     hex::encode((0..bytes).map(|_| rand::random::<u8>()).collect::<Vec<_>>())
 }
 

@@ -1,14 +1,15 @@
 //! A double of a Slack workspace: the Web API methods that Cordon calls, and a page in the browser that shows the
 //! channel and whose buttons send signed interactions, as Slack does for a person's click.
 //!
-//! The workspace has one channel, `C0SECURITY` (cordon-approvals), and three people in it: alice and bob, and
-//! mallory, whose own workspace is another. Messages are held to Slack's limits, calls to its rates; an outage can
+//! The workspace has one channel, `C0SECURITY` (cordon-approvals), and four people in it: alice, bob and carol, and
+//! mallory, whose own workspace is another. Carol is in the user group `S0SECURITY`. Messages are held to Slack's limits, calls to its rates; an outage can
 //! be switched on. State lives in memory behind a mutex that is never held across an await.
 
 mod api;
 mod blocks;
 mod interaction;
 mod messages;
+mod modals;
 mod mrkdwn;
 mod page;
 mod rates;
@@ -25,7 +26,9 @@ pub use rates::RateLimits;
 
 use crate::loopback;
 
-use self::{interaction::ResponseUrl, messages::Messages, rates::Rates};
+use self::{
+    interaction::ResponseUrl, messages::Messages, modals::Modals, rates::Rates, workspace::Directory,
+};
 
 /// How the Web API fails, for tests of what happens while Slack is away. The page goes on working.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,6 +60,8 @@ pub struct Slack {
 #[derive(Debug, Default)]
 struct State {
     messages: Messages,
+    modals: Modals,
+    directory: Directory,
     rates: Rates,
     outage: Outage,
     interactions_url: Option<String>,
@@ -101,6 +106,16 @@ impl Slack {
     /// Sets the rates of the Web API; `None` takes them away.
     pub fn set_rate_limits(&self, limits: Option<RateLimits>) {
         self.lock().rates = Rates::new(limits);
+    }
+
+    /// Sets the members of a user group; a group without members is one that was switched off.
+    pub fn set_group(&self, group: &str, members: &[&str]) {
+        self.lock().directory.set_group(group, members);
+    }
+
+    /// Lets a user leave, or come back.
+    pub fn set_active(&self, user: &str, active: bool) {
+        self.lock().directory.set_active(user, active);
     }
 
     /// All messages of a channel with their metadata, replies in threads among them, oldest first.

@@ -18,7 +18,7 @@ const refresh = async () => {
   if (response.status !== 200) return;
   const html = await response.text();
   // A question that is being answered must not vanish under the pointer.
-  if (messages.querySelector("details[open]")) return;
+  if (messages.querySelector("details[open], form.modal")) return;
   const follow = atEnd();
   messages.innerHTML = html;
   messages.dataset.version = response.headers.get("x-version");
@@ -31,7 +31,9 @@ document.addEventListener("submit", async (event) => {
   const button = event.target.querySelector("button");
   button.disabled = true;
   try {
-    await fetch(event.target.action, { method: "POST", body: new URLSearchParams(new FormData(event.target)), redirect: "manual" });
+    const fields = new URLSearchParams(new FormData(event.target, event.submitter));
+    await fetch(event.target.action, { method: "POST", body: fields, redirect: "manual" });
+    if (event.target.classList.contains("modal")) event.target.remove();
   } finally {
     button.disabled = false;
     event.target.closest("details")?.removeAttribute("open");

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{State, messages, mrkdwn, workspace, workspace::User};
+use super::{State, messages, modals::Modal, mrkdwn, workspace, workspace::User};
 
 /// The style sheet.
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -79,10 +79,46 @@ pub(super) fn fragment(state: &State, channel: &str, user: &User) -> String {
             .collect();
         html.push_str(&article(message, channel, user, only_you, &replies));
     }
+    if let Some(modal) = state.modals.of(user.id) {
+        html.push_str(&dialog(modal, channel, user));
+    }
     if let Some((_, error)) = state.click_errors.iter().find(|(of, _)| of == user.id) {
         html.push_str(&format!("<p class=\"failed\" role=\"alert\">⚠️ {}</p>", mrkdwn::escape(error)));
     }
     html
+}
+
+/// A modal as a form.
+fn dialog(modal: &Modal, channel: &str, user: &User) -> String {
+    let view = &modal.view;
+    let blocks: String = view["blocks"].as_array().into_iter().flatten().map(|block| {
+        if block["type"] != "input" {
+            return rendered(block, channel, "", user, true);
+        }
+        let element = &block["element"];
+        let bound = |name: &str, default| element[name].as_u64().unwrap_or(default);
+        let wrong = modal.errors.get(block["block_id"].as_str().unwrap_or_default()).and_then(Value::as_str);
+        let wrong = wrong.map(|wrong| format!("<p class=\"wrong\">{}</p>", mrkdwn::escape(wrong))).unwrap_or_default();
+        format!(
+            "<label>{}<textarea name=\"text\" rows=\"3\" required minlength=\"{}\" maxlength=\"{}\"></textarea></label>\
+             {wrong}<p class=\"hint\">{}</p>",
+            text(&block["label"]),
+            bound("min_length", 1),
+            bound("max_length", 3_000),
+            text(&block["hint"]),
+        )
+    }).collect();
+    format!(
+        "<form method=\"post\" action=\"/channel/{channel}/modal\" class=\"modal\" role=\"dialog\" aria-modal=\"true\">\
+         <input type=\"hidden\" name=\"as\" value=\"{user}\"><input type=\"hidden\" name=\"modal\" value=\"{id}\"><h4>{}</h4>{blocks}<div class=\"actions\">\
+         <button class=\"button primary\" name=\"do\" value=\"send\">{}</button>\
+         <button class=\"button\" name=\"do\" value=\"cancel\" formnovalidate>{}</button></div></form>",
+        text(&view["title"]),
+        text(&view["submit"]),
+        text(&view["close"]),
+        user = user.id,
+        id = modal.id,
+    )
 }
 
 fn article(message: &Value, channel: &str, user: &User, only_you: bool, replies: &str) -> String {

@@ -73,6 +73,7 @@ impl Slack {
                     (&Method::GET, []) => self.show_page(channel, &parts),
                     (&Method::GET, ["messages"]) => self.show_messages(channel, &parts),
                     (&Method::POST, ["click"]) => self.clicked(channel, &parts.headers, &body).await,
+                    (&Method::POST, ["modal"]) => self.answered(channel, &parts.headers, &body).await,
                     _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
                 }
             }
@@ -128,20 +129,43 @@ impl Slack {
 
     /// A click on the page. Other sites' pages in the same browser must not be able to make one.
     async fn clicked(&self, channel: &str, headers: &HeaderMap, body: &Bytes) -> Response<Body> {
-        let foreign = headers.get(header::ORIGIN).is_some_and(|origin| !same_origin(origin, headers));
-        if foreign {
+        if is_foreign(headers) {
             return text(StatusCode::FORBIDDEN, "Clicks are taken from the workspace's own page only.");
         }
-        let field = |name: &str| {
-            let found = form_urlencoded::parse(body).find(|(key, _)| key == name);
-            found.map_or_else(String::new, |(_, value)| value.into_owned())
-        };
-        let user = field("as");
-        let result = self.click(&user, channel, &field("ts"), &field("action_id")).await;
+        let user = field(body, "as");
+        let result = self.click(&user, channel, &field(body, "ts"), &field(body, "action_id")).await;
         self.note_click(&user, result.error);
-        let user = workspace::user(&user).map_or(workspace::USERS[0].id, |user| user.id);
-        redirect(&format!("/channel/{channel}?as={user}"))
+        back_to(channel, &user)
     }
+
+    /// A modal sent or closed on the page.
+    async fn answered(&self, channel: &str, headers: &HeaderMap, body: &Bytes) -> Response<Body> {
+        if is_foreign(headers) {
+            return text(StatusCode::FORBIDDEN, "Modals are taken from the workspace's own page only.");
+        }
+        let user = field(body, "as");
+        if field(body, "do") == "cancel" {
+            self.cancel(&field(body, "modal"));
+        } else {
+            let result = self.submit(&field(body, "modal"), &field(body, "text")).await;
+            self.note_click(&user, result.error);
+        }
+        back_to(channel, &user)
+    }
+}
+
+fn is_foreign(headers: &HeaderMap) -> bool {
+    headers.get(header::ORIGIN).is_some_and(|origin| !same_origin(origin, headers))
+}
+
+fn field(body: &Bytes, name: &str) -> String {
+    let found = form_urlencoded::parse(body).find(|(key, _)| key == name);
+    found.map_or_else(String::new, |(_, value)| value.into_owned())
+}
+
+fn back_to(channel: &str, user: &str) -> Response<Body> {
+    let user = workspace::user(user).map_or(workspace::USERS[0].id, |user| user.id);
+    redirect(&format!("/channel/{channel}?as={user}"))
 }
 
 fn same_origin(origin: &HeaderValue, headers: &HeaderMap) -> bool {

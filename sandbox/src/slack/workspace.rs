@@ -1,5 +1,7 @@
 //! Who and what there is in the workspace.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// The workspace's team id.
 pub(super) const TEAM: &str = "T0CORDON01";
 /// Its subdomain of Slack.
@@ -25,9 +27,10 @@ pub(super) struct User {
 }
 
 /// The people in the channel.
-pub(super) const USERS: [User; 3] = [
+pub(super) const USERS: [User; 4] = [
     User { id: "U0ALICE001", name: "alice", team: TEAM },
     User { id: "U0BOB00002", name: "bob", team: TEAM },
+    User { id: "U0CAROL004", name: "carol", team: TEAM },
     User { id: "U0MALLORY3", name: "mallory", team: "T0STRANGER" },
 ];
 
@@ -40,6 +43,46 @@ pub(super) struct Channel {
     pub(super) id: &'static str,
     pub(super) name: &'static str,
 }
+
+/// Who is in which user group, and who has left.
+#[derive(Debug)]
+pub(super) struct Directory {
+    groups: BTreeMap<String, Vec<String>>,
+    left: BTreeSet<String>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { groups: BTreeMap::from([(GROUP.into(), vec!["U0CAROL004".into()])]), left: BTreeSet::new() }
+    }
+}
+
+impl Directory {
+    pub(super) fn set_group(&mut self, group: &str, members: &[&str]) {
+        self.groups.insert(group.to_owned(), members.iter().map(|&member| member.to_owned()).collect());
+    }
+
+    pub(super) fn set_active(&mut self, user: &str, active: bool) {
+        if active {
+            self.left.remove(user);
+        } else {
+            self.left.insert(user.to_owned());
+        }
+    }
+
+    /// The members of a group who are still there.
+    pub(super) fn members(&self, group: &str) -> Option<Vec<&String>> {
+        let members = self.groups.get(group)?;
+        Some(members.iter().filter(|member| !self.left.contains(*member)).collect())
+    }
+
+    pub(super) fn has_left(&self, user: &str) -> bool {
+        self.left.contains(user)
+    }
+}
+
+/// The user group that there is from the start.
+const GROUP: &str = "S0SECURITY";
 
 pub(super) fn user(id: &str) -> Option<&'static User> {
     USERS.iter().find(|user| user.id == id)

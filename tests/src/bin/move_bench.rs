@@ -2,7 +2,8 @@
 //!
 //! Ours pins, copies, verifies, records, removes and attests, as a worker that takes its tasks from Step Functions;
 //! theirs copies and deletes. Printed are CPU time of the client, requests to S3 and STS, and wall time for each
-//! object. The S3 is the sandbox's and not quick: wall times compare with each other and with nothing else.
+//! object. The S3 is the sandbox's and not quick: wall times compare with each other and with nothing else. How far it
+//! is goes to standard error.
 
 use std::{
     env,
@@ -12,7 +13,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{CompletedMultipartUpload, CompletedPart},
+};
 use cordon::{
     clients::store::{Cases, Claimed},
     domain::{
@@ -27,7 +31,27 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
 const SMALL: usize = 1_000;
-const LARGE_BYTES: usize = 256 << 20;
+/// The large object is made of so many parts of the same bytes.
+const PARTS: i32 = 32;
+const PART_BYTES: usize = 8 << 20;
+/// How often it is told how far ours is.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// What is moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Objects {
+    Small,
+    Large,
+}
+
+impl Objects {
+    fn name(self) -> &'static str {
+        match self {
+            Objects::Small => "small",
+            Objects::Large => "large",
+        }
+    }
+}
 
 /// What moving some objects took.
 struct Taken {
@@ -45,6 +69,8 @@ async fn main() -> Result<()> {
     let theirs_is = String::from_utf8_lossy(&version.stdout);
     let theirs_is = theirs_is.split_whitespace().next().unwrap_or("aws-cli").to_owned();
 
+    let began = Instant::now();
+    tell(began, "sandbox and Terraform");
     let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
     let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(30 days)"})).await?;
     let bench = Bench {
@@ -56,10 +82,9 @@ async fn main() -> Result<()> {
         ),
         sandbox,
         deployment,
+        began,
     };
-    let small = vec![b"5163200000000008 ".repeat(60); SMALL];
-    let large = vec![vec![7; LARGE_BYTES]];
-    let (ours, theirs) = (bench.ours("small", &small, &cordon).await?, bench.theirs("small", &small).await?);
+    let (ours, theirs) = (bench.ours(Objects::Small, &cordon).await?, bench.theirs(Objects::Small).await?);
     compare("cpu_ms_per_small_object", ours.each(ours.cpu), theirs.each(theirs.cpu), 1.0, &theirs_is);
     let requests = ours.requests as f64 / ours.objects as f64;
     let verdict = if requests <= 10.0 { "ok" } else { "missed" };
@@ -72,10 +97,15 @@ async fn main() -> Result<()> {
         ours.each(ours.wall),
         theirs.each(theirs.wall)
     );
-    let (ours, theirs) = (bench.ours("large", &large, &cordon).await?, bench.theirs("large", &large).await?);
+    let (ours, theirs) = (bench.ours(Objects::Large, &cordon).await?, bench.theirs(Objects::Large).await?);
     compare("wall_ms_large_object", ours.each(ours.wall), theirs.each(theirs.wall), 1.0, &theirs_is);
+    tell(began, "done");
     bench.sandbox.stop().await;
     Ok(())
+}
+
+fn tell(began: Instant, what: &str) {
+    eprintln!("{:>4} s  {what}", began.elapsed().as_secs());
 }
 
 fn compare(what: &str, ours: f64, theirs: f64, target: f64, theirs_is: &str) {
@@ -99,11 +129,13 @@ struct Bench {
     s3: aws_sdk_s3::Client,
     sfn: aws_sdk_sfn::Client,
     cases: Cases,
+    began: Instant,
 }
 
 impl Bench {
-    async fn ours(&self, name: &str, objects: &[Vec<u8>], cordon: &str) -> Result<Taken> {
-        let run = format!("ours-{name}");
+    async fn ours(&self, objects: Objects, cordon: &str) -> Result<Taken> {
+        let run = format!("ours-{}", objects.name());
+        tell(self.began, &format!("{run}: objects and cases"));
         let machine = self.machine(&run).await?;
         let execution = format!("{}:{run}", machine.replace(":stateMachine:", ":execution:"));
         let bucket = self.fill(&run, objects).await?;
@@ -112,33 +144,50 @@ impl Bench {
             .buffered(16)
             .try_collect()
             .await?;
+        tell(self.began, &format!("{run}: {} to be moved", cases.len()));
         let mut worker = self.deployment.start_worker_from(Path::new(cordon), &[]).await?;
         let (cpu, after, began) = (cpu_of(worker.pid())?, self.sandbox.calls().last(), Instant::now());
         let start = self.sfn.start_execution().state_machine_arn(&machine).name(&run);
         start.input(json!({"cases": cases}).to_string()).send().await?;
+        let by_mover = CallFilter {
+            after: Some(after),
+            principal: Some("cordon-mover".into()),
+            ..CallFilter::default()
+        };
+        let mut told = Instant::now();
         loop {
             let status = self.sfn.describe_execution().execution_arn(&execution).send().await?.status;
             if status.as_str() != "RUNNING" {
                 ensure!(status.as_str() == "SUCCEEDED", "the run ended as {status:?}");
                 break;
             }
+            if told.elapsed() > PROGRESS {
+                told = Instant::now();
+                let removals = CallFilter { operation: Some("DeleteObject".into()), ..by_mover.clone() };
+                let removed = self.sandbox.calls().select(&removals).len();
+                tell(self.began, &format!("{run}: {removed} of {} moved", cases.len()));
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_of(worker.pid())? - cpu);
-        let calls = |filter| self.sandbox.calls().select(&CallFilter { after: Some(after), ..filter }).len();
-        let by_mover = calls(CallFilter { principal: Some("cordon-mover".into()), ..CallFilter::default() });
-        let sessions = calls(CallFilter {
+        let sessions = CallFilter {
+            after: Some(after),
             service: Some("sts".into()),
             operation: Some("AssumeRole".into()),
             principal: Some("cordon-worker".into()),
-            ..CallFilter::default()
-        });
-        worker.terminate().await?;
-        Ok(Taken { objects: objects.len(), cpu, requests: by_mover + sessions, wall })
+        };
+        let calls = |filter| self.sandbox.calls().select(filter).len();
+        let requests = calls(&by_mover) + calls(&sessions);
+        // To stop it politely takes as long as a poll.
+        worker.kill().await?;
+        Ok(Taken { objects: cases.len(), cpu, requests, wall })
     }
 
-    async fn theirs(&self, name: &str, objects: &[Vec<u8>]) -> Result<Taken> {
+    async fn theirs(&self, objects: Objects) -> Result<Taken> {
+        let name = objects.name();
+        tell(self.began, &format!("theirs-{name}"));
         let (from, to) = (self.fill(&format!("theirs-{name}"), objects).await?, format!("moved-{name}"));
+        let count = self.listed(&from).await?.len();
         self.s3.create_bucket().bucket(&to).send().await?;
         let (after, began) = (self.sandbox.calls().last(), Instant::now());
         // The shell measures what its children take.
@@ -157,7 +206,7 @@ impl Bench {
             ..CallFilter::default()
         });
         let requests = requests.iter().filter(|call| call.principal.is_none()).count();
-        Ok(Taken { objects: objects.len(), cpu, requests, wall })
+        Ok(Taken { objects: count, cpu, requests, wall })
     }
 
     /// A state machine of one state: QuarantineObject for each case, as many at once as a worker takes.
@@ -180,17 +229,40 @@ impl Bench {
         Ok(created.state_machine_arn)
     }
 
-    async fn fill(&self, bucket: &str, objects: &[Vec<u8>]) -> Result<String> {
+    async fn fill(&self, bucket: &str, objects: Objects) -> Result<String> {
         self.s3.create_bucket().bucket(bucket).send().await?;
-        stream::iter(objects.iter().enumerate())
-            .map(|(n, bytes)| {
-                let body = ByteStream::from(bytes.clone());
-                self.s3.put_object().bucket(bucket).key(format!("{n:04}.txt")).body(body).send()
-            })
-            .buffered(16)
-            .try_collect::<Vec<_>>()
-            .await?;
+        match objects {
+            Objects::Small => {
+                let put = |n| {
+                    let body = ByteStream::from(b"5163200000000008 ".repeat(60));
+                    self.s3.put_object().bucket(bucket).key(format!("{n:04}.txt")).body(body).send()
+                };
+                stream::iter((0..SMALL).map(put)).buffered(16).try_collect::<Vec<_>>().await?;
+            }
+            Objects::Large => self.put_large(bucket).await?,
+        }
         Ok(bucket.to_owned())
+    }
+
+    /// Has S3 put a large object together: this process is not built to send one.
+    async fn put_large(&self, bucket: &str) -> Result<()> {
+        let seeds = format!("{bucket}-seeds");
+        self.s3.create_bucket().bucket(&seeds).send().await?;
+        let seed = ByteStream::from(vec![7; PART_BYTES]);
+        let seed = self.s3.put_object().bucket(&seeds).key("seed").body(seed).customize();
+        seed.disable_payload_signing().send().await?;
+        let upload = self.s3.create_multipart_upload().bucket(bucket).key("large").send().await?;
+        let upload = upload.upload_id().context("an upload has an id")?;
+        let mut parts = CompletedMultipartUpload::builder();
+        for number in 1..=PARTS {
+            let part = self.s3.upload_part_copy().bucket(bucket).key("large").upload_id(upload);
+            let copied = part.part_number(number).copy_source(format!("{seeds}/seed")).send().await?;
+            let etag = copied.copy_part_result.and_then(|part| part.e_tag).context("a part has an ETag")?;
+            parts = parts.parts(CompletedPart::builder().part_number(number).e_tag(etag).build());
+        }
+        let complete = self.s3.complete_multipart_upload().bucket(bucket).key("large").upload_id(upload);
+        complete.multipart_upload(parts.build()).send().await?;
+        Ok(())
     }
 
     async fn listed(&self, bucket: &str) -> Result<Vec<ObjectVersion>> {
@@ -222,11 +294,12 @@ impl Bench {
             object: object.clone(),
             size: None,
             last_modified: None,
+            owner: None,
             detections: Vec::new(),
             job_id: None,
         };
         let fallback = Fallback { approvers: Vec::new(), channel: String::new() };
-        let decided = decide(Ok(&policy), &finding, &fallback);
+        let decided = decide(Ok(&policy), &finding, None, &fallback);
         let plan = Plan::new(object, &decided, None);
         let opened_at = "2999-01-01T00:00:00.000Z";
         let case = Case::open(finding, decided.disposition, plan, execution, String::new(), opened_at);

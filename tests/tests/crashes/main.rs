@@ -2,11 +2,15 @@
 //!
 //! A process does one task, and all its AWS calls come by a tap. The tests find out by themselves which calls these
 //! are: at each of them a process is killed before the call is carried out, another after, and others have the call
-//! meet faults. Each time a successor has to end the task as if nothing had happened. No worker runs beside it.
+//! meet faults, or two processes are at the same task. Each time a successor has to end the task as if nothing had
+//! happened. No worker runs beside it.
 
+mod approvals;
 mod promise;
+mod repeats;
 mod scenario;
 mod scene;
+mod two_workers;
 
 use std::{
     collections::BTreeMap,
@@ -35,56 +39,75 @@ const RANDOM_SHARE: f64 = 0.2;
 fn a_process_killed_before_or_after_any_call_loses_nothing_and_its_successor_ends_the_task() -> Result<()> {
     on_stage(async {
         let scene = Scene::set().await?;
-        let mut sweeps = JoinSet::new();
-        for scenario in SCENARIOS {
-            for moment in [Meeting::Instead(Ending::Held), Meeting::After(Ending::Held)] {
-                sweeps.spawn(killed_everywhere(scene, scenario, moment));
+        let mut sweep = JoinSet::new();
+        for (scenario, calls) in scene.undisturbed().await? {
+            for (last, next) in calls.iter().zip(&calls[1..]).filter(|(last, next)| differ(last, next)) {
+                sweep.spawn(killed_between(scene, scenario, last.n, next.n));
+            }
+            if calls.last().is_some_and(TappedCall::writes) {
+                sweep.spawn(killed_after(scene, scenario, calls.len()));
             }
         }
         let mut points = Points::default();
-        for sweep in sweeps.join_all().await {
-            points.extend(sweep?);
+        for tried in sweep.join_all().await {
+            points.extend(tried?);
         }
         points.prove("crash_points", "total=")
     })
 }
 
-/// Kills a process at its first call, another at its second, and so on, until one ends before its turn comes.
-async fn killed_everywhere(
+/// Whether a process that is killed between two calls leaves something else behind than one that was killed before
+/// the first of them. An answered read changes nothing: so the kills before it and after it are one, and are counted
+/// once, as the kill after the write before it. Before the first write, nothing is left behind.
+fn differ(last: &TappedCall, next: &TappedCall) -> bool {
+    last.writes() || !next.alone
+}
+
+/// Kills a process before a call, which is also after the one before, if that had its answer: in between, a process
+/// does nothing that lasts. Where calls are made side by side, one more process is killed after the one before.
+async fn killed_between(
     scene: &'static Scene,
     scenario: &'static Scenario,
-    moment: Meeting,
+    last: usize,
+    next: usize,
 ) -> Result<Points> {
-    let mut points = Points::default();
-    for n in 1.. {
-        let _turn = scene.turn().await;
-        let task = scenario.prepare(scene).await?;
-        let run = scene.run(&task, move |call| if call.n == n { moment } else { Meeting::Passes }).await?;
-        if let Some(answer) = run.answer {
-            promise::is_kept(scene, &task, &answer).await.context(scenario.name)?;
-            break;
-        }
-        let survived = async {
-            promise::nothing_is_lost(scene, &task).await.context("when it was killed")?;
-            let answer = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
-            promise::is_kept(scene, &task, &answer).await.context("after the successor")
-        };
-        points.count(scenario, &format!("{:?} {moment:?}", run.calls[n - 1]), survived.await);
+    let (mut points, alone) = killed(scene, scenario, next, Meeting::Instead(Ending::Held)).await?;
+    if !alone {
+        points.extend(killed_after(scene, scenario, last).await?);
     }
     Ok(points)
+}
+
+/// Kills a process after its `n`th call was carried out, and before it knows.
+async fn killed_after(scene: &'static Scene, scenario: &'static Scenario, n: usize) -> Result<Points> {
+    Ok(killed(scene, scenario, n, Meeting::After(Ending::Held)).await?.0)
+}
+
+/// Kills a process at its `n`th call, and says whether that was its only one under way.
+async fn killed(scene: &Scene, scenario: &Scenario, n: usize, moment: Meeting) -> Result<(Points, bool)> {
+    let _turn = scene.turn().await;
+    let task = scenario.prepare(scene).await?;
+    let run = scene.run(&task, move |call| if call.n == n { moment } else { Meeting::Passes }).await?;
+    let call = run.calls.get(n - 1).with_context(|| format!("{}: there is no call {n}", scenario.name))?;
+    let survived = async {
+        ensure!(run.answer.is_none(), "it was not killed");
+        promise::nothing_is_lost(scene, &task).await.context("when it was killed")?;
+        let answer = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+        promise::is_kept(scene, &task, &answer).await.context("after the successor")
+    };
+    let mut points = Points::default();
+    points.count(scenario, &format!("{call:?} {moment:?}"), survived.await);
+    Ok((points, call.alone))
 }
 
 #[test]
 fn every_fault_at_every_call_is_ridden_out() -> Result<()> {
     on_stage(async {
         let scene = Scene::set().await?;
-        let mut calls = Vec::new();
-        for scenario in SCENARIOS {
-            let _turn = scene.turn().await;
-            let task = scenario.prepare(scene).await?;
-            let run = scene.run(&task, |_| Meeting::Passes).await?;
-            calls.extend(run.calls.into_iter().map(|call| (scenario, call)));
-        }
+        let undisturbed = scene.undisturbed().await?.iter();
+        let calls: Vec<_> = undisturbed
+            .flat_map(|(scenario, calls)| calls.iter().map(|call| (*scenario, call.clone())))
+            .collect();
         let mut disturbed = JoinSet::new();
         for (scenario, call, fault) in faults_in_turn(&calls) {
             disturbed.spawn(async move {
@@ -120,9 +143,7 @@ fn faults_in_turn(
         points.push((*scenario, call.clone(), fault));
         *turn += 1;
         let lost = Meeting::After(Ending::Cut);
-        let reads = ["Get", "Head", "List"].iter().any(|verb| call.operation.starts_with(verb));
-        let writes = !reads && matches!(call.service.as_str(), "s3" | "dynamodb");
-        if writes && fault != lost {
+        if call.writes() && fault != lost {
             points.push((*scenario, call.clone(), lost));
         }
     }
@@ -180,8 +201,12 @@ struct Points {
 
 impl Points {
     fn count(&mut self, scenario: &Scenario, what: &str, result: Result<()>) {
+        self.note(format!("{}, {what}", scenario.name), result);
+    }
+
+    fn note(&mut self, what: String, result: Result<()>) {
         self.total += 1;
-        self.broken.extend(result.err().map(|error| format!("{}, {what}: {error:#}", scenario.name)));
+        self.broken.extend(result.err().map(|error| format!("{what}: {error:#}")));
     }
 
     fn extend(&mut self, other: Points) {

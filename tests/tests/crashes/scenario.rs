@@ -18,6 +18,7 @@ use cordon::{
     },
 };
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::scene::Scene;
 
@@ -151,10 +152,8 @@ impl Scenario {
         // The length of the text is no divisor of a part's, so parts in the wrong order are noticed.
         let mut bytes = text.repeat(size / text.len() + 1).into_bytes();
         bytes.truncate(size);
-        let put = scene.s3.put_object().bucket(bucket).key(KEY).body(ByteStream::from(bytes.clone()));
-        let put = put.metadata(METADATA.0, METADATA.1).tagging(TAGS).content_type(CONTENT_TYPE);
-        let put = put.customize().disable_payload_signing().send().await?;
-        let version_id = real_version(put.version_id());
+        let (version_id, etag) = put(scene, bucket, &bytes).await?;
+        let version_id = real_version(version_id.as_deref());
         Ok(Stored {
             asked: self.versioning.as_ref().map(|_| version_id.clone().unwrap_or_else(|| "null".into())),
             version: ObjectVersion {
@@ -162,7 +161,7 @@ impl Scenario {
                 bucket: bucket.into(),
                 key: KEY.into(),
                 version_id,
-                etag: bare_etag(put.e_tag().context("a PUT answers with an ETag")?).into(),
+                etag: bare_etag(&etag).into(),
             },
             bytes,
         })
@@ -186,14 +185,38 @@ impl Scenario {
             object: object.clone(),
             size: None,
             last_modified: None,
+            owner: None,
             detections: Vec::new(),
             job_id: None,
         };
-        let decided = decide(Ok(&policy), &finding, &fallback);
+        let decided = decide(Ok(&policy), &finding, None, &fallback);
         let plan = Plan::new(object.clone(), &decided, None);
         let run = format!("arn:aws:states:us-east-1:{}:execution:cordon:{}", object.account, object.bucket);
         Ok(Case::open(finding, decided.disposition, plan, &run, "a1b2c3".into(), &time::now()))
     }
+}
+
+/// Puts an object; gives back its version id and its ETag. One that is large is sent once, and copied by S3 from then
+/// on.
+async fn put(scene: &Scene, bucket: &str, bytes: &[u8]) -> Result<(Option<String>, String)> {
+    static LARGE: OnceCell<()> = OnceCell::const_new();
+    let send = async |bucket: &str, key: &str| {
+        let put = scene.s3.put_object().bucket(bucket).key(key).body(ByteStream::from(bytes.to_vec()));
+        let put = put.metadata(METADATA.0, METADATA.1).tagging(TAGS).content_type(CONTENT_TYPE);
+        Ok::<_, anyhow::Error>(put.customize().disable_payload_signing().send().await?)
+    };
+    if bytes.len() < MULTIPART {
+        let put = send(bucket, KEY).await?;
+        return Ok((put.version_id, put.e_tag.context("a PUT answers with an ETag")?));
+    }
+    let sent = LARGE.get_or_try_init(async || {
+        scene.s3.create_bucket().bucket("large").send().await?;
+        send("large", "object").await.map(|_| ())
+    });
+    sent.await?;
+    let copied = scene.s3.copy_object().bucket(bucket).key(KEY).copy_source("large/object").send().await?;
+    let etag = copied.copy_object_result.and_then(|copy| copy.e_tag).context("a copy has an ETag")?;
+    Ok((copied.version_id, etag))
 }
 
 /// Moves the object to quarantine, closes the case and asks for the object back.
@@ -206,7 +229,7 @@ async fn back(scene: &Scene, away: Task) -> Result<Task> {
         code: None,
         quarantine_key: moved["quarantine_key"].as_str().map(str::to_owned),
     };
-    let closed = scene.cases.close(&away.case.case_id, &away.case.execution_arn, &outcome).await?;
+    let closed = scene.cases.close(&away.case, &outcome, None).await?;
     let run = format!("{}-back", away.case.execution_arn);
     let restore = Restore {
         request_id: "a1b2c3".into(),

@@ -1,6 +1,6 @@
 //! A sandbox with Cordon deployed and no worker in it, and processes that do one task each.
 
-use std::{collections::HashMap, fs::File, process::Stdio, time::Duration};
+use std::{collections::HashMap, fs::File, path::PathBuf, process::Stdio, time::Duration};
 
 use activity_worker::Worker;
 use anyhow::{Context, Result, anyhow, bail};
@@ -8,30 +8,37 @@ use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use cordon::{clients::store::Cases, config::WorkerConfig, error::RETRYABLE};
-use cordon_sandbox::{Meeting, Options, Sandbox, TappedCall, deployment::Deployment};
-use cordon_tests::worker;
+use cordon_sandbox::{Meeting, Options, Sandbox, Tap, TappedCall, deployment::Deployment};
+use cordon_tests::{ALICE, worker};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
-    process::Command,
+    process::{Child, ChildStdout, Command},
     sync::{OnceCell, Semaphore, SemaphorePermit},
     time::timeout,
 };
 
-use super::scenario::Task;
+use super::scenario::{SCENARIOS, Scenario, Task};
 
 /// A task that is not done by then hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a task that ends with a retryable error is done again.
 const ATTEMPTS: usize = 10;
-/// Tasks at once.
-const AT_ONCE: usize = 6;
+/// Tasks at once. Many of them only wait to repeat a call.
+const AT_ONCE: u32 = 16;
 /// What is larger is copied in parts of this size, the smallest that S3 takes.
 const PART_BYTES: &str = "5242880";
+
+/// The only root certificate that the processes get: they talk to the sandbox alone, and to read all that a system has
+/// takes them longer than their task.
+const ROOT_CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crashes/amazon_root_ca_3.pem");
 
 /// Where the tasks are done.
 pub(super) struct Scene {
     pub(super) sandbox: Sandbox,
+    pub(super) deployment: Deployment,
+    /// DynamoDB as the account's administrator.
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
     /// S3 as the account's administrator.
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) cases: Cases,
@@ -42,6 +49,7 @@ pub(super) struct Scene {
     /// What a worker finds in its environment, its credentials apart.
     settings: HashMap<String, String>,
     role: String,
+    undisturbed: OnceCell<Vec<(&'static Scenario, Vec<TappedCall>)>>,
     turns: Semaphore,
 }
 
@@ -51,6 +59,32 @@ pub(super) struct Run {
     pub(super) calls: Vec<TappedCall>,
     /// What it printed; nothing if it was killed at a call that was held.
     pub(super) answer: Option<Value>,
+}
+
+/// A process at its task.
+pub(super) struct Process {
+    pub(super) tap: Tap,
+    child: Child,
+    printed: ChildStdout,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Waits until it has ended, and gives back what it printed; nothing as soon as a call of its is held.
+    pub(super) async fn answer(&mut self) -> Result<Option<Value>> {
+        let mut answer = Vec::new();
+        let ended = async {
+            tokio::select! {
+                read = self.printed.read_to_end(&mut answer) => { read?; Ok(true) }
+                () = self.tap.held() => Ok::<_, std::io::Error>(false),
+            }
+        };
+        if !timeout(PATIENCE, ended).await.context("the process hangs")?? {
+            return Ok(None);
+        }
+        let answer = serde_json::from_slice(&answer);
+        answer.map(Some).with_context(|| format!("it ended without an answer; see {}", self.log.display()))
+    }
 }
 
 impl Scene {
@@ -64,7 +98,12 @@ impl Scene {
 
     async fn new() -> Result<Scene> {
         let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
-        let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(30 days)"})).await?;
+        // The tests together post faster than one channel may.
+        sandbox.slack().set_rate_limits(None);
+        let policy = json!({"version": 1, "rules": [{"name": "all", "disposition": "review", "rounds": 2,
+            "approvers": {"users": [ALICE]}}]});
+        let variables = json!({"schedule_expression": "rate(30 days)", "policy": policy});
+        let deployment = Deployment::apply(&sandbox, variables).await?;
         let settings = deployment.outputs().get("worker_environment").and_then(Value::as_object);
         let mut settings: HashMap<_, _> = settings
             .context("the worker's settings")?
@@ -73,6 +112,7 @@ impl Scene {
             .collect();
         settings.insert("AWS_REGION".into(), sandbox.region().into());
         settings.insert("CORDON_SLACK_BOT_TOKEN".into(), sandbox.slack().bot_token().to_owned());
+        settings.insert("CORDON_SLACK_API_URL".into(), format!("{}/api", sandbox.slack_url()));
         settings.insert("CORDON_PART_BYTES".into(), PART_BYTES.into());
         let role = deployment.output("worker_role_name")?.to_owned();
         let root = sandbox.sdk_config().await;
@@ -81,12 +121,11 @@ impl Scene {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
+        let dynamodb = aws_sdk_dynamodb::Client::new(&root);
         Ok(Scene {
             s3: aws_sdk_s3::Client::from_conf(s3),
-            cases: Cases::new(
-                aws_sdk_dynamodb::Client::new(&root),
-                deployment.output("cases_table")?.to_owned(),
-            ),
+            cases: Cases::new(dynamodb.clone(), deployment.output("cases_table")?.to_owned()),
+            dynamodb,
             quarantine: deployment.output("quarantine_bucket")?.to_owned(),
             worker: worker(
                 &signed_as(&root, sandbox.account(), &role).await?,
@@ -94,8 +133,10 @@ impl Scene {
             ),
             settings,
             role,
-            turns: Semaphore::new(AT_ONCE),
+            undisturbed: OnceCell::new(),
+            turns: Semaphore::new(AT_ONCE as usize),
             sandbox,
+            deployment,
         })
     }
 
@@ -104,44 +145,60 @@ impl Scene {
         self.turns.acquire().await.expect("it is never closed")
     }
 
-    /// Does a task in a process of its own, whose calls `meet` what it says. The process is killed as soon as one of
-    /// them is held.
+    /// Waits until nobody else is at work, and keeps it so.
+    pub(super) async fn alone(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire_many(AT_ONCE).await.expect("it is never closed")
+    }
+
+    /// Every scenario and the calls that its task makes when nothing disturbs it.
+    pub(super) async fn undisturbed(
+        &'static self,
+    ) -> Result<&'static [(&'static Scenario, Vec<TappedCall>)]> {
+        let runs = async || {
+            let mut all = Vec::new();
+            for scenario in SCENARIOS {
+                let _turn = self.turn().await;
+                let task = scenario.prepare(self).await?;
+                all.push((scenario, self.run(&task, |_| Meeting::Passes).await?.calls));
+            }
+            Ok(all)
+        };
+        Ok(self.undisturbed.get_or_try_init::<anyhow::Error, _, _>(runs).await?)
+    }
+
+    /// Starts a process that does a task, and whose calls `meet` what it says.
+    pub(super) async fn start(
+        &self,
+        task: &Task,
+        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
+    ) -> Result<Process> {
+        let tap = self.sandbox.tap(meet).await?;
+        let log = self.sandbox.run_dir().join("one-task.log");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_one-task"))
+            .args([task.stem, &task.input.to_string()])
+            .env_clear()
+            .envs(&self.settings)
+            .envs(tap.environment(&self.role))
+            .env("SSL_CERT_FILE", ROOT_CERTIFICATE)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .kill_on_drop(true)
+            .spawn()?;
+        let printed = child.stdout.take().context("an output")?;
+        Ok(Process { tap, child, printed, log })
+    }
+
+    /// Does a task in a process of its own, which is killed as soon as a call of its is held.
     pub(super) async fn run(
         &self,
         task: &Task,
         meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
     ) -> Result<Run> {
-        let tap = self.sandbox.tap(meet).await?;
-        let log =
-            File::options().create(true).append(true).open(self.sandbox.run_dir().join("one-task.log"))?;
-        let mut process = Command::new(env!("CARGO_BIN_EXE_one-task"))
-            .args([task.stem, &task.input.to_string()])
-            .env_clear()
-            .envs(&self.settings)
-            .envs(tap.environment(&self.role))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut printed = process.stdout.take().context("an output")?;
-        let mut answer = Vec::new();
-        let ended = async {
-            tokio::select! {
-                read = printed.read_to_end(&mut answer) => { read?; Ok(true) }
-                () = tap.held() => Ok::<_, std::io::Error>(false),
-            }
-        };
-        let by_itself = timeout(PATIENCE, ended).await.context("the process hangs")??;
-        process.kill().await?;
-        let calls = tap.calls().into_iter().map(|(call, _)| call).collect();
-        if !by_itself {
-            return Ok(Run { calls, answer: None });
-        }
-        let answer = serde_json::from_slice(&answer).with_context(|| {
-            format!("the process ended without an answer; see {}", self.sandbox.run_dir().display())
-        })?;
-        Ok(Run { calls, answer: Some(answer) })
+        let mut process = self.start(task, meet).await?;
+        let answer = process.answer().await?;
+        process.child.kill().await?;
+        Ok(Run { calls: process.tap.calls().into_iter().map(|(call, _)| call).collect(), answer })
     }
 
     /// Does a task as Step Functions does it: again while it ends with a retryable error.

@@ -38,9 +38,10 @@ fn a_click_on_dismiss_leaves_the_object() -> Result<()> {
         let object = stage.put(&bucket, "card.txt", "5163200000000008").await?;
         let run = stage.respond("Financial", &object).await?;
         let message = stage.asked(&bucket).await?;
-        assert_eq!(stage.click(ALICE, &message, "dismiss:").await?, 200);
+        assert_eq!(stage.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         stage.succeeded(&run).await?;
-        stage.shows(&bucket, "Dismissed.").await?;
+        let message = stage.shows(&bucket, "Dismissed.").await?;
+        assert!(message["blocks"].to_string().contains("Reason: test data"), "{message}");
         assert!(stage.is_there(&bucket, "card.txt").await?);
         assert!(!stage.states(&run).await?.contains(&"QuarantineObject".to_owned()));
         Ok(())
@@ -128,7 +129,7 @@ fn of_two_clicks_at_once_one_counts_and_the_other_is_told() -> Result<()> {
         let message = stage.asked(&bucket).await?;
         let clicks = tokio::join!(
             stage.click(ALICE, &message, "quarantine:"),
-            stage.click(ALICE, &message, "dismiss:"),
+            stage.click(ALICE, &message, "quarantine:"),
             stage.click(ALICE, &message, "quarantine:"),
         );
         for status in [clicks.0?, clicks.1?, clicks.2?] {
@@ -165,7 +166,7 @@ fn a_click_by_somebody_who_may_not_decide_changes_nothing() -> Result<()> {
         let case = stage.case(&object).await?;
         assert_eq!((case.votes.len(), case.decision, case.status), (0, None, Status::Open));
         assert!(stage.is_there(&bucket, "card.txt").await?);
-        assert_eq!(stage.click(ALICE, &message, "dismiss:").await?, 200);
+        assert_eq!(stage.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         stage.succeeded(&run).await
     })
 }
@@ -236,7 +237,7 @@ fn a_case_that_opens_while_slack_is_away_is_posted_once_when_it_is_back() -> Res
         stage.reaches(&run, "AwaitDecision").await?;
         stage.sandbox.slack().set_outage(Outage::None);
         let message = stage.asked(&bucket).await?;
-        assert_eq!(stage.click(ALICE, &message, "dismiss:").await?, 200);
+        assert_eq!(stage.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         stage.succeeded(&run).await?;
         assert_eq!(stage.messages(&bucket).len(), 1);
         Ok(())
@@ -280,12 +281,13 @@ fn the_restore_button_works_for_the_people_whom_policy_names_and_for_nobody_else
         note(stage, "U0BOB00002", "may have objects back").await?;
         assert!(stage.case(&object).await?.restores.is_empty() && !stage.is_there(&bucket, "key.txt").await?);
 
-        assert_eq!(stage.click(ALICE, &message, "restore:").await?, 200);
+        assert_eq!(stage.click_because(ALICE, &message, "restore:", "a false alarm").await?, 200);
         let message = stage.shows(&bucket, "Put back").await?;
         assert!(message["blocks"].to_string().contains("<@U0ALICE001>"), "{message}");
         assert!(stage.is_there(&bucket, "key.txt").await?);
         let [restore] = <[_; 1]>::try_from(stage.case(&object).await?.restores).expect("one restore");
         assert!(restore.requested_by.ends_with("/U0ALICE001"), "{}", restore.requested_by);
+        assert_eq!(restore.reason, "a false alarm");
         Ok(())
     })
 }

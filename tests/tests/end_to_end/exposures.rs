@@ -26,7 +26,7 @@ fn jobs_about(stage: &Stage, bucket: &str) -> usize {
 }
 
 /// Waits until the intake has recorded that a bucket is shared.
-async fn recorded(stage: &Stage, bucket: &str) -> Result<()> {
+pub(crate) async fn recorded(stage: &Stage, bucket: &str) -> Result<()> {
     let arn = format!("arn:aws:s3:::{bucket}");
     let dynamodb = aws_sdk_dynamodb::Client::new(&stage.root);
     let table = stage.deployment.output("exposures_table")?;
@@ -161,8 +161,11 @@ fn a_job_that_could_not_read_everything_makes_no_bucket_clean() -> Result<()> {
             stage.s3.get_object().bucket(state).key(format!("cycles/{name}/summary.json")).send().await?;
         let summary: Value = serde_json::from_slice(&summary.body.collect().await?.to_vec())?;
         assert_eq!(summary["batches_failed"], 1, "{summary}");
+        stage.sandbox.macie().fail_next_job();
         stage.cycle().await?;
         assert_eq!(jobs_about(stage, &bucket), 2, "the bucket stayed due and was scanned again");
+        stage.cycle().await?;
+        assert_eq!(jobs_about(stage, &bucket), 2, "it is not scanned in every cycle if that does not help");
         Ok(())
     })
 }

@@ -39,8 +39,10 @@ fn clicks_and_findings_are_answered_fast_by_a_small_worker() -> Result<()> {
             asked.push(millis(published.elapsed()));
             let run = stage.run_for(&id).await?;
             stage.reaches(&run, "AwaitDecision").await?;
-            let clicked = std::time::SystemTime::now();
             assert_eq!(stage.click(ALICE, &message, "dismiss:").await?, 200);
+            let modal = stage.modal(ALICE, &message, "dismiss:").await?;
+            let clicked = std::time::SystemTime::now();
+            assert_eq!(stage.sandbox.slack().submit(&modal, "test data").await.status, 200);
             stage.succeeded(&run).await?;
             let events = stage.history(&run).await?;
             let read = events.iter().find(|event| {

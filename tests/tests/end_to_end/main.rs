@@ -1,9 +1,12 @@
 //! Cordon end to end: the real Terraform, the real state machines, the real binary over real HTTP.
 
 mod approvals;
+mod deciding;
 mod exposures;
 mod failures;
 mod figures;
 mod moves;
+mod policy;
 mod responses;
 mod restores;
+mod wake_ups;

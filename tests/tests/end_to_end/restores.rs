@@ -11,7 +11,7 @@ use cordon::domain::{
     case::{Case, Purge, Restore, Status},
     time,
 };
-use cordon_tests::{ALICE, OPERATOR, Placed, Said, Stage, eventually, on_stage};
+use cordon_tests::{ALICE, FALLBACK, OPERATOR, Placed, Said, Stage, eventually, on_stage};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -186,7 +186,7 @@ fn many_are_put_back_at_once_and_each_that_cannot_be_says_why() -> Result<()> {
         assert_eq!(result(&open), ("refused", Some("ResponseUnderWay")));
         assert!(stage.is_there(&bucket, "one.txt").await? && stage.is_there(&bucket, "two.txt").await?);
 
-        assert_eq!(stage.click(ALICE, &message, "dismiss:").await?, 200);
+        assert_eq!(stage.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         stage.succeeded(&run).await?;
         let said = restore(stage, &open, &[]).await?;
         assert_eq!(said.code, Some(1), "{said:?}");
@@ -199,8 +199,9 @@ fn many_are_put_back_at_once_and_each_that_cannot_be_says_why() -> Result<()> {
 fn a_restore_without_a_reason_is_refused_before_anything_is_asked() -> Result<()> {
     on_stage(async {
         let (stage, _shared) = Stage::shared().await?;
+        let id = "0".repeat(64);
         for arguments in
-            [&["restore", "0"][..], &["restore", "0", "--reason", " "], &["pause", "--reason", ""]]
+            [&["restore", &id][..], &["restore", &id, "--reason", " "], &["pause", "--reason", ""]]
         {
             let said = stage.cordon(arguments).await?;
             assert_eq!(said.code, Some(2), "{said:?}");
@@ -249,7 +250,7 @@ fn where_policy_says_so_people_are_asked_again_about_a_restored_object() -> Resu
         let again = stage.respond("Credentials", &object).await?;
         let message = stage.shows(&bucket, "put back from quarantine before").await?;
         assert!(stage.is_there(&bucket, "key.txt").await?, "policy alone does not take it away again");
-        assert_eq!(stage.click(ALICE, &message, "quarantine:").await?, 200);
+        assert_eq!(stage.click(FALLBACK, &message, "quarantine:").await?, 200);
         stage.succeeded(&again).await?;
         assert!(!stage.is_there(&bucket, "key.txt").await?);
         let case = stage.case(&object).await?;
@@ -257,7 +258,7 @@ fn where_policy_says_so_people_are_asked_again_about_a_restored_object() -> Resu
 
         let said = stage.cordon(&["quarantine", "show", &case_id]).await?;
         assert!(said.out.contains("generation 1: quarantined"), "{said:?}");
-        assert!(said.out.contains(&format!("quarantine by slack:T0CORDON01/{ALICE}")), "{said:?}");
+        assert!(said.out.contains(&format!("quarantine by slack:T0CORDON01/{FALLBACK}")), "{said:?}");
         assert_eq!(restore(stage, &case_id, &[]).await?.code, Some(0), "the second generation goes back too");
         assert_eq!(text(stage, &bucket, "key.txt").await?, "the secret");
         Ok(())
@@ -303,6 +304,7 @@ async fn paused_part(stage: &Stage, bucket: &str, earlier: &str) -> Result<Strin
     let run = stage.respond("Credentials", &object).await?;
     stage.reaches(&run, "AwaitResume").await?;
     stage.shows(bucket, "Paused").await?;
+    stage.shows(bucket, "ordered: a rule matches too much").await?;
 
     let mut command = stage.cordon_command(&["restore", earlier, "--reason", "a test", "--json"])?;
     let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -363,7 +365,7 @@ fn above_the_limit_of_automatic_moves_people_decide() -> Result<()> {
             write(policy.clone()).await?;
             let (run, message) = tried?;
             assert!(stage.is_there(&bucket, limit).await?);
-            assert_eq!(stage.click(ALICE, &message, "dismiss:").await?, 200);
+            assert_eq!(stage.click_because(FALLBACK, &message, "dismiss:", "test data").await?, 200);
             stage.succeeded(&run).await?;
         }
         Ok(())

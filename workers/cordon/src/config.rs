@@ -13,8 +13,19 @@ use crate::domain::{asff::Reporter, policy::Fallback, time};
 
 /// What is wrong with the settings: every problem at once, a line each.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings are not complete; set these environment variables (Terraform's outputs hold them):\n{}", .0.join("\n"))]
-pub struct ConfigError(Vec<String>);
+#[error("the settings are not complete; set these environment variables ({held}):\n{}", .problems.join("\n"))]
+pub struct ConfigError {
+    /// Where they come from.
+    held: &'static str,
+    problems: Vec<String>,
+}
+
+/// Where the settings of each part come from.
+const OF_THE_WORKER: &str =
+    "the Terraform outputs `worker_environment` and `worker_secrets` hold those of Cordon";
+const OF_THE_GATEWAY: &str =
+    "the Terraform outputs `gateway_environment` and `gateway_secrets` hold those of Cordon";
+const OF_AN_OPERATOR: &str = "the Terraform output `operator_environment` holds those of Cordon";
 
 /// What worker and gateway share.
 #[derive(Clone, Debug)]
@@ -115,6 +126,14 @@ pub struct OperatorConfig {
     pub object_restore_arn: String,
     /// Where quarantined objects are.
     pub quarantine_bucket: String,
+    /// The `exposures` table.
+    pub exposures_table: String,
+    /// Where the policy is.
+    pub state_bucket: String,
+    /// The policy object's key there.
+    pub policy_key: String,
+    /// Who decides and where, when policy does not say.
+    pub fallback: Fallback,
     /// The role in which named people look into quarantine, where there are such people.
     pub investigator_role_arn: Option<String>,
     /// The role in which named people delete from quarantine, where there are such people.
@@ -125,6 +144,9 @@ pub struct OperatorConfig {
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>), and those where nothing is set.
 const PART_BYTES: std::ops::RangeInclusive<i64> = 5 << 20..=5 << 30;
 const USUAL_PART_BYTES: i64 = 512 << 20;
+
+const APPROVERS: &str = "CORDON_FALLBACK_APPROVERS";
+const CHANNEL: &str = "CORDON_SLACK_CHANNEL";
 
 struct Reader<'a> {
     environment: &'a HashMap<String, String>,
@@ -182,6 +204,26 @@ impl Reader<'_> {
         self.required("CORDON_QUARANTINE_BUCKET", "the name of the quarantine bucket")
     }
 
+    fn exposures_table(&mut self) -> String {
+        self.required("CORDON_EXPOSURES_TABLE", "the name of the exposures table")
+    }
+
+    fn state_bucket(&mut self) -> String {
+        self.required("CORDON_STATE_BUCKET", "the name of the state bucket")
+    }
+
+    fn policy_key(&mut self) -> String {
+        self.required("CORDON_POLICY_KEY", "the key of the policy object in the state bucket")
+    }
+
+    fn fallback(&mut self) -> Fallback {
+        let must = "a list of Slack user ids with commas between them";
+        Fallback {
+            approvers: self.parsed(APPROVERS, must, approvers, Vec::new()),
+            channel: self.required(CHANNEL, "the Slack channel's id, like C0123ABCD"),
+        }
+    }
+
     fn object_restore_arn(&mut self) -> String {
         self.arn("CORDON_OBJECT_RESTORE_ARN", "the ARN of the state machine object_restore")
     }
@@ -194,10 +236,6 @@ impl Reader<'_> {
             self.problems.push(format!("  CORDON_SLACK_API_URL: {with_slash:?} is not a URL ({error})"));
             Url::parse("https://slack.com/api/").expect("a constant")
         });
-        let approvers = |text: &str| {
-            let users: Vec<_> = text.split(',').map(|user| user.trim().to_owned()).collect();
-            users.iter().all(|user| !user.is_empty()).then_some(users)
-        };
         Common {
             region: self.region(),
             account: self.account(),
@@ -209,20 +247,12 @@ impl Reader<'_> {
                 api_url,
                 team_id: self.required("CORDON_SLACK_TEAM_ID", "the Slack workspace's id, like T0123ABCD"),
             },
-            fallback: Fallback {
-                approvers: self.parsed(
-                    "CORDON_FALLBACK_APPROVERS",
-                    "a list of Slack user ids with commas between them",
-                    approvers,
-                    Vec::new(),
-                ),
-                channel: self.required("CORDON_SLACK_CHANNEL", "the Slack channel's id, like C0123ABCD"),
-            },
+            fallback: self.fallback(),
         }
     }
 
-    fn finish<T>(self, config: T) -> Result<T, ConfigError> {
-        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError(self.problems)) }
+    fn finish<T>(self, config: T, held: &'static str) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { held, problems: self.problems }) }
     }
 }
 
@@ -250,11 +280,10 @@ impl WorkerConfig {
                 .arn("CORDON_ACTIVITY_ARN_PREFIX", "the ARN of an activity without its stem"),
             heartbeat: from.seconds("CORDON_ACTIVITY_HEARTBEAT_SECONDS"),
             shutdown_grace: grace,
-            exposures_table: from.required("CORDON_EXPOSURES_TABLE", "the name of the exposures table"),
+            exposures_table: from.exposures_table(),
             quarantine_bucket: from.quarantine_bucket(),
-            state_bucket: from.required("CORDON_STATE_BUCKET", "the name of the state bucket"),
-            policy_key: from
-                .required("CORDON_POLICY_KEY", "the key of the policy object in the state bucket"),
+            state_bucket: from.state_bucket(),
+            policy_key: from.policy_key(),
             mover_role_arn: from.arn("CORDON_MOVER_ROLE_ARN", "the ARN of the mover role"),
             restorer_role_arn: from.arn("CORDON_RESTORER_ROLE_ARN", "the ARN of the restorer role"),
             part_bytes,
@@ -273,7 +302,7 @@ impl WorkerConfig {
             reuse_window: from.seconds("CORDON_REUSE_WINDOW_SECONDS"),
             company: from.required("CORDON_COMPANY_NAME", "the company name shown in Security Hub"),
         };
-        from.finish(config)
+        from.finish(config, OF_THE_WORKER)
     }
 }
 
@@ -297,12 +326,11 @@ impl GatewayConfig {
                 |text| text.parse().ok(),
                 SocketAddr::from(([127, 0, 0, 1], 0)),
             ),
-            state_bucket: from.required("CORDON_STATE_BUCKET", "the name of the state bucket"),
-            policy_key: from
-                .required("CORDON_POLICY_KEY", "the key of the policy object in the state bucket"),
+            state_bucket: from.state_bucket(),
+            policy_key: from.policy_key(),
             object_restore_arn: from.object_restore_arn(),
         };
-        from.finish(config)
+        from.finish(config, OF_THE_GATEWAY)
     }
 }
 
@@ -322,15 +350,42 @@ impl OperatorConfig {
             cases_table: from.cases_table(),
             object_restore_arn: from.object_restore_arn(),
             quarantine_bucket: from.quarantine_bucket(),
+            exposures_table: from.exposures_table(),
+            state_bucket: from.state_bucket(),
+            policy_key: from.policy_key(),
+            fallback: from.fallback(),
         };
-        from.finish(config)
+        from.finish(config, OF_AN_OPERATOR)
     }
+
+    /// The ARN of a bucket, in the partition of everything else.
+    pub fn bucket_arn(&self, bucket: &str) -> String {
+        bucket_arn(bucket, &self.object_restore_arn)
+    }
+}
+
+/// Who decides and where, when policy does not say, as far as it is set: for commands that need no settings.
+pub fn fallback_where_set(environment: &HashMap<String, String>) -> Fallback {
+    let from = Reader { environment, problems: Vec::new() };
+    Fallback {
+        approvers: from.optional(APPROVERS).and_then(|text| approvers(&text)).unwrap_or_default(),
+        channel: from.optional(CHANNEL).unwrap_or_default(),
+    }
+}
+
+fn approvers(text: &str) -> Option<Vec<String>> {
+    let users: Vec<_> = text.split(',').map(|user| user.trim().to_owned()).collect();
+    users.iter().all(|user| !user.is_empty()).then_some(users)
+}
+
+fn bucket_arn(bucket: &str, sibling: &str) -> String {
+    format!("arn:{}:s3:::{bucket}", sibling.split(':').nth(1).unwrap_or("aws"))
 }
 
 impl WorkerConfig {
     /// The ARN of a bucket, in the partition of everything else.
     pub fn bucket_arn(&self, bucket: &str) -> String {
-        format!("arn:{}:s3:::{bucket}", self.analyzer_arn.split(':').nth(1).unwrap_or("aws"))
+        bucket_arn(bucket, &self.analyzer_arn)
     }
 
     /// When a bucket that is looked at now, and still exposed, is looked at again; as [`time::stored`].
@@ -376,6 +431,8 @@ mod tests {
             assert!(error.contains(key), "{key} is not in {error}");
         }
         assert!(!error.contains("CORDON_SLACK_API_URL"), "it has a default");
+        let error = OperatorConfig::read(&HashMap::new()).unwrap_err().to_string();
+        assert!(error.contains("the Terraform output `operator_environment`"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Ends a round of asking: ask again, or let the case expire.
+//! Goes on after a wait that ended without a decision: wait until a snooze is over, ask again, or let the case expire.
 //!
-//! Input / output: run and case → `next`: `ask`, `decided` or `expired`.  Effects: the round's number, or the expiry.
+//! Input / output: run and case → `next`: `ask`, `snoozed` with `seconds`, `decided`; and once nobody has decided in
+//! the last round `expired`, `ask_again` or `quarantine`, as policy says, with a `notice` for operators.
+//! Effects: the round's number, or the expiry.
 //! Idempotency: the round's end in the record says whether it is over; an expiry is written once.
 //! Errors: `NotAuthorised` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
 //! Undo: none.
@@ -8,11 +10,16 @@
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clients::Clients,
-    domain::time,
+    domain::{
+        case::{Case, Decision},
+        policy::OnExpiry,
+        time,
+    },
     error::{Code, Error, Result},
 };
 
@@ -30,6 +37,16 @@ pub(super) struct Input {
 #[derive(Serialize)]
 pub(super) struct Output {
     next: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<String>,
+}
+
+impl Output {
+    const fn next(next: &'static str) -> Self {
+        Self { next, seconds: None, notice: None }
+    }
 }
 
 impl Activity for AdvanceRound {
@@ -51,23 +68,33 @@ impl Activity for AdvanceRound {
                 "The case belongs to a newer run, which takes care of it; this run ends here.",
             ));
         }
-        if case.decision.is_some() {
-            return Ok(Output { next: "decided" });
+        match case.decision {
+            // This very task has let it expire before it was repeated.
+            Some(Decision::Expired) => return Ok(expired(&case)),
+            Some(_) => return Ok(Output::next("decided")),
+            None => {}
+        }
+        if let Some(snooze) = &case.snooze {
+            return match seconds_until(&snooze.until) {
+                Some(seconds) => Ok(Output { seconds: Some(seconds), ..Output::next("snoozed") }),
+                None => self.ask(&case, case.round, "ask").await,
+            };
         }
         // The wait ended before the round did: nobody has decided, so the same round goes on.
-        let over = case.round_ends_at.as_ref().is_none_or(|ends_at| *ends_at <= time::now());
-        if !over {
-            return Ok(Output { next: "ask" });
+        if case.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > time::now()) {
+            return Ok(Output::next("ask"));
         }
         if case.round < case.plan.rounds {
-            let begun = self
-                .0
-                .cases
-                .begin_round(&case.case_id, &input.execution_arn, case.round + 1, &self.0.config.round_end())
-                .await?;
-            return Ok(Output { next: if begun.is_some() { "ask" } else { "decided" } });
+            return self.ask(&case, case.round + 1, "ask").await;
         }
-        if case.slack_ts.is_none() {
+        if case.plan.on_expiry == OnExpiry::AskAgain {
+            let asked = self.ask(&case, 1, "ask_again").await?;
+            let notice =
+                "Nobody has decided in the last round; people are asked again from the first one on.";
+            let told = asked.next == "ask_again";
+            return Ok(Output { notice: told.then(|| about(&case, notice)), ..asked });
+        }
+        if case.slack_ts.is_none() && case.plan.on_expiry == OnExpiry::Leave {
             return Err(Error::terminal(
                 Code::NotAuthorised,
                 format!(
@@ -77,7 +104,41 @@ impl Activity for AdvanceRound {
                 ),
             ));
         }
-        let expired = self.0.cases.expire(&case.case_id, &input.execution_arn).await?;
-        Ok(Output { next: if expired.is_some() { "expired" } else { "decided" } })
+        match self.0.cases.expire(&case.case_id, &input.execution_arn).await? {
+            Some(case) => Ok(expired(&case)),
+            None => Ok(Output::next("decided")),
+        }
     }
+}
+
+impl AdvanceRound {
+    async fn ask(&self, case: &Case, round: u32, next: &'static str) -> Result<Output> {
+        let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end(), None).await?;
+        // Otherwise it was decided at this moment, or this very task has begun the round before it was repeated.
+        match begun {
+            Some(_) => Ok(Output::next(next)),
+            None => Err(Error::Retryable("the case changed while its round was advanced".into())),
+        }
+    }
+}
+
+fn expired(case: &Case) -> Output {
+    let (next, what) = match case.plan.on_expiry {
+        OnExpiry::Quarantine => ("quarantine", "Nobody has decided in time, so policy moves the object."),
+        OnExpiry::Leave | OnExpiry::AskAgain => {
+            ("expired", "Nobody has decided in time; the object stays where it is.")
+        }
+    };
+    Output { notice: Some(about(case, what)), ..Output::next(next) }
+}
+
+fn about(case: &Case, what: &str) -> String {
+    format!("{what} Case {}, bucket {}, rule {}.", case.case_id, case.object().bucket, case.plan.rule)
+}
+
+/// Whole seconds from now, rounded up; `None` when the time has come or cannot be read.
+fn seconds_until(until: &str) -> Option<u64> {
+    let left = until.parse::<Timestamp>().ok()?.duration_since(Timestamp::now());
+    let seconds = u64::try_from(left.as_millis()).ok()?.div_ceil(1_000);
+    (seconds > 0).then_some(seconds)
 }

@@ -1,21 +1,26 @@
-//! Begins a round of asking, and shows it in Slack.
+//! Asks people to decide a case: begins the first round, looks who can still decide and who can reach the bucket, and
+//! shows all that in Slack, in a message of its own or, in a burst, in a digest.
 //!
-//! Input / output: run and case → `posted`, yes or no.  Effects: round and its end written, message posted or brought
-//! up to date.
-//! Idempotency: the round is counted by `advance_round`, so a second run begins the same one; the message is a
-//! function of the record.
+//! Input / output: run and case → `posted`, yes or no; `notice`, what operators have to know, if anything.
+//! Effects: round, reach and escalation written, message posted or brought up to date.
+//! Idempotency: the first round is begun once, further ones by `advance_round`; the message is a function of the
+//! record.
 //! Errors: `AccessDenied`, `RequestRejected`; Slack's silence is none.  Undo: none.
 
 use std::{sync::Arc, time::Duration};
 
 use activity_worker::{Activity, TaskContext};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clients::Clients,
-    domain::time,
+    clients::{Clients, slack::SlackError},
+    domain::{
+        case::{Case, Escalation},
+        time,
+    },
     error::{Code, Error, Result},
-    loops::renderer,
+    loops::renderer::{self, Shown},
 };
 
 pub(super) const TERMINAL: &[Code] = &[Code::AccessDenied, Code::RequestRejected];
@@ -32,10 +37,18 @@ pub(super) struct Input {
 #[derive(Serialize)]
 pub(super) struct Output {
     posted: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<String>,
 }
 
 /// How long Slack is given before the run goes on; the renderer keeps trying.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long Slack is asked who is left to decide.
+const ASKING: Duration = Duration::from_secs(15);
+/// While Slack is away, operators are told of it this often, and not once a case.
+const NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(15);
+/// The most lines about who can reach a bucket.
+const REACH: usize = 10;
 
 impl Activity for PostApproval {
     const NAME: &'static str = "post_approval";
@@ -44,20 +57,103 @@ impl Activity for PostApproval {
     type Error = Error;
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
-        let Some(case) = self.0.cases.get(&input.case_id).await? else {
-            return Ok(Output { posted: "no" });
+        let ours = |case: &Case| case.execution_arn == input.execution_arn && case.decision.is_none();
+        let Some(case) = self.0.cases.get(&input.case_id).await?.filter(ours) else {
+            return Ok(Output { posted: "no", notice: None });
         };
-        let round = case.round.max(1);
-        let ends_at = match &case.round_ends_at {
-            // The round that this very run has begun before it was repeated.
-            Some(ends_at) if case.round == round && *ends_at > time::now() => ends_at.clone(),
-            _ => self.0.config.round_end(),
+        let digest = self.digest(&case).await?;
+        let begun = match case.asked {
+            0 => self.0.cases.begin_round(&case, 1, &self.0.config.round_end(), digest.as_deref()).await?,
+            _ => Some(case),
         };
-        let begun = self.0.cases.begin_round(&input.case_id, &input.execution_arn, round, &ends_at).await?;
-        if begun.is_none() {
-            return Ok(Output { posted: "no" });
+        let Some(case) = begun else { return Ok(Output { posted: "no", notice: None }) };
+        let ends_at = case.round_ends_at.clone().filter(|ends_at| *ends_at > time::now());
+        let ends_at = ends_at.unwrap_or_else(|| self.0.config.round_end());
+        let reach = self.reach(&case).await;
+        let Some(case) = self.0.cases.show_round(&case, reach.as_deref(), &ends_at).await? else {
+            return Ok(Output { posted: "no", notice: None });
+        };
+        let too_few = self.escalate(&case).await?;
+        let shown = tokio::time::timeout(PATIENCE, renderer::render(&self.0, &case.case_id)).await;
+        let (posted, unseen) = match shown {
+            Ok(Ok(Shown::Yes)) => ("yes", None),
+            Ok(Ok(Shown::NotYet)) => ("no", None),
+            Ok(Ok(Shown::Away(why))) => ("no", self.away(&case, &why).await?),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => ("no", self.away(&case, "no answer in time").await?),
+        };
+        let notice: Vec<String> = too_few.into_iter().chain(unseen).collect();
+        Ok(Output { posted, notice: (!notice.is_empty()).then(|| notice.join(" ")) })
+    }
+}
+
+impl PostApproval {
+    /// The digest that is to list the case, if so many came at once. Looked at once, when people are asked first.
+    async fn digest(&self, case: &Case) -> Result<Option<String>> {
+        if case.asked > 0 { Ok(None) } else { self.0.cases.digest_for(case).await }
+    }
+
+    /// Who can reach the bucket from outside, a line each; `None` when that cannot be read, which delays no approval.
+    async fn reach(&self, case: &Case) -> Option<Vec<String>> {
+        let bucket_arn = self.0.config.bucket_arn(&case.object().bucket);
+        let findings = match self.0.exposures.access(&bucket_arn).await {
+            Ok(findings) => findings,
+            Err(error) => {
+                tracing::warn!(case.id = case.case_id, error.message = %error, "who can reach the bucket is not known");
+                return None;
+            }
+        };
+        let mut lines: Vec<String> =
+            findings.iter().filter(|finding| finding.is_exposing()).map(|finding| finding.who()).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        let more = lines.len().saturating_sub(REACH);
+        lines.truncate(REACH);
+        lines.extend((more > 0).then(|| format!("and {more} more")));
+        Some(lines)
+    }
+
+    /// Lets the fallback approvers decide too where too few others are left, or time runs out. Gives back what
+    /// operators have to know of it.
+    async fn escalate(&self, case: &Case) -> Result<Option<String>> {
+        if case.escalation.is_some() {
+            return Ok(None);
         }
-        let posted = tokio::time::timeout(PATIENCE, renderer::render(&self.0, &input.case_id)).await;
-        Ok(Output { posted: if matches!(posted, Ok(Ok(true))) { "yes" } else { "no" } })
+        let asked = tokio::time::timeout(ASKING, self.0.people.approvers(case)).await;
+        let left = match asked.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into()))) {
+            Ok(left) => Some(left),
+            Err(error) => {
+                tracing::warn!(case.id = case.case_id, error.message = %error, "who can still decide is not known");
+                None
+            }
+        };
+        let needed = usize::try_from(case.plan.approvals.max(1)).unwrap_or(usize::MAX);
+        let too_few = left.filter(|left| *left < needed).map(|left| {
+            format!(
+                "{needed} of the approvers that rule {} names must decide, and {left} are left in Slack",
+                case.plan.rule
+            )
+        });
+        let last = (case.plan.rounds > 1 && case.round == case.plan.rounds)
+            .then(|| "the last round has begun, and nobody has decided".to_owned());
+        let Some(why) = too_few.clone().or(last) else { return Ok(None) };
+        self.0.cases.escalate(case, &Escalation { at: time::now(), why }).await?;
+        Ok(too_few.map(|why| {
+            format!("The fallback approvers have to decide case {}: {why}. Mend the policy.", case.case_id)
+        }))
+    }
+
+    /// What operators have to know when Slack does not take a message; they are told once in a while.
+    async fn away(&self, case: &Case, why: &str) -> Result<Option<String>> {
+        let now = Timestamp::now();
+        let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
+        let tell = self.0.cases.claim_notice(&format!("slack#{}", case.plan.channel), &told, &before).await?;
+        Ok(tell.then(|| {
+            format!(
+                "Slack does not show approvals in channel {} ({why}). Nothing is lost: they are shown once it does. Until \
+                 then decide by `cordon approvals list` and `cordon approvals show {}`.",
+                case.plan.channel, case.case_id
+            )
+        }))
     }
 }

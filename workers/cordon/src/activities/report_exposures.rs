@@ -66,7 +66,7 @@ impl Activity for ReportExposures {
                 Ok(job) => Some(job),
                 Err(error) => {
                     for bucket in &batch.buckets {
-                        self.0.exposures.release_bucket(&bucket.arn, &batch.cycle).await?;
+                        self.0.exposures.retry_bucket(&bucket.arn, &batch.cycle).await?;
                     }
                     return Err(error);
                 }
@@ -151,7 +151,7 @@ impl ReportExposures {
             let next_due = exposed.then(|| self.0.config.next_due());
             self.0.exposures.settle_bucket(bucket, &batch.cycle, next_due.as_deref()).await?;
         } else {
-            self.0.exposures.release_bucket(&bucket.arn, &batch.cycle).await?;
+            self.0.exposures.retry_bucket(&bucket.arn, &batch.cycle).await?;
         }
         if unreadable > 0 {
             return Err(Error::terminal(

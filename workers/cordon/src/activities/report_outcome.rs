@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::{
     clients::Clients,
     domain::{
-        case::{Case, Decision, Outcome, OutcomeResult, RestoreOutcome, RestoreResult},
+        case::{Case, Decision, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
+        foresight::foresee,
         time,
     },
     error::{Code, Error, Result},
@@ -54,9 +55,13 @@ impl Activity for ReportOutcome {
             }
             None => None,
         };
-        let outcome = outcome(&input.run, case.as_ref().and_then(|case| case.decision));
-        if let Some(case) = &case {
-            self.0.cases.close(&case.case_id, &case.execution_arn, &outcome).await?;
+        let outcome = match &case {
+            Some(case) if case.plan.shadow && input.run.get("error").is_none() => shadow(case),
+            _ => outcome(&input.run, case.as_ref().and_then(|case| case.decision)),
+        };
+        if let Some(case) = case.as_ref().filter(|case| case.status == Status::Open) {
+            let digest = self.0.cases.digest_for(case).await?;
+            self.0.cases.close(case, &outcome, digest.as_deref()).await?;
         }
         let detail = json!({
             "caseId": case_id,
@@ -141,6 +146,16 @@ fn restore_outcome(run: &Value) -> RestoreOutcome {
     }
 }
 
+/// What would have happened to a case if policy acted.
+fn shadow(case: &Case) -> Outcome {
+    let detail = format!(
+        "Policy is in shadow mode, so nothing was touched. Rule {}: {}",
+        case.plan.rule,
+        foresee(case.disposition, &case.plan)
+    );
+    Outcome { result: OutcomeResult::Shadow, detail, code: None, quarantine_key: None }
+}
+
 /// Reads the outcome from what the states left behind: an error, the move, or the decision not to move.
 fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
     let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -182,6 +197,7 @@ fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::policy::Disposition;
 
     fn of(run: Value, decision: Option<Decision>) -> (OutcomeResult, String) {
         let outcome = outcome(&run, decision);
@@ -196,6 +212,19 @@ mod tests {
             of(json!({"error": {"Error": "States.Timeout", "Cause": ""}}), None),
             (OutcomeResult::Failed, "A step ended with States.Timeout.".into())
         );
+    }
+
+    #[test]
+    fn what_a_policy_in_shadow_mode_would_have_done_is_the_outcome() {
+        let mut case = crate::domain::case::tests::case(Disposition::Review);
+        case.plan.shadow = true;
+        let outcome = shadow(&case);
+        assert_eq!(outcome.result, OutcomeResult::Shadow);
+        for says in
+            ["nothing was touched", "Rule credentials", "U0ALICE001 or the group S0SECURITY would be asked"]
+        {
+            assert!(outcome.detail.contains(says), "{}", outcome.detail);
+        }
     }
 
     #[test]

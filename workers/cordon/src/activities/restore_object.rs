@@ -3,7 +3,8 @@
 //! Input / output: run and its input (case and request) → `result`, what was put back.  Effects, in order: request
 //! re-read; bucket's sharing looked up; restorer session opened for this key; each copy put back on condition that
 //! nothing else is there; verified; recorded.
-//! Idempotency: request id; what is at the place already, and is the object, is not written again.
+//! Idempotency: request id; what is at the place already, and is the object, is not written again. Another worker may be
+//! at the same task: who finds the record further than it was goes on from there.
 //! Errors: the codes of [`TERMINAL`]; the copies in quarantine are never touched.  Undo: `quarantine_object`, in a new
 //! response.
 
@@ -94,23 +95,39 @@ impl Activity for RestoreObject {
         let entries: Vec<_> =
             manifest.entries.iter().take(if keeps_all { usize::MAX } else { 1 }).rev().collect();
         let mut put_back = PutBack { mover, place, case, replace: restore.replace };
-        for entry in entries.iter().skip(restore.restored.len()) {
+        while let Some(entry) = entries.get(put_back.done()) {
             if context.is_cancelled() {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
             self.0.cases.check_pause(&put_back.case.case_id).await?;
-            let restored = put_back.entry(entry).await?;
-            self.0.cases.mark_restored(&restored.case_id(), &put_back.case.case_id).await?;
-            put_back.case = put_back.case.with_open_restore(|restore| restore.restored.push(restored));
-            if self.0.cases.save_restore(&put_back.case).await?.is_none() {
-                return Err(not_authorised("the request is no longer open"));
-            }
+            put_back.case = self.one_more(&input, &put_back, entry).await?;
         }
         Ok(Output { result: "restored", detail: detail(&manifest, entries.len()) })
     }
 }
 
 impl RestoreObject {
+    /// Puts one more version back and says so on record. Gives back the record, which another worker at the same task
+    /// may have taken further meanwhile.
+    async fn one_more(&self, input: &Input, put_back: &PutBack, entry: &Entry) -> Result<Case> {
+        let refused = match put_back.entry(entry).await {
+            Ok(restored) => {
+                let before = &put_back.case;
+                self.0.cases.mark_restored(&restored.case_id(), &before.case_id).await?;
+                let after = before.clone().with_open_restore(|restore| restore.restored.push(restored));
+                match self.0.cases.save_restore(before, &after).await? {
+                    Some(case) => return Ok(case),
+                    None => Error::Retryable("the record of the restore was changed meanwhile".into()),
+                }
+            }
+            // What is there may be what the other worker has put on top.
+            Err(error) if error.code() == Some(Code::ObjectExists) => error,
+            Err(error) => return Err(error),
+        };
+        let (case, restore) = self.requested(input).await?;
+        if restore.restored.len() > put_back.done() { Ok(case) } else { Err(refused) }
+    }
+
     /// The case and the request on record that this run is for.
     async fn requested(&self, input: &Input) -> Result<(Case, Restore)> {
         let member = |name: &str| input.request.get(name).and_then(Value::as_str);
@@ -162,6 +179,11 @@ struct PutBack {
 }
 
 impl PutBack {
+    /// How many versions are back, as far as the record was read.
+    fn done(&self) -> usize {
+        self.case.open_restore().map_or(0, |restore| restore.restored.len())
+    }
+
     /// Puts one object version back, on top of what this restore has put back before.
     async fn entry(&self, entry: &Entry) -> Result<ObjectVersion> {
         let from = self.mover.in_quarantine(&entry.quarantine.key);

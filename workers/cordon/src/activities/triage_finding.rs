@@ -1,7 +1,7 @@
 //! Decides what happens to one finding, and opens its case.
 //!
 //! Input / output: the run and the event → case id, disposition, plan hash.  Effects: macie2:GetFindings, policy
-//! object read, case claimed, finding marked as triaged.
+//! object read, access findings of the bucket read where policy asks, case claimed, finding marked as triaged.
 //! Idempotency: the case holds the run's ARN; a second run of the task recognises its own claim and answers the same.
 //! Errors: `InvalidFinding`, `AccessDenied`, `RequestRejected`; a lost race is retryable.  Undo: none; a case that
 //! was opened in error is closed by the run.
@@ -18,7 +18,7 @@ use crate::{
         case::{Case, OutcomeResult, Status},
         finding::{Finding, FindingEvent},
         plan::Plan,
-        policy::{self, AfterRestore, Disposition},
+        policy::{self, AfterRestore, Disposition, Policy},
         time,
     },
     error::{Code, Error, Result},
@@ -37,7 +37,8 @@ pub(super) struct Input {
 
 #[derive(Serialize)]
 pub(super) struct Output {
-    /// `quarantine`, `review`, `ignore`, or `joined` for a finding that another case answers.
+    /// `quarantine`, `review`, `ignore`, `shadow` where policy only tells what it would do, or `joined` for a finding
+    /// that another case answers.
     disposition: &'static str,
     case_id: Option<String>,
     plan_hash: Option<String>,
@@ -88,18 +89,34 @@ impl TriageFinding {
         if [&config.quarantine_bucket, &config.state_bucket].contains(&&finding.object.bucket) {
             return Ok(Output::without_case("about a bucket of Cordon's own"));
         }
-        let (policy, policy_version) = self.0.state.policy(&self.0.config.policy_key).await?;
-        let policy = policy.as_ref().map_err(String::as_str);
-        let decided = policy::decide(policy, &finding, &config.common.fallback);
+        let in_force = self.0.state.policy(&config.policy_key).await?;
+        let policy = in_force.policy.as_ref().map_err(String::as_str);
+        let exposed = self.exposed(policy, &finding).await?;
+        let decided = policy::decide(policy, &finding, exposed, &config.common.fallback);
         if decided.disposition == Disposition::Ignore {
             return Ok(Output::without_case(&format!("policy rule {:?}", decided.rule)));
         }
-        let plan = Plan::new(finding.object.clone(), &decided, policy_version);
+        let plan = Plan::new(finding.object.clone(), &decided, in_force.version.clone());
         let case = Case::open(finding, decided.disposition, plan, execution_arn, approval_id(), &time::now());
         let limits = policy.map_or((None, None), |policy| {
             (policy.max_automatic_per_hour, policy.max_automatic_per_bucket_per_hour)
         });
         Claim { clients: &self.0, case, after_restore: decided.after_restore, limits }.make().await
+    }
+
+    /// Whether the object's bucket is exposed, as far as that is known and some rule asks.
+    async fn exposed(
+        &self,
+        policy: std::result::Result<&Policy, &str>,
+        finding: &Finding,
+    ) -> Result<Option<bool>> {
+        if !policy.is_ok_and(Policy::asks_about_exposure) {
+            return Ok(None);
+        }
+        let (config, object) = (&self.0.config, &finding.object);
+        // An analyzer of the account sees no bucket of another one; of an organization's that cannot be told.
+        let watched = object.account == config.common.account;
+        self.0.exposures.exposed(&config.bucket_arn(&object.bucket), watched).await
     }
 
     /// The finding as Macie knows it; `None` for a policy finding.
@@ -140,7 +157,7 @@ impl Claim<'_> {
             };
         };
         if existing.execution_arn == self.case.execution_arn {
-            return Ok(Output::of(&existing, name(existing.disposition)));
+            return Ok(Output::of(&existing, route(&existing)));
         }
         // A closed case no longer answers anything, though its run may still be telling operators.
         let running = existing.status == Status::Open
@@ -150,7 +167,9 @@ impl Claim<'_> {
         if there && existing.has_restored(self.case.object()) {
             return self.after_restore(&existing, Some(&existing)).await;
         }
-        if existing.answers(self.case.disposition, running, there) {
+        // What was only told is no answer where policy acts, not even while it is being told.
+        let only_told = existing.plan.shadow && !self.case.plan.shadow;
+        if !only_told && existing.answers(self.case.disposition, running, there) {
             return self.join(&existing).await;
         }
         self.open(self.case.clone(), Some(&existing)).await
@@ -180,14 +199,14 @@ impl Claim<'_> {
             None => case,
         };
         match self.clients.cases.open(&case, replaces).await? {
-            Claimed::Yes => Ok(Output::of(&case, name(case.disposition))),
+            Claimed::Yes => Ok(Output::of(&case, route(&case))),
             Claimed::No => Err(Error::Retryable("another run opened the case at the same moment".into())),
         }
     }
 
     /// Too many automatic moves look like a mistake in policy: from there on, people decide.
     async fn within_limits(&self, case: Case) -> Result<Case> {
-        if case.disposition != Disposition::Quarantine || case.finding.sample {
+        if case.disposition != Disposition::Quarantine || case.finding.sample || case.plan.shadow {
             return Ok(case);
         }
         let (per_hour, per_bucket) = self.limits;
@@ -225,8 +244,10 @@ impl Claim<'_> {
     }
 }
 
-fn name(disposition: Disposition) -> &'static str {
-    match disposition {
+/// Which way the run goes.
+fn route(case: &Case) -> &'static str {
+    match case.disposition {
+        _ if case.plan.shadow => "shadow",
         Disposition::Ignore => "ignore",
         Disposition::Review => "review",
         Disposition::Quarantine => "quarantine",

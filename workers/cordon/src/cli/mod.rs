@@ -1,5 +1,9 @@
 //! The command line: one file a subcommand.
 
+// `println!` and its like panic when nobody reads any more; what `terminal` prints ends the command in order.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod approvals;
 mod gateway;
 mod operator;
 mod pause;
@@ -7,6 +11,8 @@ mod policy;
 mod quarantine;
 mod report;
 mod restore;
+mod since;
+mod story;
 mod terminal;
 mod worker;
 
@@ -45,6 +51,11 @@ enum Command {
     ///
     /// Settings as of `cordon restore`.
     Resume(pause::ResumeArguments),
+    /// See what waits for a decision, and decide it where Slack cannot be used.
+    ///
+    /// Settings as of `cordon restore`.
+    #[command(subcommand)]
+    Approvals(approvals::ApprovalsCommand),
     /// See what is in quarantine, and delete from it.
     ///
     /// Settings as of `cordon restore`.
@@ -56,19 +67,29 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the subcommand.
-    ///
-    /// # Errors
-    /// One clear sentence, or several lines where several things are wrong at once.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    /// Runs the subcommand. What is wrong is told in one clear sentence, or in several lines where several things are
+    /// wrong at once.
+    pub async fn run(self) -> ExitCode {
+        match self.command().await {
+            Ok(code) => code,
+            Err(error) if terminal::is_unread(&error) => ExitCode::SUCCESS,
+            Err(error) => {
+                terminal::complain(&format!("cordon: {error:#}"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn command(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Worker => worker::run().await?,
             Command::Gateway => gateway::run().await?,
             Command::Restore(arguments) => return arguments.run().await,
             Command::Pause(arguments) => arguments.run().await?,
             Command::Resume(arguments) => arguments.run().await?,
+            Command::Approvals(command) => return command.run().await,
             Command::Quarantine(command) => return command.run().await,
-            Command::Policy(command) => return command.run(),
+            Command::Policy(command) => return command.run().await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
+use wildmatch::WildMatch;
 
-use super::report::Refusal;
+use super::{report::Refusal, terminal};
 use crate::{
-    clients::{self, store::Cases, sts},
+    clients::{self, s3::State, store::Cases, sts},
     config::OperatorConfig,
     domain::case::Case,
-    error::Result,
+    error::{Error, Result},
 };
 
 /// A person at work.
@@ -28,6 +29,8 @@ pub(super) struct Operator {
 
 /// The digits of a case id: SHA-256 in hex.
 const CASE_ID: usize = 64;
+const NO_CASE_ID: &str = "is not a case id, which has 64 hexadecimal digits; `cordon approvals list` and `cordon quarantine \
+     list` show them whole";
 /// The longest reason.
 const REASON: usize = 1_000;
 
@@ -42,7 +45,14 @@ impl Operator {
                 error.root_cause()
             )
         })?;
-        let caller = sts::caller(&aws).await?;
+        let caller = sts::caller(&aws).await.map_err(|error| match (aws.endpoint_url(), &error) {
+            (Some(url), Error::Retryable(_)) => {
+                anyhow!(
+                    "{error}; AWS is looked for at {url}, because AWS_ENDPOINT_URL or the AWS profile says so"
+                )
+            }
+            _ => error.into(),
+        })?;
         if caller.account != config.account {
             bail!(
                 "your AWS credentials are of account {}, and Cordon runs in {}; choose others with AWS_PROFILE",
@@ -59,15 +69,33 @@ impl Operator {
     /// # Errors
     /// As classified.
     pub(super) async fn case(&self, case_id: &str) -> Result<std::result::Result<Case, Refusal>> {
-        let digits = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if case_id.len() != CASE_ID || !digits(case_id) {
-            return Ok(Err(unknown(
-                "This is not a case id, which has 64 hexadecimal digits; `cordon quarantine list` shows them whole.",
-            )));
+        if !is_case_id(case_id) {
+            return Ok(Err(unknown(&format!("This {NO_CASE_ID}."))));
         }
         Ok(self.cases.get(case_id).await?.ok_or_else(|| {
             unknown("There is no such case; `cordon quarantine list` shows what is in quarantine.")
         }))
+    }
+}
+
+impl Operator {
+    /// Who the caller is in Slack, where the policy in force says so. Whoever decides because everything else is down is
+    /// not kept from it by a policy that cannot be read.
+    pub(super) async fn slack_user(&self) -> Option<String> {
+        let config = &self.config;
+        let client = aws_sdk_s3::Client::new(&self.aws);
+        let state = State::new(client, config.state_bucket.clone(), config.account.clone());
+        match state.policy(&config.policy_key).await.map(|in_force| in_force.policy) {
+            Ok(Ok(policy)) => policy.operators.get(&self.caller).cloned(),
+            Ok(Err(why)) => {
+                terminal::note(&format!("The policy cannot be read: {why}"));
+                None
+            }
+            Err(error) => {
+                terminal::note(&format!("The policy cannot be read: {error}"));
+                None
+            }
+        }
     }
 }
 
@@ -88,6 +116,37 @@ pub(super) fn reason(text: &str) -> std::result::Result<String, String> {
         }
         _ => Ok(reason.to_owned()),
     }
+}
+
+/// A case id as given on the command line.
+///
+/// # Errors
+/// When it cannot be one.
+pub(super) fn case_id(text: &str) -> std::result::Result<String, String> {
+    if is_case_id(text) { Ok(text.to_owned()) } else { Err(format!("it {NO_CASE_ID}")) }
+}
+
+/// The same, or `-` for standard input.
+///
+/// # Errors
+/// As there.
+pub(super) fn case_id_or_input(text: &str) -> std::result::Result<String, String> {
+    if text == "-" { Ok(text.to_owned()) } else { case_id(text) }
+}
+
+fn is_case_id(text: &str) -> bool {
+    text.len() == CASE_ID && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// A glob over bucket names as given on the command line.
+///
+/// # Errors
+/// When it is empty.
+pub(super) fn glob(text: &str) -> std::result::Result<WildMatch, String> {
+    if text.is_empty() {
+        return Err("an empty glob matches no bucket".into());
+    }
+    Ok(WildMatch::new(text))
 }
 
 /// The case ids that were named, each once. `-` stands for those on standard input: the first word of each line.
@@ -128,6 +187,17 @@ mod tests {
         }
         assert!(reason(&"x".repeat(1_001)).unwrap_err().contains("1001"));
         assert_eq!(reason(" it was a test file ").unwrap(), "it was a test file");
+    }
+
+    #[test]
+    fn only_whole_case_ids_are_taken_and_a_dash_where_there_may_be_many() {
+        let whole = "812a6a9f0f4300994de1842f17964a72315d9890c38018511b7a2644aaab8454";
+        assert_eq!(case_id(whole).as_deref(), Ok(whole));
+        for wrong in ["", "-", &whole[..12], &whole.to_uppercase(), &format!("{whole}0")] {
+            assert!(case_id(wrong).unwrap_err().contains("64 hexadecimal digits"), "{wrong}");
+        }
+        assert_eq!(case_id_or_input("-").as_deref(), Ok("-"));
+        assert!(case_id_or_input("--").is_err());
     }
 
     #[test]

@@ -1,52 +1,37 @@
 //! `cordon policy …`.
 
-use std::{path::PathBuf, process::ExitCode};
+mod check;
+mod explain;
+mod replay;
+mod source;
 
-use anyhow::Context;
+use std::process::ExitCode;
+
 use clap::Subcommand;
-use serde_json::json;
-
-use crate::domain::policy::{InvalidPolicy, Policy};
 
 /// Work with policy documents.
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
     /// Check a policy document, as the workers would read it, and name everything that is wrong with it.
-    Check {
-        /// The document (JSON).
-        file: PathBuf,
-        /// Print the result as JSON: `valid`, `errors` (each with its JSONPath, rule number and name), `rules`.
-        #[arg(long)]
-        json: bool,
-    },
+    ///
+    /// No settings and no AWS credentials are needed.
+    Check(check::CheckArguments),
+    /// Tell what a policy would do with one finding: which rule decides, and why each rule before it does not.
+    ///
+    /// With --policy, no settings and no AWS credentials are needed; otherwise as of `cordon restore`.
+    Explain(explain::ExplainArguments),
+    /// Run the Macie findings of the past through a policy, and print what would change against the one in force.
+    ///
+    /// Nothing is touched, and nobody is told. Settings as of `cordon restore`.
+    Replay(replay::ReplayArguments),
 }
 
 impl PolicyCommand {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Check { file, json } = self;
-        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let checked = Policy::parse(&bytes);
-        let errors = checked.as_ref().err().map_or(&[][..], InvalidPolicy::problems);
-        let rules = checked.as_ref().map_or(&[][..], |policy| &policy.rules);
-        if json {
-            let rules: Vec<_> = rules.iter().map(|rule| &rule.name).collect();
-            println!("{}", json!({"valid": checked.is_ok(), "errors": errors, "rules": rules}));
-        } else if checked.is_err() {
-            eprintln!("{} is not a valid policy:", file.display());
-            for problem in errors {
-                eprintln!("  {problem}");
-            }
-        } else if rules.is_empty() {
-            println!(
-                "The policy is valid and has no rules: every finding is reviewed by the fallback approvers."
-            );
-        } else {
-            println!("The policy is valid. First match wins:");
-            for (number, rule) in (1..).zip(rules) {
-                println!("  {number}. {} → {:?}", rule.name, rule.disposition);
-            }
-            println!("  Otherwise: review by the fallback approvers.");
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Check(arguments) => arguments.run(),
+            Self::Explain(arguments) => arguments.run().await,
+            Self::Replay(arguments) => arguments.run().await,
         }
-        Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

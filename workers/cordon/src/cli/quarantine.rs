@@ -36,7 +36,7 @@ impl QuarantineCommand {
 }
 
 /// What has become of the quarantined copies of a case; `None` where there never were any.
-fn state(case: &Case) -> Option<&'static str> {
+pub(super) fn state(case: &Case) -> Option<&'static str> {
     copy(case)?;
     let last = case.restores.last().and_then(|restore| restore.outcome.as_ref());
     Some(match (&case.purge, case.status, last) {
@@ -48,10 +48,10 @@ fn state(case: &Case) -> Option<&'static str> {
     })
 }
 
-/// The person who decided, as `slack:<team>/<user>`; `None` where policy did.
+/// The person whose vote decided, as `slack:<team>/<user>` or an ARN; `None` where policy did.
 fn person(case: &Case) -> Option<String> {
     let vote = case.votes.last().filter(|_| case.disposition == Disposition::Review)?;
-    Some(format!("slack:{}/{}", vote.team, vote.user))
+    Some(vote.by.to_string())
 }
 
 #[cfg(test)]

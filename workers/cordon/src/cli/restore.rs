@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 
 use super::{
-    operator::{Operator, case_ids, reason},
+    operator::{Operator, case_id_or_input, case_ids, reason},
     report::{Refusal, unavailable},
     terminal::{self, JsonArray, Progress},
 };
@@ -30,7 +30,7 @@ use crate::{
 The exit code is 0 when all were put back, 1 when one was not, 130 after Ctrl-C; restores go on without the command.")]
 pub(super) struct RestoreArguments {
     /// The cases whose objects are to be put back; `-` reads them from standard input, the first word of each line.
-    #[arg(required = true, value_name = "CASE_ID")]
+    #[arg(required = true, value_name = "CASE_ID", value_parser = case_id_or_input)]
     case_ids: Vec<String>,
     /// Why; it is kept in the case and shown in Slack.
     #[arg(long, value_name = "TEXT", value_parser = reason)]

@@ -18,6 +18,18 @@ pub(super) fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(line));
 }
 
+/// Prints our own words to standard error as they are, which may be several lines. What comes from outside has to be
+/// quoted in them.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Whether an error says only that nobody reads any more what is printed: somebody piped it into `head`, and has seen
+/// enough.
+pub(super) fn is_unread(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// A text of which every character can be shown; different texts stay different.
 fn harmless(text: &str) -> String {
     text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
@@ -94,6 +106,13 @@ impl Progress {
     pub(super) fn step(&mut self, print: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         self.done += 1;
         self.beside(print)
+    }
+
+    /// Counts so many more.
+    pub(super) fn advance(&mut self, by: usize) {
+        self.clear();
+        self.done += by;
+        self.draw();
     }
 
     /// Lets `print` have the line to itself.

@@ -50,9 +50,9 @@ pub enum JobProgress {
     Incomplete(String),
 }
 
-/// `GetFindings` takes at most 50 ids
+/// How many findings are read at once: `GetFindings` takes at most 50 ids
 /// (<https://docs.aws.amazon.com/macie/latest/APIReference/findings-describe.html>); fewer keep answers small.
-const PAGE: usize = 25;
+pub const PAGE: usize = 25;
 
 impl Macie {
     /// Macie behind this client.
@@ -89,14 +89,24 @@ impl Macie {
     /// # Errors
     /// As classified.
     pub async fn findings_since(&self, since: Timestamp) -> Result<Vec<String>> {
+        self.unarchived("updatedAt", since).await
+    }
+
+    /// The ids of unarchived sensitive-data findings created at `since` or later, oldest first, with all pages.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn findings_created_since(&self, since: Timestamp) -> Result<Vec<String>> {
+        self.unarchived("createdAt", since).await
+    }
+
+    async fn unarchived(&self, time: &str, since: Timestamp) -> Result<Vec<String>> {
         let eq = |value: &str| CriterionAdditionalProperties::builder().eq(value).build();
+        let since = CriterionAdditionalProperties::builder().gte(since.as_millisecond()).build();
         let criteria = FindingCriteria::builder()
             .criterion("category", eq("CLASSIFICATION"))
             .criterion("archived", eq("false"))
-            .criterion(
-                "updatedAt",
-                CriterionAdditionalProperties::builder().gte(since.as_millisecond()).build(),
-            )
+            .criterion(time, since)
             .build();
         self.list(criteria).await
     }
@@ -115,25 +125,30 @@ impl Macie {
         let ids = self.list(criteria).await?;
         let mut findings = Vec::new();
         for page in ids.chunks(PAGE) {
-            let answer = self
-                .client
-                .get_findings()
-                .set_finding_ids(Some(page.to_vec()))
-                .send()
-                .await
-                .map_err(|error| classify("macie2:GetFindings", error))?;
-            for finding in answer.findings.unwrap_or_default() {
-                let id = finding.id.clone();
-                match read(finding) {
-                    Ok(finding) => findings.push(finding),
-                    Err(error) => {
-                        tracing::error!(finding.id = id, error.message = %error, "a finding was passed over")
-                    }
-                }
-            }
+            findings.extend(self.page(page).await?);
         }
         let unreadable = ids.len().saturating_sub(findings.len());
         Ok((findings, unreadable))
+    }
+
+    /// Those findings of a page of at most [`PAGE`] that can be read; the others are logged.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn page(&self, ids: &[String]) -> Result<Vec<Finding>> {
+        let call = self.client.get_findings().set_finding_ids(Some(ids.to_vec()));
+        let answer = call.send().await.map_err(|error| classify("macie2:GetFindings", error))?;
+        let mut findings = Vec::new();
+        for finding in answer.findings.unwrap_or_default() {
+            let id = finding.id.clone();
+            match read(finding) {
+                Ok(finding) => findings.push(finding),
+                Err(error) => {
+                    tracing::error!(finding.id = id, error.message = %error, "a finding was passed over")
+                }
+            }
+        }
+        Ok(findings)
     }
 
     async fn list(&self, criteria: FindingCriteria) -> Result<Vec<String>> {
@@ -294,10 +309,17 @@ fn read(finding: aws_sdk_macie2::types::Finding) -> Result<Finding> {
             .last_modified
             .and_then(|time| Timestamp::from_second(time.secs()).ok())
             .map(time::stored),
+        owner: owner(object.tags()).or_else(|| owner(bucket.tags())),
         detections: details.and_then(|details| details.result.as_ref()).map(detections).unwrap_or_default(),
         job_id: details.and_then(|details| details.job_id.clone()).filter(|id| !id.is_empty()),
         id,
     })
+}
+
+/// The value of the tag `owner`, in any case.
+fn owner(tags: &[aws_sdk_macie2::types::KeyValuePair]) -> Option<String> {
+    let owner = tags.iter().find(|tag| tag.key().is_some_and(|key| key.eq_ignore_ascii_case("owner")))?;
+    owner.value().filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 fn detections(result: &aws_sdk_macie2::types::ClassificationResult) -> Vec<Detection> {

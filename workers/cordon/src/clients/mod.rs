@@ -15,12 +15,17 @@ pub mod slack;
 pub mod store;
 pub mod sts;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sdk_s3::config::StalledStreamProtectionConfig;
+use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
 
 use crate::config::WorkerConfig;
 
@@ -49,6 +54,8 @@ pub struct Clients {
     pub events: events::Events,
     /// Slack.
     pub slack: slack::Slack,
+    /// Who is who in Slack.
+    pub people: Arc<slack::People>,
     /// The settings.
     pub config: WorkerConfig,
 }
@@ -58,6 +65,7 @@ impl Clients {
     pub fn new(aws: &SdkConfig, config: WorkerConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let account = &config.common.account;
+        let slack = slack::Slack::new(&config.common.slack);
         let movers = |role_arn: &str| {
             mover::Movers::new(
                 aws,
@@ -81,7 +89,8 @@ impl Clients {
             security_hub: security_hub::SecurityHub::new(aws_sdk_securityhub::Client::new(aws)),
             step_functions: sfn::StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
             events: events::Events::new(aws_sdk_eventbridge::Client::new(aws)),
-            slack: slack::Slack::new(&config.common.slack),
+            people: Arc::new(slack::People::new(slack.clone())),
+            slack,
             config,
         }
     }
@@ -97,6 +106,7 @@ impl Clients {
 pub async fn aws_config(region: &str) -> anyhow::Result<SdkConfig> {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
+        .http_client(connections())
         .retry_config(RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(5)))
         .timeout_config(
             TimeoutConfig::builder()
@@ -112,4 +122,17 @@ pub async fn aws_config(region: &str) -> anyhow::Result<SdkConfig> {
         "no AWS credentials; give the task its role (ECS), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )?;
     Ok(config)
+}
+
+/// The connections of all clients. Each client would otherwise open its own, and a mover, which lives for one object,
+/// would greet S3 anew for each.
+fn connections() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.build()
+    })
 }

@@ -1,12 +1,13 @@
 //! S3 as the worker itself uses it: the state bucket, and tags of buckets. Objects of others are the mover's business.
 
+mod policy;
+
+pub use self::policy::{InForce, POLICY_UNUSABLE, Unusable};
+
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata, primitives::ByteStream};
 
 use super::error::{classify, status};
-use crate::{
-    domain::policy::Policy,
-    error::{Code, Error, Result},
-};
+use crate::error::{Code, Error, Result};
 
 /// The state bucket, and what is asked of other buckets.
 #[derive(Clone, Debug)]
@@ -55,25 +56,6 @@ impl State {
             Error::Retryable(format!("s3:GetObject of {key} in the state bucket broke off: {error}"))
         })?;
         Ok(Some((body.to_vec(), version)))
-    }
-
-    /// The policy at `key`, or why it cannot be read, and the version of its object.
-    ///
-    /// # Errors
-    /// As classified, where asking again may help.
-    pub async fn policy(&self, key: &str) -> Result<(std::result::Result<Policy, String>, Option<String>)> {
-        let read = match self.get(key).await {
-            Ok(Some((bytes, version))) => {
-                (Policy::parse(&bytes).map_err(|invalid| invalid.to_string()), version)
-            }
-            Ok(None) => (Err(format!("there is no object {key} in the state bucket")), None),
-            Err(error @ Error::Retryable(_)) => return Err(error),
-            Err(error) => (Err(error.to_string()), None),
-        };
-        if let Err(why) = &read.0 {
-            tracing::error!(error.message = %why, "the policy cannot be read: every finding is reviewed by the fallback approvers");
-        }
-        Ok(read)
     }
 
     /// Writes an object.

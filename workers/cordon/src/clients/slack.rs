@@ -1,6 +1,12 @@
 //! Slack's Web API.
 
-use std::time::Duration;
+mod people;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use reqwest::{RequestBuilder, StatusCode, header::RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,8 +15,10 @@ use url::Url;
 
 use crate::{
     config::SlackConfig,
-    domain::message::{METADATA_TYPE, Message},
+    domain::message::{METADATA_TYPE, Message, Reminder},
 };
+
+pub use people::People;
 
 /// Slack's Web API with one bot token.
 #[derive(Clone, Debug)]
@@ -18,6 +26,8 @@ pub struct Slack {
     http: reqwest::Client,
     token: SecretString,
     api_url: Url,
+    /// Channels that are left in peace until then.
+    held: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 /// Why Slack did not do it. None of these ends a case: the renderer tries again.
@@ -41,6 +51,8 @@ pub enum SlackError {
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a channel is left in peace when Slack gave no answer.
+const PEACE: Duration = Duration::from_secs(3);
 /// How many messages a search for one that may have been posted looks back through.
 const SEARCH_PAGES: usize = 10;
 
@@ -51,7 +63,7 @@ impl Slack {
     /// When the TLS library cannot start.
     pub fn new(config: &SlackConfig) -> Self {
         let http = reqwest::Client::builder().timeout(TIMEOUT).build().expect("TLS starts");
-        Self { http, token: config.bot_token.clone(), api_url: config.api_url.clone() }
+        Self { http, token: config.bot_token.clone(), api_url: config.api_url.clone(), held: Arc::default() }
     }
 
     /// Posts a message; gives back its `ts`.
@@ -59,7 +71,9 @@ impl Slack {
     /// # Errors
     /// As Slack says.
     pub async fn post(&self, channel: &str, message: &Message) -> Result<String, SlackError> {
-        let answer = self.call("chat.postMessage", |http| http.json(&body(channel, None, message))).await?;
+        let answer = self
+            .to_channel(channel, "chat.postMessage", |http| http.json(&body(channel, None, message)))
+            .await?;
         answer["ts"].as_str().map(str::to_owned).ok_or(SlackError::Unreachable("an answer without ts".into()))
     }
 
@@ -68,7 +82,9 @@ impl Slack {
     /// # Errors
     /// As Slack says.
     pub async fn update(&self, channel: &str, ts: &str, message: &Message) -> Result<(), SlackError> {
-        self.call("chat.update", |http| http.json(&body(channel, Some(ts), message))).await.map(|_| ())
+        self.to_channel(channel, "chat.update", |http| http.json(&body(channel, Some(ts), message)))
+            .await
+            .map(|_| ())
     }
 
     /// Tells one person something that nobody else sees.
@@ -77,7 +93,78 @@ impl Slack {
     /// As Slack says.
     pub async fn tell_privately(&self, channel: &str, user: &str, text: &str) -> Result<(), SlackError> {
         let note = json!({"channel": channel, "user": user, "text": text});
-        self.call("chat.postEphemeral", |http| http.json(&note)).await.map(|_| ())
+        self.to_channel(channel, "chat.postEphemeral", |http| http.json(&note)).await.map(|_| ())
+    }
+
+    /// Posts an answer in the thread under a message.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn reply(&self, channel: &str, parent_ts: &str, reply: &Reminder) -> Result<(), SlackError> {
+        let reply = json!({"channel": channel, "thread_ts": parent_ts, "text": reply.text, "metadata": reply.metadata,
+            "unfurl_links": false, "unfurl_media": false});
+        self.to_channel(channel, "chat.postMessage", |http| http.json(&reply)).await.map(|_| ())
+    }
+
+    /// Whether the thread under a message has this reminder already.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn has_reply(
+        &self,
+        channel: &str,
+        parent_ts: &str,
+        reply: &Reminder,
+    ) -> Result<bool, SlackError> {
+        let request =
+            [("channel", channel), ("ts", parent_ts), ("include_all_metadata", "true"), ("limit", "1000")];
+        let answer = self.to_channel(channel, "conversations.replies", |http| http.form(&request)).await?;
+        let said = |message: &Value| {
+            message["metadata"]["event_type"] == reply.metadata["event_type"]
+                && message["metadata"]["event_payload"] == reply.metadata["event_payload"]
+        };
+        Ok(answer["messages"].as_array().into_iter().flatten().any(said))
+    }
+
+    /// Opens a modal for the person who has just clicked; Slack takes the trigger of a click for three seconds
+    /// (<https://docs.slack.dev/reference/methods/views.open>).
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn open_modal(&self, trigger_id: &str, view: &Value) -> Result<(), SlackError> {
+        let request = json!({"trigger_id": trigger_id, "view": view});
+        self.call("views.open", |http| http.json(&request)).await.map(|_| ())
+    }
+
+    /// Whether a user can still log in.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn is_active(&self, user: &str) -> Result<bool, SlackError> {
+        match self.call("users.info", |http| http.form(&[("user", user)])).await {
+            Ok(answer) => Ok(answer["user"]["deleted"] != true),
+            Err(SlackError::Refused { error, .. }) if error == "user_not_found" => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The users of a user group who can still log in; none of a group that is gone or switched off.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn group_members(&self, group: &str) -> Result<Vec<String>, SlackError> {
+        match self.call("usergroups.users.list", |http| http.form(&[("usergroup", group)])).await {
+            Ok(answer) => {
+                let users = answer["users"].as_array().into_iter().flatten();
+                Ok(users.filter_map(|user| user.as_str().map(str::to_owned)).collect())
+            }
+            Err(SlackError::Refused { error, .. })
+                if matches!(error.as_str(), "no_such_subteam" | "subteam_not_found") =>
+            {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Finds the message of a case's generation that was posted at `since` (seconds) or later, by its metadata.
@@ -104,7 +191,8 @@ impl Slack {
                 request.push(("cursor", &cursor));
             }
             // Methods that read take forms, not JSON (<https://docs.slack.dev/apis/web-api>).
-            let answer = self.call("conversations.history", |http| http.form(&request)).await?;
+            let answer =
+                self.to_channel(channel, "conversations.history", |http| http.form(&request)).await?;
             let found = answer["messages"].as_array().into_iter().flatten().find(|message| {
                 let metadata = &message["metadata"];
                 metadata["event_type"] == METADATA_TYPE
@@ -120,6 +208,30 @@ impl Slack {
             }
         }
         Ok(None)
+    }
+
+    /// A call about a channel. When Slack asks to wait, nothing is sent to the channel until then; when it gives no
+    /// answer, one call in a while finds out whether it is back.
+    async fn to_channel(
+        &self,
+        channel: &str,
+        method: &'static str,
+        with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Value, SlackError> {
+        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = held().get(channel)
+            && let Some(wait) = until.checked_duration_since(Instant::now())
+        {
+            return Err(SlackError::RateLimited(wait));
+        }
+        let answer = self.call(method, with_body).await;
+        let wait = match &answer {
+            Err(SlackError::RateLimited(wait)) => *wait,
+            Err(SlackError::Unreachable(_)) => PEACE,
+            Ok(_) | Err(SlackError::Refused { .. }) => return answer,
+        };
+        held().insert(channel.to_owned(), Instant::now() + wait);
+        answer
     }
 
     async fn call(

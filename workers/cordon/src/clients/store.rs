@@ -3,9 +3,11 @@
 //! Every write that could race is conditional; a condition that does not hold is an answer, not an error.
 
 mod cases;
+mod digests;
 mod exposures;
+mod renderings;
 
-pub use cases::{Cases, Claimed};
+pub use cases::{Cases, Claimed, Voted};
 pub use exposures::Exposures;
 
 use std::collections::HashMap;

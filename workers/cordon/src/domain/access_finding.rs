@@ -109,6 +109,12 @@ impl AccessFinding {
         self.status == AccessStatus::Active
     }
 
+    /// Whether a bucket with these findings is exposed. None of them says so only where they are `complete`; otherwise
+    /// it is unknown.
+    pub fn exposed(findings: &[Self], complete: bool) -> Option<bool> {
+        if findings.iter().any(Self::is_exposing) { Some(true) } else { complete.then_some(false) }
+    }
+
     /// Who has access, for a reader.
     pub fn who(&self) -> String {
         match (&self.error, self.is_public, &self.principal) {
@@ -194,6 +200,19 @@ mod tests {
         let finding = read(&event);
         assert!(finding.is_exposing());
         assert!(finding.who().contains("ACCESS_DENIED"));
+    }
+
+    #[test]
+    fn that_nobody_can_reach_a_bucket_is_known_only_when_all_findings_are() {
+        let active = read(&event("ACTIVE", "2026-03-11T01:14:07Z", false));
+        let resolved = read(&event("RESOLVED", "2026-03-11T01:14:08Z", false));
+        for complete in [true, false] {
+            assert_eq!(AccessFinding::exposed(&[resolved.clone(), active.clone()], complete), Some(true));
+        }
+        for findings in [&[][..], &[resolved]] {
+            assert_eq!(AccessFinding::exposed(findings, true), Some(false));
+            assert_eq!(AccessFinding::exposed(findings, false), None);
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     finding::{Finding, ObjectVersion},
+    pause::Pause,
     plan::Plan,
-    policy::Disposition,
+    policy::{Disposition, OnExpiry},
+    vote::{Refused, Snooze, Vote, voices},
 };
 
 /// The record in `cases`. Times are [`super::time::stored`].
@@ -39,6 +41,9 @@ pub struct Case {
     /// Since when the run waits for `cordon resume`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<String>,
+    /// Who ordered that, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// The token of that wait; a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<String>,
@@ -51,9 +56,27 @@ pub struct Case {
     /// When it was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<String>,
-    /// Who decided, in order.
+    /// Who voted, in order; each person's latest vote counts.
     #[serde(default)]
     pub votes: Vec<Vote>,
+    /// Who wants to be asked later, and when; nobody is asked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snooze: Option<Snooze>,
+    /// Who tried to decide and may not, the last few.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
+    /// Since when the fallback approvers may decide too, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
+    /// Who could reach the bucket from outside when people were asked last, a line each; absent when that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Vec<String>>,
+    /// How often people were asked, reminders and repeated rounds included.
+    #[serde(default)]
+    pub asked: u32,
+    /// Which of those times the thread in Slack tells of.
+    #[serde(default)]
+    pub reminded: u32,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -69,6 +92,9 @@ pub struct Case {
     /// Earlier generations, newest last.
     #[serde(default)]
     pub history: Vec<Past>,
+    /// The digest that lists the case, where it has no message of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The message in Slack, once it was posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack_ts: Option<String>,
@@ -134,19 +160,24 @@ impl Decision {
     }
 }
 
-/// One person's vote.
+/// Since when the fallback approvers may decide too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Vote {
-    /// What they voted for.
-    pub decision: Decision,
-    /// Their Slack user id.
-    pub user: String,
-    /// Their Slack team id.
-    pub team: String,
+pub struct Escalation {
     /// When.
     pub at: String,
-    /// The plan that they were shown.
-    pub plan_hash: String,
+    /// Why, as a sentence.
+    pub why: String,
+}
+
+/// What a vote comes to, before it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Counted {
+    /// It decides.
+    Decides,
+    /// It counts, and so many more people have to say the same.
+    Missing(usize),
+    /// The person has said so already.
+    Repeated,
 }
 
 /// How a case ended.
@@ -180,6 +211,8 @@ pub enum OutcomeResult {
     ObjectMissing,
     /// A sample finding: there is no object.
     Sample,
+    /// Policy was in shadow mode: told what would have happened, nothing touched.
+    Shadow,
     /// Something failed; a person must look.
     Failed,
 }
@@ -194,6 +227,7 @@ impl OutcomeResult {
             Self::ObjectChanged => "object_changed",
             Self::ObjectMissing => "object_missing",
             Self::Sample => "sample",
+            Self::Shadow => "shadow",
             Self::Failed => "failed",
         }
     }
@@ -307,16 +341,24 @@ impl Case {
             round: 0,
             round_ends_at: None,
             paused_at: None,
+            pause: None,
             resume_token: None,
             task_token: None,
             decision: None,
             decided_at: None,
             votes: Vec::new(),
+            snooze: None,
+            refused: Vec::new(),
+            escalation: None,
+            reach: None,
+            asked: 0,
+            reminded: 0,
             outcome: None,
             closed_at: None,
             restores: Vec::new(),
             purge: None,
             history: Vec::new(),
+            digest: None,
             slack_ts: None,
             slack_intent_at: None,
             render_due: None,
@@ -366,7 +408,7 @@ impl Case {
         }
         match self.outcome.as_ref().map(|outcome| outcome.result) {
             Some(OutcomeResult::Quarantined | OutcomeResult::ObjectMissing) => !object_is_there,
-            Some(OutcomeResult::Dismissed | OutcomeResult::Sample) => true,
+            Some(OutcomeResult::Dismissed | OutcomeResult::Sample | OutcomeResult::Shadow) => true,
             Some(OutcomeResult::Expired | OutcomeResult::ObjectChanged | OutcomeResult::Failed) | None => {
                 false
             }
@@ -401,7 +443,38 @@ impl Case {
         self
     }
 
-    /// Why the object may be moved, or why not: policy said so, or an allowed person voted for this very plan.
+    /// What a vote would come to now.
+    pub fn count(&self, vote: &Vote) -> Counted {
+        let before = voices(&self.votes, &self.plan_hash, vote.decision);
+        if before.iter().any(|earlier| earlier.by.person() == vote.by.person()) {
+            return Counted::Repeated;
+        }
+        match self.approvals().checked_sub(before.len() + 1) {
+            None | Some(0) => Counted::Decides,
+            Some(missing) => Counted::Missing(missing),
+        }
+    }
+
+    /// Whether the case takes votes, and is the one that these belong to.
+    pub fn takes_votes(&self, approval_id: &str, plan_hash: &str) -> bool {
+        self.status == Status::Open
+            && self.decision.is_none()
+            && !self.plan.shadow
+            && self.approval_id == approval_id
+            && self.plan_hash == plan_hash
+    }
+
+    fn approvals(&self) -> usize {
+        usize::try_from(self.plan.approvals.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether nobody is to be asked at this time.
+    pub fn is_snoozed(&self, now: &str) -> bool {
+        self.snooze.as_ref().is_some_and(|snooze| snooze.until.as_str() > now)
+    }
+
+    /// Why the object may be moved, or why not: policy said so, at once or when nobody decided, or as many allowed
+    /// people as it asks for voted for this very plan.
     ///
     /// # Errors
     /// A sentence that says what is missing.
@@ -412,31 +485,34 @@ impl Case {
         if self.plan.hash() != self.plan_hash {
             return Err("the plan on record is not the one that was pinned".into());
         }
+        if self.plan.shadow {
+            return Err("policy was in shadow mode when it decided".into());
+        }
         if self.disposition == Disposition::Quarantine {
+            return Ok(Authorised::Policy);
+        }
+        if self.decision == Some(Decision::Expired) && self.plan.on_expiry == OnExpiry::Quarantine {
             return Ok(Authorised::Policy);
         }
         if self.decision != Some(Decision::Quarantine) {
             return Err("nobody has decided to quarantine".into());
         }
-        self.votes
-            .iter()
-            .find(|vote| {
-                vote.decision == Decision::Quarantine
-                    && vote.plan_hash == self.plan_hash
-                    && self.plan.allows(&vote.user)
-            })
-            .map(Authorised::Vote)
-            .ok_or_else(|| "no vote on record is by an allowed person for this plan".into())
+        let mut allowed = voices(&self.votes, &self.plan_hash, Decision::Quarantine);
+        allowed.retain(|vote| self.plan.allows(&vote.by, self.escalation.is_some()));
+        if allowed.len() < self.approvals() {
+            return Err("too few votes on record are by allowed people for this plan".into());
+        }
+        Ok(Authorised::Votes(allowed))
     }
 }
 
 /// What authorises a move.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Authorised<'a> {
     /// A rule of policy.
     Policy,
-    /// A person.
-    Vote(&'a Vote),
+    /// People.
+    Votes(Vec<&'a Vote>),
 }
 
 #[cfg(test)]
@@ -444,7 +520,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::{
         finding::Severity,
-        policy::{AfterRestore, Decided, Verify, Versions, tests::finding},
+        policy::{AfterRestore, Approvers, Decided, Verify, Versions, tests::finding},
+        vote::Voter,
     };
 
     pub(crate) fn case(disposition: Disposition) -> Case {
@@ -452,22 +529,27 @@ pub(crate) mod tests {
         let decided = Decided {
             disposition,
             rule: "credentials".into(),
-            approvers: vec!["U0ALICE001".into()],
+            approvers: Approvers { users: vec!["U0ALICE001".into()], groups: vec!["S0SECURITY".into()] },
+            fallback_approvers: vec!["U0FALLBACK".into()],
+            approvals: 1,
             channel: "C0SECURITY".into(),
             rounds: 1,
+            on_expiry: OnExpiry::Leave,
+            snooze_seconds: 86_400,
             versions: Versions::Reported,
             verify: Verify::Standard,
             after_restore: AfterRestore::Join,
+            shadow: false,
         };
         let plan = Plan::new(finding.object.clone(), &decided, Some("v1".into()));
         Case::open(finding, disposition, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")
     }
 
-    fn vote(user: &str, plan_hash: &str) -> Vote {
+    pub(crate) fn vote(user: &str, plan_hash: &str) -> Vote {
         Vote {
             decision: Decision::Quarantine,
-            user: user.into(),
-            team: "T0CORDON01".into(),
+            by: Voter::Slack { team: "T0CORDON01".into(), user: user.into(), group: None },
+            reason: None,
             at: "2026-03-11T09:50:00.000Z".into(),
             plan_hash: plan_hash.into(),
         }
@@ -485,10 +567,60 @@ pub(crate) mod tests {
             assert!(case.authorisation("arn:run").is_err());
         }
         case.votes = vec![vote("U0ALICE001", &case.plan_hash)];
-        assert!(matches!(case.authorisation("arn:run"), Ok(Authorised::Vote(_))));
+        assert!(matches!(case.authorisation("arn:run"), Ok(Authorised::Votes(_))));
         assert!(case.authorisation("arn:another-run").is_err());
         case.plan.object.key = "another key".into();
         assert!(case.authorisation("arn:run").is_err());
+    }
+
+    #[test]
+    fn two_people_have_to_say_the_same_where_policy_asks_for_two() {
+        let mut case = case(Disposition::Review);
+        case.plan.approvals = 2;
+        case.plan_hash = case.plan.hash();
+        let by = |voter| Vote { by: voter, ..vote("", &case.plan_hash) };
+        let alice = vote("U0ALICE001", &case.plan_hash);
+        let alice_by_iam = by(Voter::Iam { arn: "arn:alice".into(), slack_user: Some("U0ALICE001".into()) });
+        let of_group = |group: &str| {
+            by(Voter::Slack { team: "T0CORDON01".into(), user: "U0CAROL".into(), group: Some(group.into()) })
+        };
+        assert_eq!(case.count(&alice), Counted::Missing(1));
+        case.votes = vec![alice.clone()];
+        assert_eq!(case.count(&alice_by_iam), Counted::Repeated, "one person by two ways");
+        assert_eq!(case.count(&of_group("S0SECURITY")), Counted::Decides);
+        case.decision = Some(Decision::Quarantine);
+        for (second, authorised) in [
+            (alice_by_iam, false),
+            (of_group("S0OTHERS"), false),
+            (vote("U0FALLBACK", &case.plan_hash), false),
+            (of_group("S0SECURITY"), true),
+            (by(Voter::Iam { arn: "arn:bob".into(), slack_user: Some("U0BOB00002".into()) }), true),
+        ] {
+            case.votes = vec![alice.clone(), second];
+            assert_eq!(case.authorisation("arn:run").is_ok(), authorised, "{:?}", case.votes);
+        }
+        case.votes = vec![alice, vote("U0FALLBACK", &case.plan_hash)];
+        case.escalation = Some(Escalation { at: String::new(), why: String::new() });
+        assert!(case.authorisation("arn:run").is_ok(), "fallback approvers may after an escalation");
+    }
+
+    #[test]
+    fn nothing_is_moved_for_a_policy_that_only_tells_what_it_would_do() {
+        let mut case = case(Disposition::Quarantine);
+        assert!(case.authorisation("arn:run").is_ok());
+        case.plan.shadow = true;
+        case.plan_hash = case.plan.hash();
+        assert!(case.authorisation("arn:run").is_err());
+    }
+
+    #[test]
+    fn expiry_moves_an_object_only_where_policy_says_so() {
+        let mut case = case(Disposition::Review);
+        case.decision = Some(Decision::Expired);
+        assert!(case.authorisation("arn:run").is_err());
+        case.plan.on_expiry = OnExpiry::Quarantine;
+        case.plan_hash = case.plan.hash();
+        assert_eq!(case.authorisation("arn:run"), Ok(Authorised::Policy));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Exposures: who can reach a bucket from outside, joined with what Macie found in it.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -69,6 +70,20 @@ pub struct BucketRecord {
     /// Until when.
     #[serde(default)]
     pub claimed_until: Option<String>,
+    /// How many scans in a row did not read everything.
+    #[serde(default)]
+    pub incomplete: u32,
+}
+
+impl BucketRecord {
+    /// How long after such a scan the bucket is due again: at once after the first, then ever later, up to a day.
+    pub fn patience(&self) -> SignedDuration {
+        const FIRST: SignedDuration = SignedDuration::from_mins(30);
+        match self.incomplete {
+            0 | 1 => SignedDuration::ZERO,
+            n => FIRST.saturating_mul(1 << (n - 2).min(10)).min(SignedDuration::from_hours(24)),
+        }
+    }
 }
 
 /// A Macie job of a batch.
@@ -183,6 +198,20 @@ impl Exposure {
 pub(crate) mod tests {
     use super::*;
     use crate::domain::{access_finding::AccessStatus, finding::Severity, policy::tests::finding};
+
+    #[test]
+    fn a_scan_that_stays_incomplete_is_repeated_ever_later() {
+        let bucket = |incomplete| BucketRecord {
+            bucket_arn: "arn:aws:s3:::finance".into(),
+            account: "111122223333".into(),
+            revision: 1,
+            claimed_by: None,
+            claimed_until: None,
+            incomplete,
+        };
+        let minutes = [0, 1, 2, 3, 7, u32::MAX].map(|n| bucket(n).patience().as_mins());
+        assert_eq!(minutes, [0, 0, 30, 60, 16 * 60, 24 * 60]);
+    }
 
     pub(crate) fn bucket() -> PlannedBucket {
         PlannedBucket {

@@ -1,5 +1,7 @@
 //! Macie findings, and the object versions that they are about.
 
+mod document;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -105,6 +107,9 @@ pub struct Finding {
     pub size: Option<i64>,
     /// When the object was last written, as Macie says.
     pub last_modified: Option<String>,
+    /// Whose the object is, as its tag `owner` or that of the bucket says, whatever its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What was found.
     pub detections: Vec<Detection>,
     /// The discovery job, absent for automated discovery.

@@ -9,6 +9,15 @@ pub fn macie_finding(region: &str, finding_id: &str) -> String {
     )
 }
 
+/// The object in S3.
+pub fn object(region: &str, bucket: &str, key: &str) -> String {
+    format!(
+        "https://{region}.console.aws.amazon.com/s3/object/{}?region={region}&prefix={}",
+        encoded(bucket),
+        encoded(key)
+    )
+}
+
 /// The run.
 pub fn execution(region: &str, execution_arn: &str) -> String {
     format!(

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    case::{Case, Vote},
-    finding::ObjectVersion,
-    policy::Versions,
-};
+use super::{case::Case, finding::ObjectVersion, policy::Versions, vote::Vote};
 
 /// `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,22 +4,38 @@
 //! formatting can be smuggled in, and cut, so that Block Kit's limits hold
 //! (<https://docs.slack.dev/reference/block-kit/blocks>).
 
+mod asking;
+mod digest;
+mod mrkdwn;
+
 use serde_json::{Value, json};
 
+use self::mrkdwn::{at, context, field, mention, mrkdwn, plain, section, voter};
+pub use self::{
+    digest::{digest_reminder, render_digest},
+    mrkdwn::{code, escape},
+};
 use super::{
     case::{Case, Decision, OutcomeResult, Restore, RestoreResult, Status},
     links,
     policy::Disposition,
+    vote::voices,
 };
 
 /// The action id prefix of the button that quarantines; the case's approval id follows.
 pub const QUARANTINE_ACTION: &str = "quarantine:";
 /// The action id prefix of the button that leaves the object where it is.
 pub const DISMISS_ACTION: &str = "dismiss:";
+/// The action id prefix of the button that has people asked later.
+pub const SNOOZE_ACTION: &str = "snooze:";
 /// The action id prefix of the button that puts a quarantined object back.
 pub const RESTORE_ACTION: &str = "restore:";
+/// The action id prefix of the buttons that turn the page of a digest; the page follows.
+pub const PAGE_ACTION: &str = "page:";
 /// The `event_type` of the message metadata by which a posted message is found again.
 pub const METADATA_TYPE: &str = "cordon_case";
+/// The `event_type` of the metadata of reminders.
+const REMINDER_TYPE: &str = "cordon_reminder";
 /// How many restores of a case its message tells of.
 const RESTORES_SHOWN: usize = 5;
 
@@ -34,12 +50,46 @@ pub struct Message {
     pub metadata: Value,
 }
 
+/// What is said in the thread to people who are asked once more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reminder {
+    /// The text.
+    pub text: String,
+    /// Names case, generation, and which time it is.
+    pub metadata: Value,
+}
+
+/// The reminder that the thread does not have yet, if one is due.
+pub fn reminder(case: &Case) -> Option<Reminder> {
+    let open = case.status == Status::Open && case.decision.is_none() && case.snooze.is_none();
+    if !open || case.asked < 2 || case.asked <= case.reminded {
+        return None;
+    }
+    let sign = if case.escalation.is_some() { ":rotating_light: *Escalated.* " } else { ":bell: " };
+    Some(Reminder {
+        text: format!("{sign}{}: please decide. {}", asking::approvers(case), asking::until(case)),
+        metadata: json!({"event_type": REMINDER_TYPE,
+            "event_payload": {"case_id": case.case_id, "generation": case.generation, "asked": case.asked}}),
+    })
+}
+
+/// Where the object is, as code that nothing can leave.
+pub fn place(case: &Case) -> String {
+    code(&format!("{}/{}", case.object().bucket, case.object().key), 2_000)
+}
+
 /// Renders a case.
 pub fn render(case: &Case) -> Message {
     let finding = &case.finding;
     let place = format!("{}/{}", finding.object.bucket, finding.object.key);
-    let sample = if finding.sample { "[SAMPLE] " } else { "" };
+    let sample = match (case.plan.shadow, finding.sample) {
+        (true, true) => "[SHADOW] [SAMPLE] ",
+        (true, false) => "[SHADOW] ",
+        (false, true) => "[SAMPLE] ",
+        (false, false) => "",
+    };
     let title = match (case.status, case.disposition) {
+        (Status::Open | Status::Closed, _) if case.plan.shadow => "Sensitive data in S3: nothing was touched",
         (Status::Open, Disposition::Review) if case.decision.is_none() => {
             "Sensitive data in S3: your decision, please"
         }
@@ -54,6 +104,11 @@ pub fn render(case: &Case) -> Message {
         },
     };
     let mut blocks = vec![json!({"type": "header", "text": plain(150, &format!("{sample}{title}"))})];
+    if case.plan.shadow {
+        blocks.push(context(
+            "Policy is in *shadow mode*: this only tells what it would do. Nobody is asked, and nothing is touched.",
+        ));
+    }
     if finding.sample {
         blocks.push(context(
             "This is a Macie *sample finding*: there is no such object, and nothing will be touched.",
@@ -77,12 +132,15 @@ pub fn render(case: &Case) -> Message {
     ];
     if let Some(size) = finding.size {
         let written = finding.last_modified.as_deref().unwrap_or("unknown");
-        fields.push(field("Size, last written", &format!("{} bytes, {}", size, escape(written, 100))));
+        fields.push(field("Size, last written", &format!("{} bytes, {}", size, at(written))));
     }
+    fields.extend(finding.owner.as_ref().map(|owner| field("Owner (tag)", &code(owner, 300))));
     blocks.push(json!({"type": "section", "fields": fields}));
+    blocks.extend((case.asked > 0).then(|| section(&format!("*Who can reach the bucket:* {}", reach(case)))));
     blocks.push(context(&format!(
-        "<{}|Macie finding>  ·  <{}|Step Functions run>  ·  case `{}`{}",
+        "<{}|Macie finding>  ·  <{}|S3 object>  ·  <{}|Step Functions run>  ·  case `{}`{}",
         links::macie_finding(&finding.region, &finding.id),
+        links::object(&finding.region, &finding.object.bucket, &finding.object.key),
         links::execution(&finding.region, &case.execution_arn),
         &case.case_id[..12.min(case.case_id.len())],
         if case.generation > 1 { format!(", generation {}", case.generation) } else { String::new() },
@@ -94,6 +152,15 @@ pub fn render(case: &Case) -> Message {
         blocks: Value::Array(blocks),
         metadata: json!({"event_type": METADATA_TYPE,
             "event_payload": {"case_id": case.case_id, "generation": case.generation}}),
+    }
+}
+
+/// Who outside can reach the bucket, as Access Analyzer said when people were asked last.
+fn reach(case: &Case) -> String {
+    match case.reach.as_deref() {
+        None => "not known at the moment; see Access Analyzer.".into(),
+        Some([]) => "nobody outside, as far as Access Analyzer has told.".into(),
+        Some(lines) => lines.iter().map(|line| code(line, 120)).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -119,7 +186,7 @@ fn state(case: &Case) -> Vec<Value> {
                 person(&purge.requested_by),
                 escape(&purge.reason, 500)
             )));
-        } else if case.status == Status::Closed && outcome.quarantine_key.is_some() {
+        } else if can_be_restored(case) {
             lines.push(restore_button(case));
         }
         lines.extend(pause(case));
@@ -129,15 +196,16 @@ fn state(case: &Case) -> Vec<Value> {
         return pause(case).into_iter().collect();
     }
     match case.decision {
+        _ if case.plan.shadow => Vec::new(),
         Some(Decision::Quarantine) => {
             vec![section(&format!(":hourglass_flowing_sand: {} The object is being moved.", decider(case)))]
         }
         Some(Decision::Dismiss) => vec![section(&format!(":hourglass_flowing_sand: {}", decider(case)))],
-        Some(Decision::Expired) => vec![section(":hourglass: Nobody decided in time.")],
+        Some(Decision::Expired) => vec![section(&format!(":hourglass: {}", decider(case)))],
         None if case.disposition == Disposition::Quarantine => {
             vec![section(":hourglass_flowing_sand: Policy quarantines this object at once.")]
         }
-        None => ask(case),
+        None => asking::blocks(case),
     }
 }
 
@@ -153,7 +221,7 @@ fn restored(restore: &Restore) -> Value {
         Some(outcome) => match outcome.result {
             RestoreResult::Restored => (
                 ":leftwards_arrow_with_hook:",
-                format!("*Put back* at {}. {}", escape(&outcome.at, 100), escape(&outcome.detail, 500)),
+                format!("*Put back* at {}. {}", at(&outcome.at), escape(&outcome.detail, 500)),
             ),
             RestoreResult::Failed => {
                 (":warning:", format!("*Not put back.* {}", escape(&outcome.detail, 1_000)))
@@ -163,89 +231,70 @@ fn restored(restore: &Restore) -> Value {
     section(&format!(
         "{sign} Restore asked for by {} at {} ({}). {ended}",
         person(&restore.requested_by),
-        escape(&restore.requested_at, 100),
+        at(&restore.requested_at),
         escape(&restore.reason, 500),
     ))
 }
 
 fn pause(case: &Case) -> Option<Value> {
     let since = case.paused_at.as_deref()?;
+    let why = case.pause.as_ref().map_or_else(String::new, |pause| {
+        format!(", as {} ordered: {}", person(&pause.paused_by), escape(&pause.reason, 500))
+    });
     Some(section(&format!(
-        ":double_vertical_bar: *Paused* since {}. Nothing is touched until somebody runs `cordon resume`.",
-        escape(since, 100)
+        ":double_vertical_bar: *Paused* since {}{why}. Nothing is touched until somebody runs `cordon resume`.",
+        at(since)
     )))
 }
 
 /// An IAM ARN, or a Slack user as a mention.
 fn person(requested_by: &str) -> String {
     match requested_by.strip_prefix("slack:").and_then(|slack| slack.split_once('/')) {
-        Some((_, user)) => format!("<@{}>", identifier(user)),
+        Some((_, user)) => mention(user),
         None => code(requested_by, 300),
     }
 }
 
-fn restore_button(case: &Case) -> Value {
-    let confirm = json!({"title": plain(100, "Put this object back?"),
-        "text": plain(300, &format!("Copies the object back to {}, where whoever can read the bucket can read it. The copy in quarantine stays.",
-            cut(&case.object().bucket, 70))),
-        "confirm": plain(30, "Restore"), "deny": plain(30, "Cancel")});
-    json!({"type": "actions", "block_id": "restore", "elements": [
-        {"type": "button", "action_id": format!("{RESTORE_ACTION}{}", case.approval_id), "text": plain(75, "Restore"),
-            "value": format!("{}:{}", case.case_id, case.plan_hash), "confirm": confirm}]})
+fn can_be_restored(case: &Case) -> bool {
+    let copied = case.outcome.as_ref().is_some_and(|outcome| outcome.quarantine_key.is_some());
+    copied && case.status == Status::Closed && case.purge.is_none()
 }
 
-fn ask(case: &Case) -> Vec<Value> {
-    let who: Vec<_> =
-        case.plan.approvers.iter().take(20).map(|user| format!("<@{}>", identifier(user))).collect();
-    let until =
-        case.round_ends_at.as_deref().map(|time| format!(" until {}", escape(time, 100))).unwrap_or_default();
-    let button = |action: &str, text: &str, style: Option<&str>, confirm: Option<Value>| {
-        let mut button = json!({"type": "button", "action_id": format!("{action}{}", case.approval_id),
-            "text": plain(75, text), "value": format!("{}:{}", case.case_id, case.plan_hash)});
-        if let Some(style) = style {
-            button["style"] = json!(style);
-        }
-        if let Some(confirm) = confirm {
-            button["confirm"] = confirm;
-        }
-        button
-    };
-    let version = case
-        .object()
-        .version_id
-        .as_deref()
-        .map_or_else(|| "the object".to_owned(), |_| "this version of the object".to_owned());
-    let confirm = json!({"title": plain(100, "Quarantine this object?"), "style": "danger",
-        "text": plain(300, &format!("Copies {version} to the quarantine bucket, verifies the copy, and removes it from {}.",
-            cut(&case.object().bucket, 70))),
-        "confirm": plain(30, "Quarantine"), "deny": plain(30, "Cancel")});
-    vec![
-        section(&format!("*Who decides:* {}{until}. Nothing happens without a decision.", who.join(", "))),
-        json!({"type": "actions", "block_id": "decision", "elements": [
-            button(QUARANTINE_ACTION, "Quarantine", Some("danger"), Some(confirm)),
-            button(DISMISS_ACTION, "Dismiss", None, None),
-        ]}),
-    ]
+fn restore_button(case: &Case) -> Value {
+    json!({"type": "actions", "block_id": "restore", "elements": [
+        {"type": "button", "action_id": format!("{RESTORE_ACTION}{}", case.approval_id), "text": plain(75, "Restore"),
+            "value": format!("{}:{}", case.case_id, case.plan_hash)}]})
 }
 
 /// Who decided what and when, as one sentence for people.
 pub fn decider(case: &Case) -> String {
-    let at = case.decided_at.as_deref().unwrap_or("an unknown time");
-    match (case.decision, case.votes.last()) {
-        (Some(Decision::Expired), _) => format!("Nobody decided; expired at {at}."),
-        (Some(decision), Some(vote)) => {
-            let what = if decision == Decision::Quarantine { "Quarantine" } else { "Dismissal" };
-            format!("{what} decided by <@{}> at {at}.", identifier(&vote.user))
+    let decided_at = case.decided_at.as_deref().map_or_else(|| "an unknown time".into(), at);
+    match case.decision {
+        _ if case.plan.shadow => {
+            format!("Decided by policy in shadow mode, rule {}.", code(&case.plan.rule, 300))
         }
-        _ if case.disposition == Disposition::Quarantine => {
+        Some(Decision::Expired) => format!("Nobody decided; expired at {decided_at}."),
+        Some(decision) => {
+            let what = if decision == Decision::Quarantine { "Quarantine" } else { "Dismissal" };
+            let votes = voices(&case.votes, &case.plan_hash, decision);
+            let who: Vec<_> = votes.iter().map(|vote| voter(&vote.by)).collect();
+            let why: Vec<_> = votes.iter().filter_map(|vote| vote.reason.as_deref()).collect();
+            let why = if why.is_empty() {
+                String::new()
+            } else {
+                format!(" Reason: {}", escape(&why.join("; "), 1_000))
+            };
+            format!("{what} decided by {} at {decided_at}.{why}", who.join(" and "))
+        }
+        None if case.disposition == Disposition::Quarantine => {
             format!("Decided by policy, rule {}.", code(&case.plan.rule, 300))
         }
-        _ => "Nobody decided.".into(),
+        None => "Nobody decided.".into(),
     }
 }
 
 fn closed(case: &Case) -> String {
-    case.closed_at.as_deref().map(|time| format!("  ·  closed at {time}")).unwrap_or_default()
+    case.closed_at.as_deref().map(|time| format!("  ·  closed at {}", at(time))).unwrap_or_default()
 }
 
 fn label(result: OutcomeResult) -> &'static str {
@@ -256,6 +305,7 @@ fn label(result: OutcomeResult) -> &'static str {
         OutcomeResult::ObjectChanged => "Object changed.",
         OutcomeResult::ObjectMissing => "Object gone.",
         OutcomeResult::Sample => "Sample, nothing touched.",
+        OutcomeResult::Shadow => "Shadow, nothing touched.",
         OutcomeResult::Failed => "Failed.",
     }
 }
@@ -281,93 +331,18 @@ fn detections(case: &Case) -> String {
     lines.join("\n")
 }
 
-fn section(text: &str) -> Value {
-    json!({"type": "section", "text": mrkdwn(text)})
-}
-
-fn context(text: &str) -> Value {
-    json!({"type": "context", "elements": [mrkdwn(text)]})
-}
-
-fn field(name: &str, value: &str) -> Value {
-    mrkdwn(&format!("*{name}*\n{value}"))
-}
-
-fn mrkdwn(text: &str) -> Value {
-    json!({"type": "mrkdwn", "text": text, "verbatim": true})
-}
-
-fn plain(limit: usize, text: &str) -> Value {
-    json!({"type": "plain_text", "text": cut(text, limit), "emoji": true})
-}
-
-/// `&`, `<` and `>` as Slack wants them escaped (nothing else can open a mention or a link), cut so that what comes
-/// out has at most `limit` characters.
-pub fn escape(text: &str, limit: usize) -> String {
-    let mut out = String::new();
-    let mut length = 0;
-    for c in text.chars() {
-        let escaped = match c {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            _ => "",
-        };
-        length += if escaped.is_empty() { 1 } else { escaped.len() };
-        if length >= limit {
-            out.push('…');
-            break;
-        }
-        if escaped.is_empty() { out.push(c) } else { out.push_str(escaped) }
-    }
-    out
-}
-
-/// Inline code that its content cannot leave.
-fn code(text: &str, limit: usize) -> String {
-    let shown: String = text
-        .chars()
-        .map(|c| match c {
-            '`' => 'ˋ',
-            c if c.is_control()
-                || ('\u{202a}'..='\u{202e}').contains(&c)
-                || ('\u{2066}'..='\u{2069}').contains(&c) =>
-            {
-                '\u{fffd}'
-            }
-            c => c,
-        })
-        .collect();
-    format!("`{}`", escape(&shown, limit))
-}
-
-/// A Slack id, with everything dropped that is none.
-fn identifier(id: &str) -> String {
-    id.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
-}
-
-fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    text.chars().take(limit - 1).chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::case::{Outcome, Vote, tests::case};
+    use crate::domain::case::{
+        Outcome,
+        tests::{case, vote},
+    };
 
     fn decided(mut case: Case) -> Case {
         case.decision = Some(Decision::Quarantine);
         case.decided_at = Some("2026-03-11T09:50:00.000Z".into());
-        case.votes = vec![Vote {
-            decision: Decision::Quarantine,
-            user: "U0ALICE001".into(),
-            team: "T0CORDON01".into(),
-            at: "2026-03-11T09:50:00.000Z".into(),
-            plan_hash: case.plan_hash.clone(),
-        }];
+        case.votes = vec![vote("U0ALICE001", &case.plan_hash)];
         case
     }
 
@@ -380,6 +355,30 @@ mod tests {
         let mut case = case(Disposition::Review);
         case.round_ends_at = Some("2026-03-11T13:47:00.000Z".into());
         insta::assert_json_snapshot!(render(&case).blocks);
+    }
+
+    #[test]
+    fn a_case_of_a_policy_in_shadow_mode_is_marked_and_has_no_buttons() {
+        for disposition in [Disposition::Review, Disposition::Quarantine] {
+            let mut case = case(disposition);
+            case.plan.shadow = true;
+            for closed in [false, true] {
+                if closed {
+                    case.status = Status::Closed;
+                    let detail = "Policy alone would move it.".into();
+                    let result = OutcomeResult::Shadow;
+                    case.outcome = Some(Outcome { result, detail, code: None, quarantine_key: None });
+                }
+                let message = render(&case);
+                let header = message.blocks[0]["text"]["text"].as_str().unwrap();
+                assert!(
+                    header.starts_with("[SHADOW]") && message.text.starts_with("[SHADOW]"),
+                    "{message:?}"
+                );
+                assert_eq!(buttons(&message), 0);
+                assert_eq!(message.blocks.to_string().contains("would move it"), closed);
+            }
+        }
     }
 
     #[test]

@@ -3,18 +3,27 @@
 //! Ordered rules, the first match wins. No match, and a policy that cannot be read, mean review by the fallback
 //! approvers: never act, never ignore.
 
+mod criteria;
 mod document;
+mod explanation;
 mod json;
 
-use serde::{Deserialize, Serialize};
-use wildmatch::WildMatch;
+use std::collections::BTreeMap;
 
-pub use self::document::{InvalidPolicy, Problem};
-use super::finding::{Finding, Severity};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    criteria::{Criteria, Detected, Mismatch},
+    document::{InvalidPolicy, Problem},
+    explanation::{Explanation, Passed},
+};
+use super::finding::Finding;
 
 /// What is done with findings, as `policy.json` says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
+    /// Whether it acts, or only tells what it would do.
+    pub mode: Mode,
     /// In order of precedence.
     pub rules: Vec<Rule>,
     /// The most objects that policy alone moves in a clock hour; above it people are asked.
@@ -23,6 +32,20 @@ pub struct Policy {
     pub max_automatic_per_bucket_per_hour: Option<u32>,
     /// Slack user ids of those who may have objects put back.
     pub restorers: Vec<String>,
+    /// Slack user ids of the people who use the command line, by the ARN that AWS knows them by. Where two people have
+    /// to agree, it tells one person from two.
+    pub operators: BTreeMap<String, String>,
+}
+
+/// Whether policy acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It tells what it would do; nobody is asked, and nothing is touched.
+    Shadow,
 }
 
 /// One rule.
@@ -30,18 +53,20 @@ pub struct Policy {
 pub struct Rule {
     /// Unique; shown wherever the rule decided.
     pub name: String,
-    /// Globs over finding types.
-    pub finding_types: Vec<String>,
-    /// Matches this severity and above.
-    pub minimum_severity: Severity,
-    /// Globs over bucket names.
-    pub buckets: Vec<String>,
+    /// What it asks of a finding.
+    pub criteria: Criteria,
     /// What happens.
     pub disposition: Disposition,
-    /// Slack user ids of those who may decide; nobody named means the fallback approvers.
-    pub approvers: Vec<String>,
+    /// Who may decide; nobody named means the fallback approvers.
+    pub approvers: Approvers,
+    /// How many people have to say the same: 1 or 2.
+    pub approvals: u32,
     /// How often people are asked before the case expires.
     pub rounds: u32,
+    /// What happens when nobody decides.
+    pub on_expiry: OnExpiry,
+    /// How long a snooze lasts.
+    pub snooze_seconds: u32,
     /// The Slack channel, when not the default one.
     pub channel: Option<String>,
     /// Which versions of the key are moved.
@@ -65,7 +90,7 @@ pub enum Disposition {
 }
 
 /// Which versions of a key are moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Versions {
     /// The one that the finding names.
@@ -84,6 +109,28 @@ pub enum Verify {
     Standard,
     /// By reading both sides too.
     Full,
+}
+
+/// Who may decide.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Approvers {
+    /// Slack user ids.
+    pub users: Vec<String>,
+    /// Ids of Slack user groups.
+    pub groups: Vec<String>,
+}
+
+/// What happens when nobody decides in the last round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExpiry {
+    /// The object stays where it is.
+    #[default]
+    Leave,
+    /// People are asked again from the first round on, until they decide.
+    AskAgain,
+    /// The object is moved.
+    Quarantine,
 }
 
 /// What happens to a finding about an object that was put back from quarantine: somebody knew what they did.
@@ -105,25 +152,15 @@ impl Policy {
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidPolicy> {
         document::read(bytes)
     }
-
-    /// The first rule that matches.
-    pub fn rule_for(&self, finding: &Finding) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.matches(finding))
-    }
 }
 
-impl Rule {
-    fn matches(&self, finding: &Finding) -> bool {
-        let any = |globs: &[String], text: &str| globs.iter().any(|glob| matches(glob, text));
-        finding.severity >= self.minimum_severity
-            && any(&self.finding_types, &finding.finding_type)
-            && any(&self.buckets, &finding.object.bucket)
-    }
-}
+/// How many characters of a text from outside are shown.
+const SHOWN: usize = 64;
 
-/// Whether a glob matches the whole text: `*` is any text, the empty one too, `?` is any one character.
-fn matches(glob: &str, text: &str) -> bool {
-    WildMatch::new(glob).matches(text)
+fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(SHOWN).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("{shown:?}{more}")
 }
 
 /// Who decides and where, when policy does not say: kept outside the policy, so that it holds when the policy cannot
@@ -137,56 +174,85 @@ pub struct Fallback {
 }
 
 /// What was decided for a finding, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decided {
     /// What happens.
     pub disposition: Disposition,
     /// The rule's name, or why none decided.
     pub rule: String,
-    /// Slack user ids.
-    pub approvers: Vec<String>,
+    /// Who may decide.
+    pub approvers: Approvers,
+    /// Slack user ids of those who may too once the case is escalated.
+    pub fallback_approvers: Vec<String>,
+    /// How many people have to say the same.
+    pub approvals: u32,
     /// The Slack channel.
     pub channel: String,
     /// How often people are asked.
     pub rounds: u32,
+    /// What happens when nobody decides.
+    pub on_expiry: OnExpiry,
+    /// How long a snooze lasts.
+    pub snooze_seconds: u32,
     /// Which versions of the key are moved.
     pub versions: Versions,
     /// How copies are verified.
     pub verify: Verify,
     /// What happens when the object was put back from quarantine.
     pub after_restore: AfterRestore,
+    /// Whether all this is only told, and nothing of it happens.
+    pub shadow: bool,
 }
 
-/// Decides on a finding: by the first rule that matches, otherwise by review (fail closed).
-pub fn decide(policy: Result<&Policy, &str>, finding: &Finding, fallback: &Fallback) -> Decided {
-    let review = |rule: String| Decided {
+/// Decides on a finding: by the first rule that matches, otherwise by review (fail closed). `exposed` says whether the
+/// bucket is, if that is known; see [`Policy::explain`].
+pub fn decide(
+    policy: Result<&Policy, &str>,
+    finding: &Finding,
+    exposed: Option<bool>,
+    fallback: &Fallback,
+) -> Decided {
+    let review = |rule: String, shadow: bool| Decided {
         disposition: Disposition::Review,
         rule,
-        approvers: fallback.approvers.clone(),
+        approvers: Approvers { users: fallback.approvers.clone(), groups: Vec::new() },
+        fallback_approvers: fallback.approvers.clone(),
+        approvals: 1,
         channel: fallback.channel.clone(),
         rounds: 1,
+        on_expiry: OnExpiry::default(),
+        snooze_seconds: 86_400,
         versions: Versions::default(),
         verify: Verify::default(),
         after_restore: AfterRestore::default(),
+        shadow,
     };
-    match policy {
-        Err(why) => review(format!("no policy: {why}")),
-        Ok(policy) => match policy.rule_for(finding) {
-            None => review("no rule matches".into()),
-            Some(rule) => Decided {
-                disposition: rule.disposition,
-                rule: rule.name.clone(),
-                approvers: match rule.approvers.as_slice() {
-                    [] => fallback.approvers.clone(),
-                    users => users.to_vec(),
-                },
-                channel: rule.channel.clone().unwrap_or_else(|| fallback.channel.clone()),
-                rounds: rule.rounds,
-                versions: rule.versions,
-                verify: rule.verify,
-                after_restore: rule.after_restore,
-            },
+    let policy = match policy {
+        Err(why) => return review(format!("no policy: {why}"), false),
+        Ok(policy) => policy,
+    };
+    let shadow = policy.mode == Mode::Shadow;
+    let explained = policy.explain(finding, exposed);
+    let unsure = if explained.unsure { " (whether the bucket is exposed is unknown)" } else { "" };
+    let Some(rule) = explained.rule else { return review(format!("no rule matches{unsure}"), shadow) };
+    Decided {
+        disposition: rule.disposition,
+        rule: format!("{}{unsure}", rule.name),
+        approvers: if rule.approvers == Approvers::default() {
+            Approvers { users: fallback.approvers.clone(), groups: Vec::new() }
+        } else {
+            rule.approvers.clone()
         },
+        fallback_approvers: fallback.approvers.clone(),
+        approvals: rule.approvals,
+        channel: rule.channel.clone().unwrap_or_else(|| fallback.channel.clone()),
+        rounds: rule.rounds,
+        on_expiry: rule.on_expiry,
+        snooze_seconds: rule.snooze_seconds,
+        versions: rule.versions,
+        verify: rule.verify,
+        after_restore: rule.after_restore,
+        shadow,
     }
 }
 
@@ -195,7 +261,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::finding::{Detection, ObjectVersion};
+    use crate::domain::finding::{Detection, ObjectVersion, Severity};
 
     pub(crate) fn finding(finding_type: &str, severity: Severity, bucket: &str) -> Finding {
         Finding {
@@ -215,6 +281,7 @@ pub(crate) mod tests {
             },
             size: Some(1168),
             last_modified: Some("2026-03-11T09:02:17.000Z".into()),
+            owner: Some("payments".into()),
             detections: vec![Detection {
                 category: "CREDENTIALS".into(),
                 name: "AWS_CREDENTIALS".into(),
@@ -244,6 +311,7 @@ pub(crate) mod tests {
             decide(
                 Ok(&policy),
                 &finding(&format!("SensitiveData:S3Object/{kind}"), severity, bucket),
+                None,
                 &fallback(),
             )
         };
@@ -251,18 +319,32 @@ pub(crate) mod tests {
         assert_eq!(on("Credentials", Severity::High, "finance").disposition, Disposition::Quarantine);
         let review = on("Credentials", Severity::Medium, "finance");
         assert_eq!((review.disposition, review.rounds), (Disposition::Review, 2));
-        assert_eq!(review.approvers, ["U0ALICE001"]);
+        assert_eq!(review.approvers.users, ["U0ALICE001"]);
     }
 
     #[test]
     fn without_a_match_or_a_policy_the_fallback_approvers_review() {
         let finding = finding("SensitiveData:S3Object/Financial", Severity::High, "finance");
         let empty = policy(json!([]));
-        for decided in
-            [decide(Ok(&empty), &finding, &fallback()), decide(Err("it is cut short"), &finding, &fallback())]
-        {
+        for policy in [Ok(&empty), Err("it is cut short")] {
+            let decided = decide(policy, &finding, None, &fallback());
             assert_eq!(decided.disposition, Disposition::Review);
-            assert_eq!(decided.approvers, ["U0FALLBACK"]);
+            assert_eq!(decided.approvers.users, ["U0FALLBACK"]);
+        }
+    }
+
+    #[test]
+    fn in_shadow_mode_the_same_is_decided_and_marked() {
+        let rules = json!([{"name": "all", "disposition": "quarantine"}]);
+        let finding = finding("SensitiveData:S3Object/Financial", Severity::High, "finance");
+        let decided = |mode: &str, rules: &serde_json::Value| {
+            let document = json!({"version": 1, "mode": mode, "rules": rules}).to_string();
+            decide(Ok(&Policy::parse(document.as_bytes()).unwrap()), &finding, None, &fallback())
+        };
+        for rules in [&rules, &json!([])] {
+            let (shadow, enforce) = (decided("shadow", rules), decided("enforce", rules));
+            assert!(shadow.shadow && !enforce.shadow);
+            assert_eq!(shadow, Decided { shadow: true, ..enforce });
         }
     }
 }

@@ -1,22 +1,14 @@
-//! What a click says, and what is done about it.
+//! What Slack says that a person did: a click on a button, or a modal sent.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::router::Gateway;
-use crate::{
-    clients::{
-        restores::{self, Request},
-        slack::Slack,
-    },
-    domain::{
-        case::{Case, Decision, Status, Vote},
-        message::{self, DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
-        time,
-    },
-    error::Error,
+use crate::domain::{
+    message::{DISMISS_ACTION, PAGE_ACTION, QUARANTINE_ACTION, RESTORE_ACTION, SNOOZE_ACTION},
+    modal,
 };
 
-/// A click on a button, as far as Cordon reads it. Slack's other members may come and go.
+/// A click on a button or a modal, as far as Cordon reads it. Slack's other members may come and go.
 #[derive(Debug, Deserialize)]
 pub(super) struct Interaction {
     #[serde(rename = "type")]
@@ -27,7 +19,11 @@ pub(super) struct Interaction {
     #[serde(default)]
     channel: Option<Channel>,
     #[serde(default)]
+    trigger_id: Option<String>,
+    #[serde(default)]
     actions: Vec<Action>,
+    #[serde(default)]
+    view: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,177 +50,94 @@ struct Action {
     value: Option<String>,
 }
 
-/// A click that means something to Cordon.
+/// Something that a person asks of Cordon.
 #[derive(Debug, PartialEq)]
 pub(super) struct Click {
     pub(super) user: String,
     /// The user's own workspace: channels may be shared with strangers.
     pub(super) team: String,
-    pub(super) channel: String,
+    /// Where the button is; a modal is in no channel.
+    pub(super) channel: Option<String>,
     pub(super) asks: Asks,
     pub(super) approval_id: String,
     pub(super) case_id: String,
     pub(super) plan_hash: String,
+    /// Lets a modal be opened.
+    pub(super) trigger_id: Option<String>,
+    /// What the person wrote in the modal.
+    pub(super) reason: Option<String>,
 }
 
 /// What a button is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
-    /// A vote.
-    Decision(Decision),
+    /// The object away.
+    Quarantine,
+    /// The object left where it is.
+    Dismiss,
+    /// To be asked later.
+    Snooze,
     /// The object back.
     Restore,
+    /// Another page of a digest.
+    Page,
+}
+
+impl Asks {
+    /// One word for records and logs.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Quarantine => "quarantine",
+            Self::Dismiss => "dismiss",
+            Self::Snooze => "snooze",
+            Self::Restore => "restore",
+            Self::Page => "page",
+        }
+    }
+
+    /// What an action id asks for, and the approval id in it.
+    fn of(action_id: &str) -> Option<(Self, &str)> {
+        [
+            (QUARANTINE_ACTION, Self::Quarantine),
+            (DISMISS_ACTION, Self::Dismiss),
+            (SNOOZE_ACTION, Self::Snooze),
+            (RESTORE_ACTION, Self::Restore),
+            (PAGE_ACTION, Self::Page),
+        ]
+        .into_iter()
+        .find_map(|(prefix, asks)| Some((asks, action_id.strip_prefix(prefix)?)))
+    }
 }
 
 impl Interaction {
-    /// The click, or what is not as it should be.
+    /// What the person asks, or what is not as it should be.
     pub(super) fn click(self) -> Result<Click, &'static str> {
-        if self.kind != "block_actions" {
-            return Err("not a click on a button");
-        }
-        let [action] = <[Action; 1]>::try_from(self.actions).map_err(|_| "not exactly one action")?;
-        let (asks, approval_id) = [
-            (QUARANTINE_ACTION, Asks::Decision(Decision::Quarantine)),
-            (DISMISS_ACTION, Asks::Decision(Decision::Dismiss)),
-            (RESTORE_ACTION, Asks::Restore),
-        ]
-        .into_iter()
-        .find_map(|(prefix, asks)| Some((asks, action.action_id.strip_prefix(prefix)?)))
-        .ok_or("an unknown action")?;
-        let value = action.value.ok_or("an action without value")?;
+        let team = self.user.team_id.or(self.team.map(|team| team.id)).ok_or("a user without workspace")?;
+        let (channel, action_id, value, reason) = match self.kind.as_str() {
+            "block_actions" => {
+                let [action] = <[Action; 1]>::try_from(self.actions).map_err(|_| "not exactly one action")?;
+                let value = action.value.ok_or("an action without value")?;
+                (Some(self.channel.ok_or("no channel")?.id), action.action_id, value, None)
+            }
+            "view_submission" => {
+                let sent = modal::read(&self.view.ok_or("no view")?).ok_or("a modal of another shape")?;
+                (None, sent.action_id, sent.value, Some(sent.reason))
+            }
+            _ => return Err("neither a click on a button nor a modal"),
+        };
+        let (asks, approval_id) = Asks::of(&action_id).ok_or("an unknown action")?;
         let (case_id, plan_hash) = value.split_once(':').ok_or("an action with a foreign value")?;
         Ok(Click {
-            team: self.user.team_id.or(self.team.map(|team| team.id)).ok_or("a user without workspace")?,
+            team,
             user: self.user.id,
-            channel: self.channel.ok_or("no channel")?.id,
+            channel,
             asks,
             approval_id: approval_id.to_owned(),
             case_id: case_id.to_owned(),
             plan_hash: plan_hash.to_owned(),
+            trigger_id: self.trigger_id,
+            reason,
         })
-    }
-}
-
-/// What a click came to.
-#[derive(Debug, PartialEq)]
-pub(super) enum Verdict {
-    /// The vote is on record; the run is to be woken with this token, if it waits already.
-    Voted { token: Option<String> },
-    /// The request to have the object back is on record.
-    Restoring,
-    /// Not a request that Slack's own button would make: logged, and not explained.
-    Refused(&'static str),
-    /// Nothing changes, and the person is told why in private.
-    Told(String),
-}
-
-/// Judges a click and records the vote or the request. The record decides, whatever the message in Slack still shows.
-pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, Error> {
-    let cases = &gateway.cases;
-    if click.team != gateway.config.common.slack.team_id {
-        return Ok(Verdict::Refused("a user of another workspace"));
-    }
-    let Some(case) = cases.get(&click.case_id).await? else { return Ok(Verdict::Refused("an unknown case")) };
-    if case.plan.channel != click.channel {
-        return Ok(Verdict::Refused("another channel than the case's"));
-    }
-    let decision = match click.asks {
-        Asks::Decision(decision) => decision,
-        Asks::Restore => return restore(gateway, &case, click).await,
-    };
-    if let Some(verdict) = ended(&case, click) {
-        return Ok(verdict);
-    }
-    if !case.plan.allows(&click.user) {
-        return Ok(Verdict::Told("You are not among the people who may decide this case.".into()));
-    }
-    let vote = Vote {
-        decision,
-        user: click.user.clone(),
-        team: click.team.clone(),
-        at: time::now(),
-        plan_hash: click.plan_hash.clone(),
-    };
-    if let Some(case) = cases.vote(&case.case_id, &click.approval_id, &vote).await? {
-        return Ok(Verdict::Voted { token: case.task_token });
-    }
-    // Somebody else was faster, or the case changed between the two looks.
-    match cases.get(&click.case_id).await? {
-        Some(case) => {
-            Ok(ended(&case, click).unwrap_or(Verdict::Refused("a case that does not take the vote")))
-        }
-        None => Ok(Verdict::Refused("an unknown case")),
-    }
-}
-
-/// Restoring is authorised apart from deciding: by the policy in force now.
-async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict, Error> {
-    if let Some(verdict) = outdated(case, click) {
-        return Ok(verdict);
-    }
-    let (policy, _) = gateway.state.policy(&gateway.config.policy_key).await?;
-    let restorers = policy.map(|policy| policy.restorers);
-    if let Some(refused) = not_a_restorer(&click.user, restorers) {
-        return Ok(Verdict::Told(refused));
-    }
-    let request = Request {
-        by: format!("slack:{}/{}", click.team, click.user),
-        reason: "asked for in Slack".into(),
-        replace: false,
-        even_if_exposed: false,
-    };
-    let machine = &gateway.config.object_restore_arn;
-    match restores::request(&gateway.cases, &gateway.step_functions, machine, case, request).await? {
-        Some(_) => Ok(Verdict::Restoring),
-        None => Ok(Verdict::Told(
-            "The object is being put back already, or is no longer in quarantine; look at the message."
-                .into(),
-        )),
-    }
-}
-
-/// Why this person may not have objects back, if so.
-fn not_a_restorer(user: &str, restorers: Result<Vec<String>, String>) -> Option<String> {
-    match restorers {
-        Err(why) => Some(format!(
-            "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
-            message::escape(&why, 500)
-        )),
-        Ok(restorers) if restorers.iter().any(|restorer| restorer == user) => None,
-        Ok(_) => {
-            Some("You are not among the people who may have objects back (`restorers` in policy).".into())
-        }
-    }
-}
-
-fn outdated(case: &Case, click: &Click) -> Option<Verdict> {
-    (case.approval_id != click.approval_id || case.plan_hash != click.plan_hash).then(|| {
-        Verdict::Told(
-            "This button belongs to an earlier state of the case; look at its newest message.".into(),
-        )
-    })
-}
-
-/// Why there is nothing left to decide with this button, if so.
-fn ended(case: &Case, click: &Click) -> Option<Verdict> {
-    if let Some(verdict) = outdated(case, click) {
-        return Some(verdict);
-    }
-    if case.decision.is_some() {
-        return Some(Verdict::Told(format!("Already decided. {}", message::decider(case))));
-    }
-    if case.status == Status::Closed {
-        let detail =
-            case.outcome.as_ref().map(|outcome| message::escape(&outcome.detail, 1_000)).unwrap_or_default();
-        return Some(Verdict::Told(format!("This case is closed. {detail}")));
-    }
-    None
-}
-
-/// Tells the person who clicked; that they are not told is no reason to fail.
-pub(super) async fn tell(slack: &Slack, click: &Click, text: &str) {
-    if let Err(error) = slack.tell_privately(&click.channel, &click.user, text).await {
-        tracing::warn!(slack.user = click.user, error.message = %error, "a person could not be told");
     }
 }
 
@@ -234,34 +147,44 @@ mod tests {
 
     use super::*;
 
-    fn payload(action_id: &str, value: &str) -> serde_json::Value {
+    fn payload(action_id: &str, value: &str) -> Value {
         json!({"type": "block_actions", "user": {"id": "U0ALICE001", "team_id": "T0CORDON01"},
             "team": {"id": "T0CORDON01", "domain": "example"}, "enterprise": null, "channel": {"id": "C0SECURITY", "name": "x"},
-            "actions": [{"action_id": action_id, "value": value, "type": "button"}]})
+            "trigger_id": "1.2.abc", "actions": [{"action_id": action_id, "value": value, "type": "button"}]})
     }
 
-    fn click(payload: serde_json::Value) -> Result<Click, &'static str> {
+    fn click(payload: Value) -> Result<Click, &'static str> {
         serde_json::from_value::<Interaction>(payload).unwrap().click()
     }
 
     #[test]
-    fn a_click_names_person_case_and_decision() {
-        let click = click(payload("quarantine:a1", "case:plan")).unwrap();
-        assert_eq!(click.asks, Asks::Decision(Decision::Quarantine));
-        assert_eq!(
-            (click.approval_id.as_str(), click.case_id.as_str(), click.plan_hash.as_str()),
-            ("a1", "case", "plan")
-        );
+    fn a_click_names_person_case_and_what_is_asked() {
+        for (action, asks) in [
+            ("quarantine:a1", Asks::Quarantine),
+            ("dismiss:a1", Asks::Dismiss),
+            ("snooze:a1", Asks::Snooze),
+            ("restore:a1", Asks::Restore),
+        ] {
+            let click = click(payload(action, "case:plan")).unwrap();
+            assert_eq!((click.asks, action.split_once(':').unwrap().0), (asks, asks.name()));
+            assert_eq!((click.approval_id.as_str(), click.case_id.as_str()), ("a1", "case"));
+            assert_eq!((click.plan_hash.as_str(), click.reason), ("plan", None));
+        }
     }
 
     #[test]
-    fn only_who_policy_names_may_have_the_object_back() {
-        let refused = |restorers| not_a_restorer("U0ALICE001", restorers).is_some();
-        assert!(!refused(Ok(vec!["U0BOB00002".into(), "U0ALICE001".into()])));
-        assert!(refused(Ok(vec![])));
-        assert!(refused(Ok(vec!["U0BOB00002".into()])));
-        assert!(refused(Err("it is cut short".into())));
-        assert_eq!(click(payload("restore:a1", "case:plan")).unwrap().asks, Asks::Restore);
+    fn a_modal_says_what_its_button_asked_for_and_why() {
+        let view = json!({"private_metadata": json!({"action_id": "dismiss:a1", "value": "case:plan"}).to_string(),
+            "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": " test data \n"}}}}});
+        let mut sent = payload("", "");
+        sent["type"] = json!("view_submission");
+        sent["view"] = view;
+        sent.as_object_mut().unwrap().retain(|name, _| !["channel", "actions"].contains(&name.as_str()));
+        let click = click(sent).unwrap();
+        assert_eq!(
+            (click.asks, click.channel, click.reason.as_deref()),
+            (Asks::Dismiss, None, Some("test data"))
+        );
     }
 
     #[test]
@@ -283,5 +206,8 @@ mod tests {
         let mut modal = payload("quarantine:a1", "case:plan");
         modal["type"] = json!("view_submission");
         assert!(click(modal).is_err());
+        let mut shortcut = payload("quarantine:a1", "case:plan");
+        shortcut["type"] = json!("shortcut");
+        assert!(click(shortcut).is_err());
     }
 }

@@ -1,11 +1,14 @@
 //! Receives Slack's signed requests.
 //!
 //! In this order: body limit, time stamp, signature over the raw bytes, and only then parsing; the voter's workspace,
-//! the case behind the button, whether this person may decide; the conditional vote; the wake-up; the answer, within
-//! Slack's three seconds.
+//! the case behind the button, whether this person may decide; the conditional vote; the answer, within Slack's three
+//! seconds; the wake-up.
 
+mod connections;
+mod health;
 mod interactions;
 mod router;
 pub mod signature;
+mod verdict;
 
 pub use router::{Gateway, serve};

@@ -1,36 +1,50 @@
 //! Routes, and the order of checks.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    Json, Router,
+    body::{Body, Bytes},
+    extract::State,
     http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
+use http_body_util::BodyExt;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
+use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    interactions::{self, Click, Interaction, Verdict},
-    signature,
+    connections,
+    health::Health,
+    interactions::{Click, Interaction},
+    signature::{self, Verified},
+    verdict::{self, Verdict},
 };
 use crate::{
     clients::{
         s3::State as StateBucket,
         sfn::{StepFunctions, Woken},
-        slack::Slack,
+        slack::{People, Slack},
         store::Cases,
     },
     config::GatewayConfig,
 };
 
-/// Slack's requests are a few KiB; nothing larger is read.
+/// Slack's requests are a few KiB; nothing larger is looked at.
 const BODY_LIMIT: usize = 256 * 1024;
-/// Slack shows its user an error after 3 s; what is not done by then is finished by the reconciler.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+/// What is too large is read as far as this and thrown away: who still sends would see a broken connection, and not
+/// the answer.
+const READ_LIMIT: usize = 2 * 1024 * 1024;
+/// Slack shows its user an error 3 s after the click, the way to us and back included.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The most clicks in hand; each of them is recorded, if late.
+const IN_HAND: usize = 256;
+/// How many of them are judged at once: a burst must not open a connection for each.
+const AT_ONCE: usize = 48;
+/// How long votes and wake-ups in hand may go on after the last answer.
+const DRAIN: Duration = Duration::from_secs(15);
 
 /// The gateway's parts.
 #[derive(Debug)]
@@ -38,115 +52,205 @@ pub struct Gateway {
     pub(super) cases: Cases,
     pub(super) step_functions: StepFunctions,
     slack: Slack,
+    pub(super) people: People,
     pub(super) state: StateBucket,
     pub(super) config: GatewayConfig,
-    /// What goes on after the answer: private notes.
+    health: Health,
+    in_hand: Arc<Semaphore>,
+    at_once: Semaphore,
+    /// What goes on after the answer: late votes, wake-ups, private notes.
     afterwards: TaskTracker,
 }
 
 impl Gateway {
     /// A gateway as configured.
     pub fn new(aws: &aws_config::SdkConfig, config: GatewayConfig) -> Self {
+        let slack = Slack::new(&config.common.slack);
         Self {
             cases: Cases::new(aws_sdk_dynamodb::Client::new(aws), config.common.cases_table.clone()),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
-            slack: Slack::new(&config.common.slack),
+            people: People::new(slack.clone()),
+            slack,
             state: StateBucket::new(
                 aws_sdk_s3::Client::new(aws),
                 config.state_bucket.clone(),
                 config.common.account.clone(),
             ),
             config,
+            health: Health::default(),
+            in_hand: Arc::new(Semaphore::new(IN_HAND)),
+            at_once: Semaphore::new(AT_ONCE),
             afterwards: TaskTracker::new(),
         }
     }
 }
 
-/// Serves until `stop` resolves, then lets requests in hand and private notes finish.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    gateway: Gateway,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// Serves until `stop`, then lets requests in hand, wake-ups and private notes finish.
+pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) {
     let gateway = Arc::new(gateway);
     let router = Router::new()
         .route("/slack/interactions", post(interact))
-        .route("/healthz", get(async || "ok\n"))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .route(
+            "/healthz",
+            get(async |State(gateway): State<Arc<Gateway>>| gateway.health.check(&gateway).await),
+        )
+        .route("/livez", get(async || "ok\n"))
         .with_state(Arc::clone(&gateway));
-    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
+    connections::serve(router, listener, stop).await;
     gateway.afterwards.close();
-    let _ = tokio::time::timeout(Duration::from_secs(10), gateway.afterwards.wait()).await;
-    Ok(())
+    if tokio::time::timeout(DRAIN, gateway.afterwards.wait()).await.is_err() {
+        tracing::warn!("wake-ups or private notes were cut off; the reconciler wakes the runs");
+    }
 }
 
-async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
+    let due = Instant::now() + PATIENCE;
+    let body = match whole(body, due).await {
+        Ok(body) => body,
+        Err(status) => {
+            tracing::warn!(reason = %status, "request refused");
+            return status.into_response();
+        }
+    };
+    if is_certificate_check(&body) {
+        return StatusCode::OK.into_response();
+    }
     let verified = signature::verify(
         &gateway.config.signing_secrets,
         Timestamp::now().as_second(),
-        header("x-slack-request-timestamp"),
-        header("x-slack-signature"),
+        only(&headers, "x-slack-request-timestamp"),
+        only(&headers, "x-slack-signature"),
         &body,
     );
-    if let Err(refusal) = verified {
-        tracing::warn!(reason = %refusal, body_bytes = body.len(), "request refused");
-        return StatusCode::UNAUTHORIZED;
-    }
-    let click = match read(&body) {
+    let click = match verified {
+        Ok(body) => read(body),
+        Err(refusal) => {
+            tracing::warn!(reason = %refusal, body_bytes = body.len(), "request refused");
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+    };
+    let click = match click {
         Ok(click) => click,
         Err(what) => {
             tracing::warn!(reason = what, "request not understood");
-            return StatusCode::BAD_REQUEST;
+            return StatusCode::BAD_REQUEST.into_response();
         }
     };
+    let Ok(Ok(place)) = tokio::time::timeout_at(due, Arc::clone(&gateway.in_hand).acquire_owned()).await
+    else {
+        tracing::error!("too many clicks at once; Slack shows an error, and the click may be repeated");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     // The vote goes on even when Slack hangs up or the answer is due before it is written.
-    let work = gateway.afterwards.spawn(decide(Arc::clone(&gateway), click));
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(Ok(status)) => status,
-        Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+    let judge = Arc::clone(&gateway);
+    let work = gateway.afterwards.spawn(async move {
+        let turn = judge.at_once.acquire().await;
+        let answer = decide(Arc::clone(&judge), click).await;
+        drop((turn, place));
+        answer
+    });
+    match tokio::time::timeout_at(due, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(_) => {
             tracing::error!(
                 "the vote was not on record in time; Slack shows an error, and the click may be repeated"
             );
-            StatusCode::SERVICE_UNAVAILABLE
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
 }
 
+/// The body, when it comes whole, in time, and is not too large.
+async fn whole(mut body: Body, due: Instant) -> Result<Bytes, StatusCode> {
+    let mut kept = Vec::new();
+    let mut seen = 0;
+    loop {
+        let frame = match tokio::time::timeout_at(due, body.frame()).await {
+            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+            Ok(Some(Err(_))) => return Err(StatusCode::BAD_REQUEST),
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) if seen > BODY_LIMIT => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(None) => return Ok(kept.into()),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen > READ_LIMIT {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        if seen > BODY_LIMIT {
+            kept = Vec::new();
+        } else {
+            kept.extend_from_slice(&data);
+        }
+    }
+}
+
+/// The value of a header that is there exactly once: of two, somebody else may have read the other.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| value.to_str().ok()).flatten()
+}
+
+/// Whether Slack only looks at our certificate, which its own library answers before it looks at the signature
+/// (<https://github.com/slackapi/bolt-python>, `middleware/ssl_check`). Bytes are compared, nothing is parsed, and the
+/// answer has no effect.
+fn is_certificate_check(body: &[u8]) -> bool {
+    const LONGEST: usize = 1_024;
+    let mut fields = body.split(|&byte| byte == b'&');
+    body.len() <= LONGEST && !body.starts_with(b"payload=") && fields.any(|field| field == b"ssl_check=1")
+}
+
 /// Slack sends one form field, `payload`, with JSON in it
 /// (<https://docs.slack.dev/interactivity/handling-user-interaction>).
-fn read(body: &[u8]) -> Result<Click, &'static str> {
-    let (_, payload) = url::form_urlencoded::parse(body)
+fn read(body: Verified<'_>) -> Result<Click, &'static str> {
+    let (_, payload) = url::form_urlencoded::parse(body.bytes())
         .find(|(name, _)| name == "payload")
         .ok_or("no field named payload")?;
     serde_json::from_str::<Interaction>(&payload).map_err(|_| "a payload of another shape")?.click()
 }
 
-async fn decide(gateway: Arc<Gateway>, click: Click) -> StatusCode {
-    match interactions::judge(&gateway, &click).await {
-        Ok(Verdict::Restoring) => {
-            tracing::info!(case.id = click.case_id, slack.user = click.user, "restore request recorded");
-            StatusCode::OK
-        }
-        Ok(Verdict::Voted { token }) => {
-            tracing::info!(case.id = click.case_id, slack.user = click.user, asks = ?click.asks, "vote recorded");
+async fn decide(gateway: Arc<Gateway>, click: Click) -> Response {
+    let status = match verdict::judge(&gateway, &click).await {
+        Ok(Verdict::Recorded { token }) => {
+            tracing::info!(
+                case.id = click.case_id,
+                slack.user = click.user,
+                asks = click.asks.name(),
+                "click recorded"
+            );
             if let Some(token) = token {
-                wake(&gateway, &click, &token).await;
+                let then = Arc::clone(&gateway);
+                gateway.afterwards.spawn(async move { wake(&then, &click, &token).await });
             }
             StatusCode::OK
         }
-        Ok(Verdict::Told(text)) => {
-            tracing::info!(case.id = click.case_id, slack.user = click.user, "vote not taken, person told");
-            let gateway_then = Arc::clone(&gateway);
-            gateway
-                .afterwards
-                .spawn(async move { interactions::tell(&gateway_then.slack, &click, &text).await });
+        Ok(Verdict::Asked(view)) => {
+            let then = Arc::clone(&gateway);
+            gateway.afterwards.spawn(async move {
+                let opened =
+                    then.slack.open_modal(click.trigger_id.as_deref().unwrap_or_default(), &view).await;
+                if let Err(error) = opened {
+                    tracing::warn!(case.id = click.case_id, error.message = %error, "a modal was not opened");
+                }
+            });
             StatusCode::OK
         }
+        Ok(Verdict::Told { channel, text }) => {
+            tracing::info!(
+                case.id = click.case_id,
+                slack.user = click.user,
+                asks = click.asks.name(),
+                "click not taken, person told"
+            );
+            let then = Arc::clone(&gateway);
+            gateway
+                .afterwards
+                .spawn(async move { verdict::tell(&then.slack, &channel, &click.user, &text).await });
+            StatusCode::OK
+        }
+        Ok(Verdict::SaysNothing(errors)) => return Json(errors).into_response(),
         Ok(Verdict::Refused(reason)) => {
             tracing::warn!(reason, slack.user = click.user, slack.team = click.team, "click refused");
             StatusCode::BAD_REQUEST
@@ -155,7 +259,8 @@ async fn decide(gateway: Arc<Gateway>, click: Click) -> StatusCode {
             tracing::error!(error.message = %error, "the vote could not be recorded");
             StatusCode::SERVICE_UNAVAILABLE
         }
-    }
+    };
+    status.into_response()
 }
 
 /// The vote is on record and counts; a run that cannot be woken now is woken by the reconciler.
@@ -168,5 +273,99 @@ async fn wake(gateway: &Gateway, click: &Click, token: &str) {
         Err(error) => {
             tracing::warn!(case.id = click.case_id, error.message = %error, "run not woken; the reconciler will")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the parser makes of these bytes, signed.
+    fn read_signed(body: &[u8]) -> Result<Click, &'static str> {
+        let secrets = [SecretString::from("a secret")];
+        let signature = signature::tests::sign("a secret", "1531420618", body);
+        read(signature::verify(&secrets, 1_531_420_618, Some("1531420618"), Some(&signature), body).unwrap())
+    }
+
+    fn form(payload: &serde_json::Value) -> String {
+        url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", &payload.to_string())
+            .finish()
+    }
+
+    fn click(action_id: &str, value: &str) -> serde_json::Value {
+        json!({"type": "block_actions", "user": {"id": "U0ALICE001", "team_id": "T0CORDON01"},
+            "channel": {"id": "C0SECURITY"}, "actions": [{"action_id": action_id, "value": value}]})
+    }
+
+    /// Any JSON, a few levels deep.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(|flag| json!(flag)),
+            any::<i64>().prop_map(|number| json!(number)),
+            "\\PC{0,20}".prop_map(|text| json!(text)),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|items| json!(items)),
+                prop::collection::btree_map("type|user|team|channel|actions|view|id", inner, 0..5)
+                    .prop_map(|members| json!(members)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_signed_bytes_are_read_or_refused_without_panic(body in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read_signed(&body);
+        }
+
+        #[test]
+        fn json_that_is_no_click_of_ours_is_refused(payload in any_json()) {
+            prop_assert!(read_signed(form(&payload).as_bytes()).is_err());
+        }
+
+        #[test]
+        fn a_click_is_read_as_it_was_meant(approval in "[0-9a-f]{1,40}", case in "[0-9a-f]{64}", plan in "[0-9a-f]{64}") {
+            let payload = click(&format!("quarantine:{approval}"), &format!("{case}:{plan}"));
+            let click = read_signed(form(&payload).as_bytes()).unwrap();
+            prop_assert_eq!((click.approval_id, click.case_id, click.plan_hash), (approval, case, plan));
+        }
+
+        #[test]
+        fn a_click_with_one_member_of_another_shape_is_refused(
+            at in prop::sample::select(vec!["/type", "/user", "/user/id", "/channel", "/channel/id", "/actions",
+                "/actions/0", "/actions/0/action_id", "/actions/0/value"]),
+            strange in prop_oneof![Just(json!(7)), Just(json!(true)), Just(json!([[]])), Just(json!({"x": {}}))],
+        ) {
+            let mut payload = click("quarantine:a1", "case:plan");
+            *payload.pointer_mut(at).unwrap() = strange;
+            prop_assert!(read_signed(form(&payload).as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_look_at_the_certificate_is_told_apart_without_parsing() {
+        assert!(is_certificate_check(b"ssl_check=1"));
+        assert!(is_certificate_check(b"token=x&ssl_check=1"));
+        for other in
+            [&b"ssl_check=0"[..], b"payload=%7B%7D&ssl_check=1", b"ssl_check=10", b"payload=ssl_check=1", b""]
+        {
+            assert!(!is_certificate_check(other), "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_there_twice_counts_as_missing() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-slack-signature", "v0=1".parse().unwrap());
+        assert_eq!(only(&headers, "x-slack-signature"), Some("v0=1"));
+        headers.append("x-slack-signature", "v0=2".parse().unwrap());
+        assert_eq!(only(&headers, "x-slack-signature"), None);
     }
 }

@@ -23,19 +23,30 @@ pub enum Refusal {
     Mismatch,
 }
 
+/// Bytes that Slack has signed. Only [`verify`] makes them, and only they are parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified<'body>(&'body [u8]);
+
+impl<'body> Verified<'body> {
+    /// The bytes.
+    pub fn bytes(self) -> &'body [u8] {
+        self.0
+    }
+}
+
 /// Verifies `v0=hex(HMAC-SHA256(secret, "v0:" timestamp ":" body))` against each secret, in constant time.
 ///
 /// `now` is seconds since the epoch. Slack may rotate its secret: any of `secrets` will do.
 ///
 /// # Errors
 /// The reason, for the log.
-pub fn verify(
+pub fn verify<'body>(
     secrets: &[SecretString],
     now: i64,
     timestamp: Option<&str>,
     signature: Option<&str>,
-    body: &[u8],
-) -> Result<(), Refusal> {
+    body: &'body [u8],
+) -> Result<Verified<'body>, Refusal> {
     let timestamp = timestamp.ok_or(Refusal::Malformed)?;
     let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
     let seconds: i64 = timestamp.parse().ok().filter(|_| digits).ok_or(Refusal::Malformed)?;
@@ -52,11 +63,11 @@ pub fn verify(
         }
         matched | mac.finalize().into_bytes().as_slice().ct_eq(&given)
     });
-    if bool::from(matched) { Ok(()) } else { Err(Refusal::Mismatch) }
+    if bool::from(matched) { Ok(Verified(body)) } else { Err(Refusal::Mismatch) }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -69,6 +80,16 @@ mod tests {
     fn verify_at(now: i64, secrets: &[&str], body: &[u8]) -> Result<(), Refusal> {
         let secrets: Vec<_> = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
         verify(&secrets, now, Some(TIMESTAMP), Some(SIGNATURE), body)
+            .map(|verified| assert_eq!(verified.bytes(), body))
+    }
+
+    /// As Slack signs.
+    pub(in crate::gateway) fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        for part in [b"v0:", timestamp.as_bytes(), b":", body] {
+            mac.update(part);
+        }
+        format!("v0={}", hex::encode(mac.finalize().into_bytes()))
     }
 
     #[test]

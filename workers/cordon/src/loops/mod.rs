@@ -1,6 +1,7 @@
-//! Three small loops beside the activities. Each is safe to run in many workers at once: whatever it does is
+//! Small loops beside the activities. Each is safe to run in many workers at once: whatever it does is
 //! conditional or harmless when done twice.
 
+pub mod policy_watcher;
 pub mod reconciler;
 pub mod renderer;
 pub mod scan_watcher;

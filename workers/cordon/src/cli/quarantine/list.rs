@@ -1,16 +1,17 @@
 //! `cordon quarantine list`.
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Args;
-use jiff::{Span, Zoned, tz::TimeZone};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
 use crate::{
     cli::{
-        operator::Operator,
+        operator::{Operator, glob},
         report::copy,
+        since::beginning,
         terminal::{self, JsonArray},
     },
     domain::{
@@ -32,7 +33,7 @@ pub(in crate::cli) struct ListArguments {
     bucket: Option<WildMatch>,
     /// Only what was quarantined in this last length of time, such as 90m, 24h or 7d.
     #[arg(long, value_name = "DURATION", value_parser = beginning)]
-    since: Option<String>,
+    since: Option<Timestamp>,
     /// At most so many.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -43,14 +44,6 @@ pub(in crate::cli) struct ListArguments {
 
 impl ListArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        match self.list().await {
-            // Somebody piped it into `head`, who has seen enough.
-            Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-            other => other,
-        }
-    }
-
-    async fn list(&self) -> anyhow::Result<ExitCode> {
         let operator = Operator::connect().await?;
         let (mut array, mut printed, mut unreadable) = (JsonArray::default(), 0, false);
         let limit = self.limit.unwrap_or(usize::MAX);
@@ -94,7 +87,7 @@ impl ListArguments {
 
     fn wants(&self, case: &Case) -> bool {
         let bucket = self.bucket.as_ref().is_none_or(|glob| glob.matches(&case.object().bucket));
-        let since = self.since.as_ref().is_none_or(|since| case.closed_at.as_ref() >= Some(since));
+        let since = self.since.is_none_or(|since| case.closed_at.as_ref() >= Some(&time::stored(since)));
         bucket && since
     }
 }
@@ -131,43 +124,4 @@ fn entry(case: &Case) -> Value {
         "last_restore": case.restores.last(),
         "purge": case.purge,
     })
-}
-
-fn glob(text: &str) -> Result<WildMatch, String> {
-    if text.is_empty() {
-        return Err("an empty glob matches no bucket".into());
-    }
-    Ok(WildMatch::new(text))
-}
-
-/// When a length of time that ends now began, as [`time::stored`].
-fn beginning(length: &str) -> Result<String, String> {
-    let length: Span =
-        length.parse().map_err(|_| "it is no length of time such as 90m, 24h or 7d".to_owned())?;
-    if !length.is_positive() {
-        return Err("it must lie in the past: give it without a minus sign".into());
-    }
-    // Days have 24 hours in UTC, whatever the clocks did here. What began before there were times began always.
-    let began = Zoned::now().with_time_zone(TimeZone::UTC).checked_sub(length);
-    Ok(began.map_or_else(|_| String::new(), |began| time::stored(began.timestamp())))
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_length_of_time_is_read_as_people_write_it() {
-        let now = time::now();
-        for length in ["90m", "24h", "7d", "2 weeks", "1h30m", "9999 years", "19998 years"] {
-            assert!(beginning(length).unwrap() < now, "{length}");
-        }
-        for wrong in ["", "yesterday", "7", "-7d", "0s"] {
-            assert!(beginning(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        operator::{Operator, case_ids, reason},
+        operator::{Operator, case_id_or_input, case_ids, reason},
         report::{Refusal, copy, unavailable},
         terminal::{self, JsonArray, Progress},
     },
@@ -32,7 +32,7 @@ You need the role in CORDON_PURGER_ROLE_ARN, which Terraform's `purgers` gives. 
 same command. The exit code is 0 when nothing of the cases is left but their manifests.")]
 pub(in crate::cli) struct PurgeArguments {
     /// The cases whose copies are to be deleted; `-` reads them from standard input, the first word of each line.
-    #[arg(required = true, value_name = "CASE_ID")]
+    #[arg(required = true, value_name = "CASE_ID", value_parser = case_id_or_input)]
     case_ids: Vec<String>,
     /// Why; it is kept in the case and shown in Slack.
     #[arg(long, value_name = "TEXT", value_parser = reason)]

@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    cli::{operator::Operator, report::copy, terminal},
+    cli::{
+        operator::{Operator, case_id},
+        report::copy,
+        story::{self, field},
+        terminal,
+    },
     clients::mover::{Movers, Place},
     domain::{
-        case::{Case, Outcome, Purge, Restore, RestoreResult, Vote},
+        case::Case,
         manifest::{Entry, Manifest, manifest_beside},
-        policy::Disposition,
     },
     error::Result,
 };
@@ -26,7 +30,7 @@ The manifest is shown where CORDON_INVESTIGATOR_ROLE_ARN is set and you may take
 read.")]
 pub(in crate::cli) struct ShowArguments {
     /// The case.
-    #[arg(value_name = "CASE_ID")]
+    #[arg(value_name = "CASE_ID", value_parser = case_id)]
     case_id: String,
     /// Print it as JSON.
     #[arg(long)]
@@ -42,9 +46,12 @@ impl ShowArguments {
         };
         let manifest = operator.manifest(&case).await;
         if self.json {
-            terminal::say_json(&record(&case, &manifest))?;
+            let mut record = story::record(&case);
+            record["manifest"] = json!(manifest.as_ref().and_then(|read| read.as_ref().ok()));
+            record["manifest_error"] = json!(manifest.as_ref().and_then(|read| read.as_ref().err()));
+            terminal::say_json(&record)?;
         } else {
-            for line in story(&case).into_iter().chain(proof(&manifest)) {
+            for line in story::lines(&case).into_iter().chain(proof(&manifest)) {
                 terminal::say(&line)?;
             }
         }
@@ -77,80 +84,6 @@ impl Operator {
     }
 }
 
-/// The case for programs, without the tokens and button names that it holds.
-fn record(case: &Case, manifest: &Read) -> Value {
-    json!({
-        "case_id": case.case_id,
-        "generation": case.generation,
-        "status": case.status,
-        "state": super::state(case),
-        "object": case.object(),
-        "finding": case.finding,
-        "finding_ids": case.finding_ids,
-        "disposition": case.disposition,
-        "plan": case.plan,
-        "plan_hash": case.plan_hash,
-        "run": case.execution_arn,
-        "opened_at": case.opened_at,
-        "decision": case.decision,
-        "decided_at": case.decided_at,
-        "votes": case.votes,
-        "paused_at": case.paused_at,
-        "outcome": case.outcome,
-        "closed_at": case.closed_at,
-        "restores": case.restores,
-        "purge": case.purge,
-        "history": case.history,
-        "manifest": manifest.as_ref().and_then(|read| read.as_ref().ok()),
-        "manifest_error": manifest.as_ref().and_then(|read| read.as_ref().err()),
-    })
-}
-
-/// The case for people, a line each.
-fn story(case: &Case) -> Vec<String> {
-    let (object, finding) = (case.object(), &case.finding);
-    let version = object.version_id.as_deref().unwrap_or("none (unversioned)");
-    let found: Vec<_> = finding.detections.iter().map(|d| format!("{} × {}", d.count, d.name)).collect();
-    let state = super::state(case).map_or_else(
-        || format!("{} (nothing in quarantine)", case.status.name()),
-        |state| state.replace('_', " "),
-    );
-    let mut lines = vec![
-        field("Case", &format!("{}, generation {}", case.case_id, case.generation)),
-        field("State", &state),
-        field("Object", &format!("{}/{}", object.bucket, object.key)),
-        field("Version", &format!("{version}, ETag {}", object.etag)),
-        field("Account", &format!("{}, {}", object.account, finding.region)),
-        field("Finding", &format!("{}, {:?}: {}", finding.finding_type, finding.severity, found.join(", "))),
-        field("Finding ids", &case.finding_ids.join(", ")),
-        field("Rule", &rule(case)),
-        field("Opened", &format!("{} by the run {}", case.opened_at, case.execution_arn)),
-    ];
-    lines.extend(case.votes.iter().map(|vote| field("Vote", &voted(vote))));
-    if let Some(since) = &case.paused_at {
-        lines.push(field("Paused", &format!("since {since}; it goes on after `cordon resume`")));
-    }
-    if let Some(outcome) = &case.outcome {
-        lines.push(field("Outcome", &ended(outcome, case.closed_at.as_deref())));
-        lines.extend(copy(case).map(|key| field("Copy", key)));
-    }
-    lines.extend(case.restores.iter().map(|restore| field("Restore", &asked_back(restore))));
-    lines.extend(case.purge.as_ref().map(|purge| field("Purge", &purged(purge))));
-    for past in &case.history {
-        let end = past.outcome.as_ref().map_or_else(
-            || "without an outcome".to_owned(),
-            |outcome| ended(outcome, past.closed_at.as_deref()),
-        );
-        lines.push(field("Earlier", &format!("generation {}: {end}", past.generation)));
-        let copy = past.outcome.as_ref().and_then(|outcome| outcome.quarantine_key.as_ref());
-        lines.extend(copy.map(|key| field("", &format!("its copy {key}"))));
-        lines.extend(
-            past.restores.iter().map(|restore| field("", &format!("restore {}", asked_back(restore)))),
-        );
-    }
-    lines
-}
-
 fn proof(manifest: &Read) -> Vec<String> {
     match manifest {
         None => Vec::new(),
@@ -166,54 +99,6 @@ fn proof(manifest: &Read) -> Vec<String> {
             lines
         }
     }
-}
-
-fn field(name: &str, value: &str) -> String {
-    format!("{name:<12} {value}")
-}
-
-fn rule(case: &Case) -> String {
-    let policy = case.plan.policy_version.as_deref().unwrap_or("unknown");
-    let what = match case.disposition {
-        Disposition::Quarantine => "quarantines at once",
-        Disposition::Review => "asks people",
-        Disposition::Ignore => "ignores",
-    };
-    format!("{} {what} (policy version {policy})", case.plan.rule)
-}
-
-fn voted(vote: &Vote) -> String {
-    format!("{} by slack:{}/{} at {}", vote.decision.name(), vote.team, vote.user, vote.at)
-}
-
-fn ended(outcome: &Outcome, at: Option<&str>) -> String {
-    let code = outcome.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-    format!("{}{code} at {}: {}", outcome.result.name(), at.unwrap_or("an unknown time"), outcome.detail)
-}
-
-fn asked_back(restore: &Restore) -> String {
-    let options = [(restore.replace, ", --replace"), (restore.even_if_exposed, ", --even-if-exposed")];
-    let options: String = options.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
-    let end = restore.outcome.as_ref().map_or_else(
-        || "under way".to_owned(),
-        |outcome| {
-            let code = outcome.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-            let result = match outcome.result {
-                RestoreResult::Restored => "put back",
-                RestoreResult::Failed => "not put back",
-            };
-            format!("{result}{code} at {}: {}", outcome.at, outcome.detail)
-        },
-    );
-    format!("by {} at {} ({}{options}): {end}", restore.requested_by, restore.requested_at, restore.reason)
-}
-
-fn purged(purge: &Purge) -> String {
-    let end = purge.done_at.as_ref().map_or_else(
-        || "not finished; run `cordon quarantine purge` again".to_owned(),
-        |at| format!("done at {at}"),
-    );
-    format!("by {} at {} ({}): {end}", purge.requested_by, purge.requested_at, purge.reason)
 }
 
 fn moved(entry: &Entry) -> String {

@@ -9,9 +9,10 @@ use super::{Item, Update, conditional, from_item, text, to_item, to_value};
 use crate::{
     clients::error::classify,
     domain::{
-        case::{Case, Decision, Outcome, Purge, Restore, Status, Vote},
+        case::{Case, Counted, Decision, Escalation, Outcome, Purge, Restore, Status},
         pause::Pause,
         time,
+        vote::{Refused, Snooze, Vote},
     },
     error::{Code, Error, Result},
 };
@@ -19,8 +20,8 @@ use crate::{
 /// The `cases` table.
 #[derive(Clone, Debug)]
 pub struct Cases {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 /// What became of an attempt to open a case.
@@ -32,11 +33,25 @@ pub enum Claimed {
     No,
 }
 
+/// What became of a vote.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Voted {
+    /// It is on record, and this is the case with it: decided, or so many more people have to say the same.
+    Counted(Box<Case>, Counted),
+    /// It changes nothing: this is the case as it is. It is decided, closed, or another one than was shown, or the
+    /// person has said so before.
+    Not(Option<Box<Case>>),
+}
+
 /// The value of `render_due` while a case is due.
-const DUE: &str = "due";
+pub(super) const DUE: &str = "due";
 /// The key of the pause, and the beginning of those of the counters of automatic moves.
 const PAUSE: &str = "brake#pause";
 const AUTOMATIC: &str = "brake#automatic#";
+/// The beginning of the keys that remember when operators were told of something.
+const NOTICE: &str = "notice#";
+/// The most attempts of people who may not decide that a case remembers.
+const REFUSED: usize = 20;
 /// How much of a time of [`time::now`] names the hour.
 const HOUR: usize = "2026-03-11T09".len();
 
@@ -54,7 +69,7 @@ impl Cases {
         self.item(case_id).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
-    async fn item(&self, case_id: &str) -> Result<Option<Item>> {
+    pub(super) async fn item(&self, case_id: &str) -> Result<Option<Item>> {
         let call = self
             .client
             .get_item()
@@ -124,52 +139,176 @@ impl Cases {
         Ok(self.item(&triaged_key(finding_id)).await?.is_some())
     }
 
-    /// Begins a round of asking: its number, its end, and Slack due. `None` when the case is no longer open to
-    /// decisions or belongs to another run.
+    /// Has people asked once more: the round, its end, the digest that lists the case instead of a message of its own,
+    /// and Slack due; a snooze is over. `None` when the case is
+    /// decided, belongs to another run, or they were asked since `case` was read.
     ///
     /// # Errors
     /// As classified.
     pub async fn begin_round(
         &self,
-        case_id: &str,
-        execution: &str,
+        case: &Case,
         round: u32,
         ends_at: &str,
+        digest: Option<&str>,
     ) -> Result<Option<Case>> {
+        let listed = if digest.is_some() { ", digest = :digest" } else { "" };
         let update = self
-            .due(self.update(case_id))
-            .update_expression(
-                "SET #round = :round, round_ends_at = :ends, render_due = :due, render_due_at = :now",
+            .due(self.update(&case.case_id))
+            .update_expression(format!(
+                "SET #round = :round, round_ends_at = :ends, asked = :asked, render_due = :due, \
+                 render_due_at = :now{listed} REMOVE snooze"
+            ))
+            .condition_expression(
+                "execution_arn = :execution AND attribute_not_exists(decision) AND asked = :seen",
             )
-            .condition_expression("execution_arn = :execution AND attribute_not_exists(decision)")
             .expression_attribute_names("#round", "round")
             .expression_attribute_values(":round", to_value(&round))
             .expression_attribute_values(":ends", text(ends_at))
-            .expression_attribute_values(":execution", text(execution));
+            .expression_attribute_values(":asked", to_value(&(case.asked + 1)))
+            .expression_attribute_values(":seen", to_value(&case.asked))
+            .expression_attribute_values(":execution", text(&case.execution_arn));
+        let update = match digest {
+            Some(digest) => update.expression_attribute_values(":digest", text(digest)),
+            None => update,
+        };
         self.changed(update).await
     }
 
-    /// Records a vote and with it the decision, if the case is open, undecided, and still the one that was shown.
-    /// `None` when it is not.
+    /// Records what people are to be shown when they are asked: who can reach the bucket, and until when they can
+    /// decide. `None` when the case is decided or belongs to another run.
     ///
     /// # Errors
     /// As classified.
-    pub async fn vote(&self, case_id: &str, approval_id: &str, vote: &Vote) -> Result<Option<Case>> {
-        let update = self.due(self.update(case_id))
-            .update_expression(
-                "SET decision = :decision, decided_at = :at, votes = list_append(votes, :votes), \
-                 render_due = :due, render_due_at = :now",
-            )
+    pub async fn show_round(
+        &self,
+        case: &Case,
+        reach: Option<&[String]>,
+        ends_at: &str,
+    ) -> Result<Option<Case>> {
+        let update = self
+            .due(self.update(&case.case_id))
+            .condition_expression("execution_arn = :execution AND attribute_not_exists(decision)")
+            .expression_attribute_values(":ends", text(ends_at))
+            .expression_attribute_values(":execution", text(&case.execution_arn));
+        let mut set = "SET round_ends_at = :ends, render_due = :due, render_due_at = :now".to_owned();
+        let mut update = update;
+        match reach {
+            Some(reach) => {
+                set.push_str(", reach = :reach");
+                update = update.expression_attribute_values(":reach", to_value(&reach));
+            }
+            None => set.push_str(" REMOVE reach"),
+        }
+        let update = update.update_expression(set);
+        self.changed(update).await
+    }
+
+    /// Whether operators are to be told of something now: the first time, and again after a while.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn claim_notice(&self, of: &str, now: &str, told_before: &str) -> Result<bool> {
+        let update = self
+            .update(&format!("{NOTICE}{of}"))
+            .update_expression("SET told_at = :now")
+            .condition_expression("attribute_not_exists(told_at) OR told_at < :before")
+            .expression_attribute_values(":now", text(now))
+            .expression_attribute_values(":before", text(told_before));
+        Ok(conditional(&self.table, update).await?.is_some())
+    }
+
+    /// Records a vote, and with it the decision where it decides, if the case is open, undecided, and still the one
+    /// that was `seen`. What it comes to depends on the votes before it, so it is only written over those.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn vote(&self, seen: &Case, vote: &Vote) -> Result<Voted> {
+        let mut case = seen.clone();
+        loop {
+            let counted = case.count(vote);
+            let open = case.takes_votes(&seen.approval_id, &vote.plan_hash);
+            if !open || counted == Counted::Repeated {
+                return Ok(Voted::Not(Some(Box::new(case))));
+            }
+            let update = self.undecided(&case, self.due(self.update(&case.case_id)));
+            let votes = "votes = list_append(votes, :votes), render_due = :due, render_due_at = :now";
+            let update = match counted {
+                Counted::Decides => update
+                    .update_expression(format!(
+                        "SET decision = :decision, decided_at = :at, {votes} REMOVE snooze"
+                    ))
+                    .expression_attribute_values(":decision", text(vote.decision.name()))
+                    .expression_attribute_values(":at", text(&vote.at)),
+                Counted::Missing(_) | Counted::Repeated => update.update_expression(format!("SET {votes}")),
+            };
+            let update = update.expression_attribute_values(":votes", to_value(&[vote]));
+            if let Some(case) = self.changed(update).await? {
+                return Ok(Voted::Counted(Box::new(case), counted));
+            }
+            // Somebody else has voted between the look and the vote.
+            let Some(now) = self.get(&seen.case_id).await? else { return Ok(Voted::Not(None)) };
+            case = now;
+        }
+    }
+
+    /// Records that nobody is to be asked for a while, under the conditions of a vote. `None` when they do not hold.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn snooze(&self, case: &Case, snooze: &Snooze) -> Result<Option<Case>> {
+        let update = self
+            .undecided(case, self.due(self.update(&case.case_id)))
+            .update_expression("SET snooze = :snooze, render_due = :due, render_due_at = :now")
+            .expression_attribute_values(":snooze", to_value(snooze));
+        self.changed(update).await
+    }
+
+    /// On condition that the case is open and undecided, and nobody has voted since.
+    fn undecided(&self, case: &Case, update: Update) -> Update {
+        update
             .condition_expression(
-                "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND approval_id = :approval",
+                "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND \
+                 approval_id = :approval AND size(votes) = :votes_seen",
             )
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":open", text("open"))
-            .expression_attribute_values(":decision", text(vote.decision.name()))
-            .expression_attribute_values(":at", text(&vote.at))
-            .expression_attribute_values(":votes", to_value(&[vote]))
-            .expression_attribute_values(":plan", text(&vote.plan_hash))
-            .expression_attribute_values(":approval", text(approval_id));
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":plan", text(&case.plan_hash))
+            .expression_attribute_values(":approval", text(&case.approval_id))
+            .expression_attribute_values(":votes_seen", to_value(&case.votes.len()))
+    }
+
+    /// Records that somebody tried to decide who may not. The oldest such attempts make room.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn refuse(&self, case: &Case, refused: &Refused) -> Result<()> {
+        let mut all = case.refused.clone();
+        all.push(refused.clone());
+        let surplus = all.len().saturating_sub(REFUSED);
+        all.drain(..surplus);
+        let update = self
+            .update(&case.case_id)
+            .update_expression("SET refused = :refused")
+            .condition_expression("generation = :generation")
+            .expression_attribute_values(":refused", to_value(&all))
+            .expression_attribute_values(":generation", to_value(&case.generation));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
+    /// Lets the fallback approvers decide too. `None` when they may already, or the case is decided or another run's.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn escalate(&self, case: &Case, escalation: &Escalation) -> Result<Option<Case>> {
+        let update = self
+            .due(self.update(&case.case_id))
+            .update_expression("SET escalation = :escalation, render_due = :due, render_due_at = :now")
+            .condition_expression(
+                "execution_arn = :execution AND attribute_not_exists(decision) AND attribute_not_exists(escalation)",
+            )
+            .expression_attribute_values(":escalation", to_value(escalation))
+            .expression_attribute_values(":execution", text(&case.execution_arn));
         self.changed(update).await
     }
 
@@ -189,23 +328,29 @@ impl Cases {
         self.changed(update).await
     }
 
-    /// Closes a case with its outcome. `None` when it is closed already or belongs to another run.
+    /// Closes a case with its outcome, listed in a digest if it is to be. `None` when it is closed already or belongs to
+    /// another run.
     ///
     /// # Errors
     /// As classified.
-    pub async fn close(&self, case_id: &str, execution: &str, outcome: &Outcome) -> Result<Option<Case>> {
+    pub async fn close(&self, case: &Case, outcome: &Outcome, digest: Option<&str>) -> Result<Option<Case>> {
+        let listed = if digest.is_some() { ", digest = :digest" } else { "" };
         let update = self
-            .due(self.update(case_id))
-            .update_expression(
+            .due(self.update(&case.case_id))
+            .update_expression(format!(
                 "SET #status = :closed, outcome = :outcome, closed_at = :now, render_due = :due, \
-                 render_due_at = :now REMOVE task_token, paused_at, resume_token",
-            )
+                 render_due_at = :now{listed} REMOVE task_token, paused_at, pause, resume_token"
+            ))
             .condition_expression("execution_arn = :execution AND #status = :open")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":closed", text("closed"))
             .expression_attribute_values(":open", text("open"))
             .expression_attribute_values(":outcome", to_value(outcome))
-            .expression_attribute_values(":execution", text(execution));
+            .expression_attribute_values(":execution", text(&case.execution_arn));
+        let update = match digest {
+            Some(digest) => update.expression_attribute_values(":digest", text(digest)),
+            None => update,
+        };
         self.changed(update).await
     }
 
@@ -234,39 +379,42 @@ impl Cases {
         self.changed(update).await
     }
 
-    /// Records what a restore has put back so far: `case` as it is then to be. `None` when it has ended.
+    /// Records what a restore has put back so far: `after`, over exactly `before`. `None` when it has ended, or another
+    /// worker has recorded more.
     ///
     /// # Errors
     /// As classified.
-    pub async fn save_restore(&self, case: &Case) -> Result<Option<Case>> {
-        let update = self.restoring(case, self.update(&case.case_id));
-        self.changed(update.update_expression("SET restores = :restores")).await
+    pub async fn save_restore(&self, before: &Case, after: &Case) -> Result<Option<Case>> {
+        let update = self
+            .update(&after.case_id)
+            .update_expression("SET restores = :restores")
+            .condition_expression("#status = :restoring AND restores = :before")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":restoring", text(Status::Restoring.name()))
+            .expression_attribute_values(":restores", to_value(&after.restores))
+            .expression_attribute_values(":before", to_value(&before.restores));
+        self.changed(update).await
     }
 
-    /// Records how a restore ended: `case` as it is then to be. `None` when it has ended already.
+    /// Records how a restore ended: `case` as it is then to be. `None` when it has ended already. A restore is only
+    /// added while none is under way, so their number tells them apart.
     ///
     /// # Errors
     /// As classified.
     pub async fn close_restore(&self, case: &Case) -> Result<Option<Case>> {
         let update = self
-            .restoring(case, self.due(self.update(&case.case_id)))
+            .due(self.update(&case.case_id))
             .update_expression(
                 "SET #status = :closed, restores = :restores, render_due = :due, render_due_at = :now \
-                 REMOVE paused_at, resume_token",
+                 REMOVE paused_at, pause, resume_token",
             )
-            .expression_attribute_values(":closed", text(Status::Closed.name()));
-        self.changed(update).await
-    }
-
-    /// On condition that the newest restore of `case` is under way. One is only added while none is, so their number
-    /// tells them apart.
-    fn restoring(&self, case: &Case, update: Update) -> Update {
-        update
             .condition_expression("#status = :restoring AND size(restores) = :count")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":restoring", text(Status::Restoring.name()))
+            .expression_attribute_values(":closed", text(Status::Closed.name()))
             .expression_attribute_values(":restores", to_value(&case.restores))
-            .expression_attribute_values(":count", to_value(&case.restores.len()))
+            .expression_attribute_values(":count", to_value(&case.restores.len()));
+        self.changed(update).await
     }
 
     /// Remembers which case an object version that was put back belongs to.
@@ -344,7 +492,7 @@ impl Cases {
     /// `Paused`; otherwise as classified.
     pub async fn check_pause(&self, case_id: &str) -> Result<()> {
         let Some(pause) = self.pause_in_force().await? else { return Ok(()) };
-        self.mark_paused(case_id).await?;
+        self.mark_paused(case_id, &pause).await?;
         Err(Error::terminal(
             Code::Paused,
             format!(
@@ -393,12 +541,14 @@ impl Cases {
         answer.attributes.map(|item| from_item(&self.table, item)).transpose()
     }
 
-    async fn mark_paused(&self, case_id: &str) -> Result<()> {
+    async fn mark_paused(&self, case_id: &str, pause: &Pause) -> Result<()> {
         let update = self
             .due(self.update(case_id))
             .update_expression(
-                "SET paused_at = if_not_exists(paused_at, :now), render_due = :due, render_due_at = :now",
+                "SET paused_at = if_not_exists(paused_at, :now), pause = :pause, render_due = :due, \
+                 render_due_at = :now",
             )
+            .expression_attribute_values(":pause", to_value(pause))
             .condition_expression("attribute_exists(generation)");
         conditional(&self.table, update).await.map(|_| ())
     }
@@ -410,7 +560,9 @@ impl Cases {
     pub async fn mark_resumed(&self, case_id: &str, token: &str) -> Result<()> {
         let update = self
             .due(self.update(case_id))
-            .update_expression("SET render_due = :due, render_due_at = :now REMOVE paused_at, resume_token")
+            .update_expression(
+                "SET render_due = :due, render_due_at = :now REMOVE paused_at, pause, resume_token",
+            )
             .condition_expression("resume_token = :token")
             .expression_attribute_values(":token", text(token));
         conditional(&self.table, update).await.map(|_| ())
@@ -505,103 +657,7 @@ impl Cases {
         Ok((cases.collect(), page.last_evaluated_key))
     }
 
-    /// Cases that Slack does not show as they are, longest due first; at most 25.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn render_due(&self) -> Result<Vec<Case>> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("render_due")
-            .key_condition_expression("render_due = :due AND render_due_at <= :now")
-            .expression_attribute_values(":due", text(DUE))
-            .expression_attribute_values(":now", text(&time::now()))
-            .limit(25);
-        Ok(self.page(query).await?.0)
-    }
-
-    /// Takes the rendering of a case for one worker until `until`. `None` when another has it or nothing is due.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn claim_rendering(&self, case_id: &str, until: &str) -> Result<Option<Case>> {
-        let update = self.update(case_id)
-            .update_expression("SET render_claimed_until = :until")
-            .condition_expression(
-                "render_due = :due AND (attribute_not_exists(render_claimed_until) OR render_claimed_until < :now)",
-            )
-            .expression_attribute_values(":until", text(until))
-            .expression_attribute_values(":due", text(DUE))
-            .expression_attribute_values(":now", text(&time::now()));
-        self.changed(update).await
-    }
-
-    /// Records the intent to post, before the first attempt.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn intend_to_post(&self, case_id: &str) -> Result<()> {
-        let update = self
-            .update(case_id)
-            .update_expression("SET slack_intent_at = if_not_exists(slack_intent_at, :now)")
-            .expression_attribute_values(":now", text(&time::now()));
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Records where the message is, and that Slack shows the case as it was at `rendered_at`; a change since then
-    /// keeps it due.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn rendered(&self, case: &Case, slack_ts: &str) -> Result<()> {
-        let posted = self
-            .update(&case.case_id)
-            .update_expression("SET slack_ts = :ts REMOVE render_claimed_until")
-            .condition_expression("generation = :generation")
-            .expression_attribute_values(":ts", text(slack_ts))
-            .expression_attribute_values(":generation", to_value(&case.generation));
-        conditional(&self.table, posted).await?;
-        let done = self
-            .update(&case.case_id)
-            .update_expression("REMOVE render_due, render_due_at")
-            .condition_expression("generation = :generation AND render_due_at = :seen")
-            .expression_attribute_values(":generation", to_value(&case.generation))
-            .expression_attribute_values(":seen", to_value(&case.render_due_at));
-        conditional(&self.table, done).await.map(|_| ())
-    }
-
-    /// Forgets a message that is no longer in Slack.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn forget_message(&self, case: &Case) -> Result<()> {
-        let update = self
-            .update(&case.case_id)
-            .update_expression("REMOVE slack_ts, slack_intent_at")
-            .condition_expression("generation = :generation AND slack_ts = :ts")
-            .expression_attribute_values(":generation", to_value(&case.generation))
-            .expression_attribute_values(":ts", to_value(&case.slack_ts));
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Gives a rendering back that did not succeed; it is due again at `retry_at`.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn postpone_rendering(&self, case: &Case, retry_at: &str) -> Result<()> {
-        let update = self
-            .update(&case.case_id)
-            .update_expression("SET render_due_at = :at REMOVE render_claimed_until")
-            .condition_expression("generation = :generation AND render_due_at = :seen")
-            .expression_attribute_values(":at", text(retry_at))
-            .expression_attribute_values(":generation", to_value(&case.generation))
-            .expression_attribute_values(":seen", to_value(&case.render_due_at));
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    fn update(&self, case_id: &str) -> Update {
+    pub(super) fn update(&self, case_id: &str) -> Update {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -609,7 +665,7 @@ impl Cases {
             .return_values(ReturnValue::AllNew)
     }
 
-    fn due(&self, update: Update) -> Update {
+    pub(super) fn due(&self, update: Update) -> Update {
         update
             .expression_attribute_values(":due", text(DUE))
             .expression_attribute_values(":now", text(&time::now()))

@@ -6,6 +6,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update as TransactUpdate},
 };
 
+use jiff::Timestamp;
+
 use super::{Item, Update, conditional, from_item, text, to_item, to_value};
 use crate::{
     clients::error::classify,
@@ -118,6 +120,28 @@ impl Exposures {
         Ok(findings)
     }
 
+    /// Whether somebody outside can reach a bucket now; `None` when that is unknown. That nobody can is known only of
+    /// buckets that the analyzer is `watched` to cover, once its findings have been read whole, and as long as the
+    /// records can be read.
+    ///
+    /// # Errors
+    /// As classified, where asking again may help.
+    pub async fn exposed(&self, bucket_arn: &str, watched: bool) -> Result<Option<bool>> {
+        let known = async {
+            let findings = self.access(bucket_arn).await?;
+            // A cycle sweeps after it has read every access finding.
+            let complete = watched && self.swept_until().await?.is_some();
+            Ok(AccessFinding::exposed(&findings, complete))
+        };
+        match known.await {
+            Err(error @ Error::Terminal { .. }) => {
+                tracing::error!(error.message = %error, "whether a bucket is exposed is unknown");
+                Ok(None)
+            }
+            known => known,
+        }
+    }
+
     /// Buckets that are due, longest first, page by page.
     ///
     /// # Errors
@@ -174,9 +198,11 @@ impl Exposures {
             .expression_attribute_values(":cycle", text(cycle))
             .expression_attribute_values(":revision", to_value(&bucket.revision));
         let update = match next_due {
-            None => update.update_expression("REMOVE claimed_by, claimed_until, due, due_at"),
+            None => update.update_expression("REMOVE claimed_by, claimed_until, incomplete, due, due_at"),
             Some(at) => update
-                .update_expression("SET due = :due, due_at = :at REMOVE claimed_by, claimed_until")
+                .update_expression(
+                    "SET due = :due, due_at = :at REMOVE claimed_by, claimed_until, incomplete",
+                )
                 .expression_attribute_values(":due", text(DUE_BUCKET))
                 .expression_attribute_values(":at", text(at)),
         };
@@ -197,6 +223,32 @@ impl Exposures {
             .condition_expression("claimed_by = :cycle")
             .expression_attribute_values(":cycle", text(cycle));
         conditional(&self.table, update).await.map(|_| ())
+    }
+
+    /// Ends a cycle's claim after a scan that did not read everything: the bucket stays due, but later each time, see
+    /// [`BucketRecord::patience`]. A change of its access makes it due at once.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn retry_bucket(&self, bucket_arn: &str, cycle: &str) -> Result<()> {
+        let count = self
+            .update(bucket_arn, BUCKET)
+            .update_expression("REMOVE claimed_by, claimed_until ADD incomplete :one")
+            .condition_expression("claimed_by = :cycle")
+            .expression_attribute_values(":cycle", text(cycle))
+            .expression_attribute_values(":one", to_value(&1));
+        let Some(item) = conditional(&self.table, count).await? else { return Ok(()) };
+        let bucket: BucketRecord = from_item(&self.table, item)?;
+        if bucket.patience().is_zero() {
+            return Ok(());
+        }
+        let postpone = self
+            .update(bucket_arn, BUCKET)
+            .update_expression("SET due_at = :at")
+            .condition_expression("attribute_not_exists(claimed_by) AND revision = :revision")
+            .expression_attribute_values(":at", text(&time::stored(Timestamp::now() + bucket.patience())))
+            .expression_attribute_values(":revision", to_value(&bucket.revision));
+        conditional(&self.table, postpone).await.map(|_| ())
     }
 
     /// Takes the lease of planning until `until`. `None` when another cycle holds it; otherwise the epoch, which

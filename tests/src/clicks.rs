@@ -1,0 +1,328 @@
+//! A gateway and cases to decide, without Terraform and worker: for what concerns the gateway alone.
+//!
+//! One at a time: tests slow the stores down, and look at the clock.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use cordon::{
+    clients::store::{Cases, Claimed},
+    domain::{
+        case::{Case, Decision},
+        finding::{Finding, ObjectVersion},
+        message::QUARANTINE_ACTION,
+        plan::Plan,
+        policy::Disposition,
+    },
+};
+use cordon_sandbox::{Options, Sandbox, child::Child};
+use futures::{StreamExt, TryStreamExt, future::join_all, stream};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use crate::stage::{ALICE, CHANNEL, eventually};
+
+/// The role of the gateways here.
+pub const GATEWAY: &str = "cordon-gateway";
+/// The table of the cases here.
+pub const TABLE: &str = "cases";
+const BUCKET: &str = "cordon-state";
+/// Longer than anybody's patience here, so that a late answer is seen to be late.
+const LATE: Duration = Duration::from_secs(20);
+
+/// The sandbox with what a gateway needs.
+pub struct ClickStage {
+    /// The sandbox.
+    pub sandbox: Sandbox,
+    /// The records.
+    pub cases: Cases,
+    sfn: aws_sdk_sfn::Client,
+    machine: String,
+    http: reqwest::Client,
+    next: AtomicU32,
+}
+
+/// A running gateway.
+pub struct RunningGateway {
+    /// Its process.
+    pub process: Child,
+    /// Where it listens, such as `http://127.0.0.1:8080`.
+    pub url: String,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl ClickStage {
+    /// The stage of this process, for one test alone.
+    ///
+    /// # Errors
+    /// When it cannot be set.
+    pub async fn alone() -> Result<(&'static ClickStage, MutexGuard<'static, ()>)> {
+        static STAGE: OnceCell<Result<ClickStage, String>> = OnceCell::const_new();
+        static ALONE: Mutex<()> = Mutex::const_new(());
+        let alone = ALONE.lock().await;
+        let stage = STAGE.get_or_init(async || Self::set().await.map_err(|error| format!("{error:#}"))).await;
+        let stage = stage.as_ref().map_err(|error| anyhow!("the stage could not be set: {error}"))?;
+        stage.sandbox.faults().clear();
+        Ok((stage, alone))
+    }
+
+    /// A stage of its own.
+    ///
+    /// # Errors
+    /// When it cannot be set.
+    pub async fn set() -> Result<ClickStage> {
+        let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
+        sandbox.slack().set_rate_limits(None);
+        let root = sandbox.sdk_config().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&root);
+        let key = KeySchemaElement::builder().attribute_name("case_id").key_type(KeyType::Hash).build()?;
+        let attribute = AttributeDefinition::builder().attribute_name("case_id");
+        let attribute = attribute.attribute_type(ScalarAttributeType::S).build()?;
+        let table = dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+        table.key_schema(key).attribute_definitions(attribute).send().await?;
+        let s3 = aws_sdk_s3::Client::new(&root);
+        s3.create_bucket().bucket(BUCKET).send().await?;
+        let policy = json!({"version": 1, "rules": []}).to_string().into_bytes();
+        s3.put_object().bucket(BUCKET).key("policy.json").body(policy.into()).send().await?;
+        give_role(&root, sandbox.account()).await?;
+        let sfn = aws_sdk_sfn::Client::new(&root);
+        let machine = waiting_machine(&sfn, sandbox.account()).await?;
+        Ok(ClickStage {
+            cases: Cases::new(dynamodb, TABLE.into()),
+            sfn,
+            machine,
+            http: reqwest::Client::builder().no_proxy().timeout(LATE).build()?,
+            next: AtomicU32::new(0),
+            sandbox,
+        })
+    }
+
+    /// Starts `cordon gateway`, this workspace's build or another, and waits until it is healthy.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn gateway(&self, cordon: Option<&Path>, extra_env: &[(&str, &str)]) -> Result<RunningGateway> {
+        let cordon = cordon.map_or_else(built_cordon, |path| Ok(path.to_owned()))?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?.to_string();
+        drop(listener);
+        let slack = self.sandbox.slack();
+        let account = self.sandbox.account();
+        let machine =
+            format!("arn:aws:states:{}:{account}:stateMachine:object_restore", self.sandbox.region());
+        let settings = [
+            ("CORDON_ACCOUNT_ID", account),
+            ("CORDON_CASES_TABLE", TABLE),
+            ("CORDON_STATE_BUCKET", BUCKET),
+            ("CORDON_POLICY_KEY", "policy.json"),
+            ("CORDON_OBJECT_RESTORE_ARN", &machine),
+            ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
+            ("CORDON_SLACK_CHANNEL", CHANNEL),
+            ("CORDON_SLACK_API_URL", &format!("{}/api", self.sandbox.slack_url())),
+            ("CORDON_SLACK_BOT_TOKEN", slack.bot_token()),
+            ("CORDON_SLACK_SIGNING_SECRET", slack.signing_secret()),
+            ("CORDON_FALLBACK_APPROVERS", ALICE),
+            ("CORDON_GATEWAY_LISTEN", &address),
+        ];
+        let mut environment = self.sandbox.task_environment(GATEWAY);
+        let all = settings.iter().chain(extra_env);
+        environment.extend(all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let log = self.sandbox.run_dir().join(format!("gateway-{number}.log"));
+        let argv = [cordon.as_os_str(), "gateway".as_ref()];
+        let process = Child::start("gateway", &argv, &environment, &log).await?;
+        let gateway = RunningGateway { process, url: format!("http://{address}") };
+        let healthy = eventually("a healthy gateway", async || {
+            Ok((self.get(&gateway, "/healthz").await?.0 == 200).then_some(()))
+        });
+        healthy.await.with_context(|| gateway.process.end_of_log())?;
+        Ok(gateway)
+    }
+
+    /// What a gateway answers at a path: status and body; status 0 where there is no answer.
+    ///
+    /// # Errors
+    /// When the answer breaks off.
+    pub async fn get(&self, gateway: &RunningGateway, path: &str) -> Result<(u16, String)> {
+        match self.http.get(format!("{}{path}", gateway.url)).send().await {
+            Ok(answer) => Ok((answer.status().as_u16(), answer.text().await?)),
+            Err(_) => Ok((0, String::new())),
+        }
+    }
+
+    /// Opens cases that Alice may decide.
+    ///
+    /// # Errors
+    /// When the table does not take them.
+    pub async fn open(&self, count: usize) -> Result<Vec<Case>> {
+        let opened = (0..count).map(|_| async {
+            let case = self.case(self.next.fetch_add(1, Ordering::Relaxed))?;
+            ensure!(self.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
+            Ok(case)
+        });
+        stream::iter(opened).buffered(8).try_collect().await
+    }
+
+    fn case(&self, number: u32) -> Result<Case> {
+        let object = ObjectVersion {
+            account: self.sandbox.account().to_owned(),
+            bucket: "finance".into(),
+            key: format!("{number}.txt"),
+            version_id: None,
+            etag: "5d41402abc4b2a76b9719d911017c592".into(),
+        };
+        let finding: Finding = serde_json::from_value(json!({
+            "id": &object.case_id()[..32], "finding_type": "SensitiveData:S3Object/Financial", "severity": "High",
+            "title": "", "region": self.sandbox.region(), "created_at": "2026-03-11T09:46:00.000Z", "sample": false,
+            "object": object, "size": 16, "last_modified": null, "detections": [], "job_id": null,
+        }))?;
+        let plan: Plan =
+            serde_json::from_value(json!({"object": object, "rule": "by hand", "policy_version": null,
+            "approvers": [ALICE], "channel": CHANNEL, "rounds": 1}))?;
+        let approval = format!("{:032x}", rand::random::<u128>());
+        Ok(Case::open(
+            finding,
+            Disposition::Review,
+            plan,
+            "arn:by-hand",
+            approval,
+            "2026-03-11T09:47:00.000Z",
+        ))
+    }
+
+    /// Lets a run wait for the decision of each case, with its token in the record.
+    ///
+    /// # Errors
+    /// When a token does not come.
+    pub async fn wait_for(&self, cases: &[Case]) -> Result<()> {
+        for some in cases.chunks(50) {
+            let ids: Vec<&str> = some.iter().map(|case| case.case_id.as_str()).collect();
+            let start = self.sfn.start_execution().state_machine_arn(&self.machine);
+            start.input(json!({"cases": ids}).to_string()).send().await?;
+        }
+        let tokens = cases.iter().map(|case| {
+            eventually("a token", async || {
+                Ok(self.cases.get(&case.case_id).await?.and_then(|case| case.task_token).map(drop))
+            })
+        });
+        stream::iter(tokens).buffered(8).try_collect().await
+    }
+
+    /// A request's body, with its time stamp and signature.
+    pub fn signed(&self, body: &str) -> (String, String) {
+        let now = jiff::Timestamp::now().as_second();
+        (now.to_string(), self.sandbox.slack().sign(now, body.as_bytes()))
+    }
+
+    /// Clicks as Slack does: signed now, on *Quarantine*, by Alice.
+    pub async fn click(&self, gateway_url: &str, case: &Case) -> Answer {
+        self.send(gateway_url, &form(&click(case))).await
+    }
+
+    /// Sends a body, signed now.
+    pub async fn send(&self, gateway_url: &str, body: &str) -> Answer {
+        let (timestamp, signature) = self.signed(body);
+        let began = Instant::now();
+        let request = self
+            .http
+            .post(format!("{gateway_url}/slack/interactions"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-slack-request-timestamp", timestamp)
+            .header("x-slack-signature", signature)
+            .body(body.to_owned());
+        let status = request.send().await.map_or(0, |answer| answer.status().as_u16());
+        Answer { status, took: began.elapsed() }
+    }
+
+    /// Clicks on every case at once.
+    pub async fn click_all(&self, gateway_url: &str, cases: &[Case]) -> Vec<Answer> {
+        join_all(cases.iter().map(|case| self.click(gateway_url, case))).await
+    }
+
+    /// How many votes are on record for each case; all are checked to be Alice's for *Quarantine*.
+    ///
+    /// # Errors
+    /// When a record cannot be read, or holds another vote.
+    pub async fn votes(&self, cases: &[Case]) -> Result<Vec<usize>> {
+        let counts = cases.iter().map(|case| async {
+            let case = self.cases.get(&case.case_id).await?.context("the case is there")?;
+            let hers = case
+                .votes
+                .iter()
+                .all(|vote| vote.decision == Decision::Quarantine && vote.by.person() == ALICE);
+            ensure!(hers && case.decision.is_some() != case.votes.is_empty(), "{:?}", case.votes);
+            Ok(case.votes.len())
+        });
+        stream::iter(counts).buffered(8).try_collect().await
+    }
+}
+
+/// The payload of Alice's click on *Quarantine*.
+pub fn click(case: &Case) -> Value {
+    json!({"type": "block_actions", "user": {"id": ALICE, "username": "alice", "team_id": "T0CORDON01"},
+        "api_app_id": "A0CORDON01", "container": {"type": "message", "message_ts": "1773222415.000100",
+            "channel_id": CHANNEL, "is_ephemeral": false},
+        "team": {"id": "T0CORDON01", "domain": "cordon-sandbox"}, "enterprise": null, "is_enterprise_install": false,
+        "channel": {"id": CHANNEL, "name": "cordon-approvals"},
+        "actions": [{"action_id": format!("{QUARANTINE_ACTION}{}", case.approval_id), "block_id": "b", "type": "button",
+            "value": format!("{}:{}", case.case_id, case.plan_hash), "action_ts": "1773222415.000100"}]})
+}
+
+/// A payload as Slack sends it.
+pub fn form(payload: &Value) -> String {
+    let encode = percent_encoding::utf8_percent_encode;
+    format!("payload={}", encode(&payload.to_string(), percent_encoding::NON_ALPHANUMERIC))
+}
+
+/// The binary of this build, which lies beside the running one or one level up.
+fn built_cordon() -> Result<PathBuf> {
+    let mut directory = std::env::current_exe()?;
+    directory.pop();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    Ok(directory.join("cordon"))
+}
+
+async fn give_role(root: &SdkConfig, account: &str) -> Result<()> {
+    let iam = aws_sdk_iam::Client::new(root);
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com", "AWS": format!("arn:aws:iam::{account}:root")}}]});
+    iam.create_role().role_name(GATEWAY).assume_role_policy_document(trust.to_string()).send().await?;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
+        "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "states:SendTaskSuccess"]}]});
+    let put = iam.put_role_policy().role_name(GATEWAY).policy_name("answer");
+    put.policy_document(policy.to_string()).send().await?;
+    Ok(())
+}
+
+/// A state machine that waits for the decisions of the cases that it is given.
+async fn waiting_machine(sfn: &aws_sdk_sfn::Client, account: &str) -> Result<String> {
+    let wait = json!({"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
+        "TimeoutSeconds": 1_800, "End": true, "ResultPath": null, "Parameters": {
+            "TableName": TABLE, "Key": {"case_id": {"S.$": "$.case_id"}}, "UpdateExpression": "SET task_token = :token",
+            "ExpressionAttributeValues": {":token": {"S.$": "$$.Task.Token"}}}});
+    let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemsPath": "$.cases",
+        "Parameters": {"case_id.$": "$$.Map.Item.Value"}, "ResultPath": null, "End": true,
+        "ItemProcessor": {"StartAt": "AwaitDecision", "States": {"AwaitDecision": wait}}}}});
+    let created = sfn.create_state_machine().name("waits").definition(definition.to_string());
+    let role = format!("arn:aws:iam::{account}:role/{GATEWAY}");
+    Ok(created.role_arn(role).send().await?.state_machine_arn)
+}

@@ -1,0 +1,115 @@
+//! The Terraform module in a directory of its own, with its providers.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+/// What the module is made of, in the repository.
+const PARTS: [&str; 2] = ["terraform", "statemachines"];
+/// A line that is longer shows a whole state.
+const LONGEST_LINE: usize = 4_000;
+
+/// A copy, because Terraform writes beside what it reads. It ends with this value.
+#[derive(Debug)]
+pub struct Module {
+    copy: TempDir,
+}
+
+impl Module {
+    /// Copies the module, and fetches its providers by way of the cache that the sandbox fills too: they are large.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn copied() -> Result<Module> {
+        let repository =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("a crate of the repository")?;
+        let copy = tempfile::tempdir()?;
+        for part in PARTS {
+            for file in files(&repository.join(part))? {
+                let target = copy.path().join(file.strip_prefix(repository)?);
+                fs::create_dir_all(target.parent().context("a directory")?)?;
+                fs::copy(&file, target)?;
+            }
+        }
+        let module = Module { copy };
+        module.init(&repository.join(".sandbox/terraform"))?;
+        Ok(module)
+    }
+
+    fn init(&self, cache: &Path) -> Result<()> {
+        fs::create_dir_all(cache)?;
+        // Terraform itself does not guard the cache against a second one that fills it.
+        let guard = File::options().create(true).append(true).open(cache.join("init.lock"))?;
+        guard.lock()?;
+        let init = ["init", "-backend=false", "-input=false", "-no-color"];
+        // A cache that is filled is a mirror, which needs no registry.
+        let mirror = format!("-plugin-dir={}", cache.display());
+        if run(self.command(&init).arg(mirror)).is_err() {
+            let shared = env::var_os("TF_PLUGIN_CACHE_DIR").unwrap_or_else(|| cache.into());
+            run(self.command(&init).env("TF_PLUGIN_CACHE_DIR", shared))?;
+        }
+        Ok(())
+    }
+
+    /// Its tests, as `terraform test` names them.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn tests(&self) -> Result<Vec<PathBuf>> {
+        let tests = files(&self.path())?.into_iter().filter_map(|file| {
+            let name = file.strip_prefix(self.path()).ok()?;
+            name.to_string_lossy().ends_with(".tftest.hcl").then(|| name.to_owned())
+        });
+        Ok(tests.collect())
+    }
+
+    /// What Terraform prints.
+    ///
+    /// # Errors
+    /// When it fails; with what it has said, but for lines that show a whole state.
+    pub fn terraform(&self, arguments: &[&str]) -> Result<String> {
+        run(&mut self.command(arguments))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("terraform");
+        command.args(arguments).current_dir(self.path());
+        command
+    }
+
+    fn path(&self) -> PathBuf {
+        self.copy.path().join(PARTS[0])
+    }
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().context("terraform is needed in PATH")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told: Vec<_> = said.lines().filter(|line| line.len() < LONGEST_LINE).collect();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed:\n{}\n{errors}", told.join("\n"));
+    Ok(said)
+}
+
+/// Every file below a directory, without what Terraform leaves in one.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(".terraform") {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            files.extend(self::files(&entry.path())?);
+        } else {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,64 @@
+//! Two processes that do one task at the same time.
+//!
+//! Step Functions gives a task out again when its heartbeats stay away, which says nothing about the worker that has
+//! it: that one may only have been slow.
+
+use anyhow::{Context, Result, ensure};
+use cordon::error::RETRYABLE;
+use cordon_sandbox::Meeting;
+use cordon_tests::on_stage;
+use tokio::task::JoinSet;
+
+use super::{Points, promise, scenario::Scenario, scene::Scene};
+
+#[test]
+fn two_workers_at_one_task_come_to_one_effect_and_one_outcome() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let mut pairs = JoinSet::new();
+        for (scenario, calls) in scene.undisturbed().await? {
+            pairs
+                .spawn(async move { (scenario, "both at once".into(), side_by_side(scene, scenario).await) });
+            for call in calls.iter().filter(|call| call.writes()) {
+                let what = format!("overtaken at {call:?}");
+                pairs.spawn(async move { (scenario, what, overtaken(scene, scenario, call.n).await) });
+            }
+        }
+        let mut points = Points::default();
+        for (scenario, what, result) in pairs.join_all().await {
+            points.count(scenario, &what, result);
+        }
+        points.prove("two_workers", "points=")
+    })
+}
+
+/// Both run freely.
+async fn side_by_side(scene: &Scene, scenario: &Scenario) -> Result<()> {
+    let _turn = scene.turn().await;
+    let task = scenario.prepare(scene).await?;
+    let one = scene.run_to_the_end(&task, |_| Meeting::Passes);
+    let other = scene.run_to_the_end(&task, |_| Meeting::Passes);
+    let (one, other) = tokio::try_join!(one, other)?;
+    promise::is_kept(scene, &task, &one).await?;
+    ensure!(one["output"]["result"] == other["output"]["result"], "they ended with {one} and {other}");
+    Ok(())
+}
+
+/// One waits with its `n`th call until the other has done the whole task.
+async fn overtaken(scene: &Scene, scenario: &Scenario, n: usize) -> Result<()> {
+    let _turn = scene.turn().await;
+    let task = scenario.prepare(scene).await?;
+    let late = move |call: &cordon_sandbox::TappedCall| {
+        if call.n == n { Meeting::Late } else { Meeting::Passes }
+    };
+    let mut late = scene.start(&task, late).await?;
+    ensure!(late.answer().await?.is_none(), "the call did not come");
+    let first = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+    promise::is_kept(scene, &task, &first).await.context("after the one that overtook")?;
+    late.tap.release();
+    let mut last = late.answer().await?.context("nothing more is held")?;
+    if last["error"] == RETRYABLE {
+        last = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+    }
+    promise::is_kept(scene, &task, &last).await.context("after the one that was late")
+}

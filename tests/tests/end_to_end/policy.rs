@@ -1,0 +1,212 @@
+//! What policy decides, which policy does, and what it would do.
+
+use anyhow::{Context, Result};
+use aws_sdk_s3::primitives::ByteStream;
+use cordon::domain::{
+    case::{OutcomeResult, Status},
+    policy::Disposition,
+};
+use cordon_tests::{ALICE, Placed, Stage, on_stage};
+use serde_json::{Value, json};
+
+use super::exposures::recorded;
+
+/// The policy object as it is.
+async fn read(stage: &Stage) -> Result<Vec<u8>> {
+    let get = stage.s3.get_object().bucket(stage.deployment.output("state_bucket")?).key("policy.json");
+    Ok(get.send().await?.body.collect().await?.to_vec())
+}
+
+/// Writes the policy object. Gives back its version.
+async fn write(stage: &Stage, bytes: Vec<u8>) -> Result<String> {
+    let put = stage.s3.put_object().bucket(stage.deployment.output("state_bucket")?).key("policy.json");
+    let put = put.body(ByteStream::from(bytes)).send().await?;
+    Ok(put.version_id().context("the state bucket is versioned")?.to_owned())
+}
+
+/// Tries something under a policy of its own, and puts the old one back whatever comes of it.
+async fn under<T>(stage: &Stage, policy: &[u8], tried: impl Future<Output = Result<T>>) -> Result<T> {
+    let before = read(stage).await?;
+    write(stage, policy.to_vec()).await?;
+    let tried = tried.await;
+    write(stage, before).await?;
+    tried
+}
+
+async fn there(stage: &Stage, object: &Placed) -> Result<bool> {
+    stage.is_there(&object.version.bucket, &object.version.key).await
+}
+
+#[test]
+fn in_shadow_mode_policy_tells_what_it_would_do_and_an_enforcing_one_then_does_it() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let bucket = stage.bucket("shadow").await?;
+        let moved = stage.put(&bucket, "key.txt", "the secret").await?;
+        let asked = stage.put(&bucket, "card.txt", "5163200000000008").await?;
+        let mut shadow: Value = serde_json::from_slice(&read(stage).await?)?;
+        shadow["mode"] = json!("shadow");
+        // What is not moved is not counted either.
+        shadow["max_automatic_per_hour"] = json!(0);
+        under(stage, shadow.to_string().as_bytes(), async {
+            for (kind, object, disposition, says) in [
+                (
+                    "Credentials",
+                    &moved,
+                    Disposition::Quarantine,
+                    "would move the version that the finding names",
+                ),
+                ("Financial", &asked, Disposition::Review, "U0ALICE001 would be asked in C0SECURITY"),
+            ] {
+                let run = stage.respond(kind, object).await?;
+                stage.succeeded(&run).await?;
+                let states = stage.states(&run).await?;
+                assert_eq!(
+                    states,
+                    ["TriageFinding", "RouteDisposition", "ReportOutcome", "RouteOutcome", "Done"]
+                );
+                let case = stage.case(object).await?;
+                let outcome = case.outcome.context("an outcome")?;
+                assert_eq!((case.status, case.disposition), (Status::Closed, disposition));
+                assert_eq!(outcome.result, OutcomeResult::Shadow);
+                assert!(outcome.detail.contains(says), "{}", outcome.detail);
+                assert!(there(stage, object).await?);
+                let message = stage.shows(&bucket, says).await?;
+                assert!(message["text"].as_str().unwrap_or_default().starts_with("[SHADOW]"), "{message}");
+                assert!(!message["blocks"].to_string().contains("\"button\""), "{message}");
+            }
+            // The same object again is answered already, as far as a policy in shadow mode goes.
+            let again = stage.respond("Credentials", &moved).await?;
+            stage.succeeded(&again).await?;
+            assert_eq!(stage.states(&again).await?, ["TriageFinding", "RouteDisposition", "Done"]);
+            assert_eq!(stage.case(&moved).await?.generation, 1);
+            Ok(())
+        })
+        .await?;
+
+        let run = stage.respond("Credentials", &moved).await?;
+        stage.succeeded(&run).await?;
+        let case = stage.case(&moved).await?;
+        assert_eq!(case.generation, 2);
+        assert_eq!(case.outcome.context("an outcome")?.result, OutcomeResult::Quarantined);
+        assert!(!there(stage, &moved).await? && there(stage, &asked).await?);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_rule_can_ask_whether_the_bucket_is_exposed() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let (shared, private) = (stage.bucket("rule-shared").await?, stage.bucket("rule-private").await?);
+        stage.share(&shared).await?;
+        recorded(stage, &shared).await?;
+        // Only who has read all access findings knows that a bucket is not exposed.
+        stage.cycle().await?;
+        let policy = json!({"version": 1, "rules": [
+            {"name": "exposed-leaves", "buckets": ["rule-*"], "exposed": true, "disposition": "quarantine"},
+            {"name": "private-stays", "buckets": ["rule-*"], "exposed": false, "disposition": "ignore"},
+        ]});
+        under(stage, policy.to_string().as_bytes(), async {
+            let exposed = stage.put(&shared, "card.txt", "5163200000000008").await?;
+            stage.succeeded(&stage.respond("Financial", &exposed).await?).await?;
+            assert_eq!(stage.case(&exposed).await?.plan.rule, "exposed-leaves");
+            assert!(!there(stage, &exposed).await?);
+            let hidden = stage.put(&private, "card.txt", "5163200000000008").await?;
+            let run = stage.respond("Financial", &hidden).await?;
+            stage.succeeded(&run).await?;
+            assert_eq!(stage.states(&run).await?, ["TriageFinding", "RouteDisposition", "Done"]);
+            assert!(there(stage, &hidden).await?);
+            // Nobody watches the buckets of another account, so that one may be exposed.
+            let mut elsewhere = stage.put(&private, "other.txt", "5163200000000008").await?;
+            elsewhere.version.account = "444455556666".into();
+            let run = stage.respond("Financial", &elsewhere).await?;
+            stage.ended(&run).await?;
+            let rule = stage.case(&elsewhere).await?.plan.rule;
+            assert_eq!(rule, "exposed-leaves (whether the bucket is exposed is unknown)");
+            Ok(())
+        })
+        .await
+    })
+}
+
+#[test]
+fn while_the_newest_policy_cannot_be_used_the_last_good_one_is_and_operators_are_told() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let good = write(stage, read(stage).await?).await?;
+        let bucket = stage.bucket("bad-policy").await?;
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        let wrong = br#"{"version": 1, "rules": [{"name": "nonsense", "disposition": "shred"}]}"#;
+        under(stage, wrong, async {
+            stage.succeeded(&stage.respond("Credentials", &object).await?).await?;
+            let plan = stage.case(&object).await?.plan;
+            assert_eq!((plan.rule.as_str(), plan.policy_version.as_ref()), ("credentials", Some(&good)));
+            assert!(!there(stage, &object).await?);
+            let told = stage.operators_told("PolicyUnusable").await?;
+            assert!(told.contains("shred") && told.contains(&good), "{told}");
+            // The gateway reads it in the same way.
+            let message = stage.shows(&bucket, "restore:").await?;
+            assert_eq!(stage.click_because(ALICE, &message, "restore:", "a false alarm").await?, 200);
+            stage.shows(&bucket, "Put back").await?;
+            // And so does the person who asks what is in force.
+            let event = stage.finding_document("e1", "Credentials", &object);
+            let directory = tempfile::tempdir()?;
+            let file = directory.path().join("finding.json");
+            std::fs::write(&file, event.to_string())?;
+            let said =
+                stage.cordon(&["policy", "explain", file.to_str().context("a path")?, "--json"]).await?;
+            assert_eq!(said.json()?["policy"]["version"], json!(good), "{said:?}");
+            assert!(said.err.contains("cannot be used") && said.err.contains("shred"), "{said:?}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+#[test]
+fn a_replay_shows_what_another_policy_would_have_done_with_past_findings() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("replayed").await?;
+        for n in 0..3 {
+            let object = stage.put(&bucket, &format!("{n}.txt"), "5163200000000008").await?;
+            stage.finding("Financial", &object);
+        }
+        let object = stage.put(&bucket, "key.txt", "the secret").await?;
+        stage.finding("Credentials", &object);
+        let mut lacking = stage.finding_document("1acc1acc1acc1acc1acc1acc1acc2acc", "Financial", &object);
+        lacking["resourcesAffected"]["s3Object"] = json!(null);
+        stage.sandbox.macie().put_finding(lacking);
+
+        let proposed = json!({"version": 1, "rules": [
+            {"name": "cards-leave", "buckets": [bucket], "categories": ["FINANCIAL_INFORMATION"], "disposition": "quarantine"},
+            {"name": "credentials", "finding_types": ["*Credentials"], "disposition": "quarantine"},
+            {"name": "financial", "finding_types": ["*Financial"], "disposition": "review", "approvers": {"users": [ALICE]}},
+        ]});
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("policy.json");
+        std::fs::write(&file, proposed.to_string())?;
+        let replay = ["policy", "replay", "--policy", file.to_str().context("a path")?, "--since", "1h"];
+        let said = stage.cordon(&[&replay[..], &["--json"]].concat()).await?;
+        let replayed = said.json()?;
+        let groups = replayed["groups"].as_array().context("groups")?;
+        let ours: Vec<_> = groups.iter().filter(|group| !group["buckets"][&bucket].is_null()).collect();
+        let [group] = ours.as_slice() else { panic!("{said:?}") };
+        assert_eq!((&group["count"], &group["buckets"][&bucket]), (&json!(3), &json!(3)), "{group}");
+        assert_eq!(group["now"], json!({"disposition": "review", "rule": "financial"}));
+        assert_eq!(group["proposed"], json!({"disposition": "quarantine", "rule": "cards-leave"}));
+        assert_eq!(group["changes"][0], "disposition");
+        assert_eq!(group["finding_ids"].as_array().map(Vec::len), Some(3));
+        assert!(replayed["unreadable"].as_u64() >= Some(1), "{replayed}");
+
+        let table = stage.cordon(&replay).await?.out;
+        for says in
+            ["WHAT CHANGES", "review (financial)", "quarantine (cards-leave)", &bucket, "could not be read"]
+        {
+            assert!(table.contains(says), "{says} is not in {table}");
+        }
+        assert!(stage.messages(&bucket).is_empty(), "nobody is told, and nothing is touched");
+        Ok(())
+    })
+}

@@ -1,0 +1,189 @@
+//! Clicks in numbers, and none lost.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use cordon_sandbox::{Fault, FaultKind};
+use cordon_tests::{
+    clicks::{Answer, ClickStage, GATEWAY, click, form},
+    eventually, on_stage, report,
+};
+use futures::future::join_all;
+
+/// What Slack waits.
+const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
+const CLICKS: usize = 200;
+
+fn slow(service: &str, operation: &str, by: Duration, times: usize) -> Fault {
+    Fault {
+        service: service.into(),
+        operation: Some(operation.into()),
+        principal: Some(GATEWAY.into()),
+        kind: FaultKind::Latency(by),
+        times: u32::try_from(times).expect("a small number"),
+    }
+}
+
+fn in_time(answers: &[Answer]) -> Result<()> {
+    let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
+    ensure!(slowest < SLACKS_PATIENCE, "the slowest of {} answers took {slowest:?}", answers.len());
+    Ok(())
+}
+
+fn all_taken(answers: &[Answer]) -> Result<()> {
+    ensure!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    Ok(())
+}
+
+#[test]
+fn two_hundred_clicks_at_once_are_on_record_when_they_are_answered_in_time() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let cases = stage.open(CLICKS).await?;
+        let answers = stage.click_all(&gateway.url, &cases).await;
+        in_time(&answers)?;
+        let slowest = answers.iter().map(|answer| answer.took.as_millis()).max().unwrap_or_default();
+        // The sandbox's DynamoDB may be too slow for all of them: who is told so clicks again.
+        let refused: Vec<_> = cases.iter().zip(&answers).filter(|(_, answer)| answer.status != 200).collect();
+        ensure!(refused.iter().all(|(_, answer)| answer.status == 503), "{answers:?}");
+        for (case, _) in &refused {
+            all_taken(&[stage.click(&gateway.url, case).await])?;
+        }
+        ensure!(stage.votes(&cases).await?.iter().all(|&votes| votes == 1));
+        let at_first = CLICKS - refused.len();
+        report(&format!(
+            "PROOF gateway_burst clicks={CLICKS} recorded={CLICKS} taken_at_first={at_first} slowest_ms={slowest}"
+        ));
+        Ok(())
+    })
+}
+
+#[test]
+fn of_two_hundred_clicks_at_once_on_one_case_one_counts() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = stage.open(1).await?;
+        let answers = stage.click_all(&gateway.url, &vec![case[0].clone(); CLICKS]).await;
+        all_taken(&answers)?;
+        in_time(&answers)?;
+        ensure!(stage.votes(&case).await? == [1]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_request_that_is_replayed_changes_nothing() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = stage.open(1).await?;
+        let body = form(&click(&case[0]));
+        let (timestamp, signature) = stage.signed(&body);
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let before = stage.sandbox.calls().last();
+        for _ in 0..5 {
+            let request = http
+                .post(format!("{}/slack/interactions", gateway.url))
+                .header("x-slack-request-timestamp", &timestamp)
+                .header("x-slack-signature", &signature)
+                .body(body.clone());
+            ensure!(request.send().await?.status() == 200);
+        }
+        ensure!(stage.votes(&case).await? == [1]);
+        let woken = cordon_sandbox::CallFilter {
+            after: Some(before),
+            service: Some("states".into()),
+            ..cordon_sandbox::CallFilter::default()
+        };
+        ensure!(stage.sandbox.calls().select(&woken).is_empty(), "there is no run to wake");
+        Ok(())
+    })
+}
+
+#[test]
+fn where_dynamodb_is_slow_clicks_are_answered_in_time_and_recorded_late_and_once() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let cases = stage.open(CLICKS).await?;
+        stage.sandbox.faults().inject(slow("dynamodb", "UpdateItem", Duration::from_secs(4), CLICKS));
+        let answers = stage.click_all(&gateway.url, &cases).await;
+        in_time(&answers)?;
+        let not_said = answers.iter().all(|answer| answer.status == 503);
+        ensure!(not_said, "nobody is told of a vote that is not on record: {answers:?}");
+        eventually("the votes", async || {
+            Ok(stage.votes(&cases).await?.iter().all(|&votes| votes == 1).then_some(()))
+        })
+        .await
+    })
+}
+
+#[test]
+fn where_step_functions_is_slow_clicks_are_on_record_and_answered_in_time() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let cases = stage.open(20).await?;
+        stage.wait_for(&cases).await?;
+        stage.sandbox.faults().inject(slow("states", "SendTaskSuccess", Duration::from_secs(4), cases.len()));
+        let answers = stage.click_all(&gateway.url, &cases).await;
+        all_taken(&answers)?;
+        in_time(&answers)?;
+        ensure!(stage.votes(&cases).await?.iter().all(|&votes| votes == 1));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_gateway_that_is_told_to_stop_loses_no_click_and_records_none_twice() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let mut gateway = stage.gateway(None, &[]).await?;
+        let cases = stage.open(45).await?;
+        stage.wait_for(&cases).await?;
+        let (early, late) = cases.split_at(30);
+        stage.sandbox.faults().inject(slow("dynamodb", "UpdateItem", Duration::from_secs(1), 45));
+        let url = gateway.url.clone();
+        let before = stage.sandbox.calls().last();
+        let clicks = stage.click_all(&url, early);
+        let stop = async {
+            // The votes are on their way, and no answer has been given.
+            eventually("clicks in hand", async || {
+                let looks = cordon_sandbox::CallFilter {
+                    after: Some(before),
+                    operation: Some("GetItem".into()),
+                    principal: Some(GATEWAY.into()),
+                    ..cordon_sandbox::CallFilter::default()
+                };
+                Ok((stage.sandbox.calls().select(&looks).len() >= early.len()).then_some(()))
+            })
+            .await?;
+            let ended = gateway.process.terminate();
+            let meanwhile = join_all(late.iter().map(|case| stage.click(&url, case)));
+            let (ended, meanwhile) = tokio::join!(ended, meanwhile);
+            anyhow::Ok((ended?, meanwhile))
+        };
+        let (answers, stopped) = tokio::join!(clicks, stop);
+        let (ended, meanwhile) = stopped?;
+        ensure!(ended.success(), "it ended as {ended}: {}", gateway.process.end_of_log());
+        all_taken(&answers)?;
+        all_taken(&meanwhile)?;
+        in_time(&answers)?;
+        ensure!(stage.votes(&cases).await?.iter().all(|&votes| votes == 1));
+        let woken = cordon_sandbox::CallFilter {
+            after: Some(before),
+            operation: Some("SendTaskSuccess".into()),
+            principal: Some(GATEWAY.into()),
+            ..cordon_sandbox::CallFilter::default()
+        };
+        let woken = stage.sandbox.calls().select(&woken);
+        ensure!(
+            woken.iter().filter(|call| call.status == 200).count() == cases.len(),
+            "each run was woken once"
+        );
+        ensure!(stage.click(&url, &cases[0]).await.status == 0, "nobody listens any more");
+        Ok(())
+    })
+}

@@ -1,0 +1,149 @@
+//! What is refused, and what the log of the process says about it.
+
+use anyhow::{Context, Result, ensure};
+use cordon_tests::{
+    clicks::{ClickStage, click, form},
+    on_stage,
+};
+use serde_json::{Value, json};
+
+const MARK: &str = "a-mark-that-only-the-body-holds";
+
+#[test]
+fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let mut gateway = stage.gateway(None, &[]).await?;
+        let case = stage.open(1).await?;
+        stage.wait_for(&case).await?;
+        let case = stage.cases.get(&case[0].case_id).await?.context("the case is there")?;
+        let tampered = |change: &dyn Fn(&mut Value)| {
+            let mut payload = click(&case);
+            payload["response_url"] = json!(MARK);
+            change(&mut payload);
+            form(&payload)
+        };
+        let to_refuse: [(&str, &[u16], String); 7] = [
+            (
+                "an unknown action",
+                &[400],
+                tampered(&|click| click["actions"][0]["action_id"] = json!("delete:1")),
+            ),
+            ("another workspace", &[400], tampered(&|click| click["user"]["team_id"] = json!("T0STRANGER"))),
+            ("another channel", &[400], tampered(&|click| click["channel"]["id"] = json!("C0ELSEWHERE"))),
+            (
+                "an unknown case",
+                &[400],
+                tampered(&|click| {
+                    click["actions"][0]["value"] = json!(format!("{}:{}", "0".repeat(64), case.plan_hash));
+                }),
+            ),
+            // Both are what an outdated message sends, so the person may be told.
+            (
+                &case.case_id,
+                &[200, 400],
+                tampered(&|click| click["actions"][0]["action_id"] = json!("quarantine:0")),
+            ),
+            (
+                &case.case_id,
+                &[200, 400],
+                tampered(&|click| {
+                    click["actions"][0]["value"] = json!(format!("{}:{}", case.case_id, "0".repeat(64)));
+                }),
+            ),
+            ("another shape", &[400], form(&json!({"type": MARK}))),
+        ];
+        let mut logged = 0;
+        for (reason, statuses, body) in &to_refuse {
+            let answer = stage.send(&gateway.url, body).await;
+            ensure!(statuses.contains(&answer.status), "{reason}: {answer:?}");
+            let log = std::fs::read_to_string(gateway.process.log())?;
+            let new: Vec<&str> = log.lines().skip(logged).collect();
+            ensure!(new.iter().any(|line| line.contains(reason)), "no line about {reason} in {new:?}");
+            logged += new.len();
+        }
+        let genuine = form(&click(&case));
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let now = jiff::Timestamp::now().as_second();
+        let late = now - 400;
+        for (timestamp, signature) in [
+            (now, "v0=0123456789abcdef".to_owned()),
+            (now + 1, stage.sandbox.slack().sign(now, genuine.as_bytes())),
+            (late, stage.sandbox.slack().sign(late, genuine.as_bytes())),
+        ] {
+            let request = http
+                .post(format!("{}/slack/interactions", gateway.url))
+                .header("x-slack-request-timestamp", timestamp)
+                .header("x-slack-signature", &signature)
+                .body(genuine.clone());
+            ensure!(request.send().await?.status() == 401);
+            let log = std::fs::read_to_string(gateway.process.log())?;
+            ensure!(!log.contains(&signature), "a signature is in the log");
+        }
+        ensure!(gateway.process.terminate().await?.success());
+        let log = std::fs::read_to_string(gateway.process.log())?;
+        for reason in ["the signature does not match", "the time stamp is out of the window"] {
+            ensure!(log.contains(reason), "{reason} is not in the log");
+        }
+        let token = case.task_token.as_deref().context("a token")?;
+        let slack = stage.sandbox.slack();
+        for secret in [slack.signing_secret(), slack.bot_token(), token, MARK, "payload="] {
+            ensure!(!log.contains(secret), "{secret:?} is in the log");
+        }
+        let after = stage.cases.get(&case.case_id).await?.context("the case is there")?;
+        ensure!(after.votes.is_empty() && after.decision.is_none() && after.snooze.is_none());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_and_the_largest_is_not() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        for (bytes, status) in [(256 * 1024, 400), (256 * 1024 + 1, 413), (1 << 20, 413)] {
+            let answer = stage.send(&gateway.url, &"x".repeat(bytes)).await;
+            ensure!(answer.status == status, "{bytes} bytes: {answer:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn while_the_signing_secret_is_replaced_both_are_taken_and_afterwards_one() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let slacks = stage.sandbox.slack().signing_secret().to_owned();
+        let (current, previous) = ("CORDON_SLACK_SIGNING_SECRET", "CORDON_SLACK_SIGNING_SECRET_PREVIOUS");
+        let another = "another-secret";
+        for (secrets, status) in [
+            (vec![(current, another), (previous, slacks.as_str())], 200),
+            (vec![(current, slacks.as_str()), (previous, another)], 200),
+            (vec![(current, slacks.as_str()), (previous, "")], 200),
+            (vec![(current, another)], 401),
+        ] {
+            let gateway = stage.gateway(None, &secrets).await?;
+            let case = stage.open(1).await?;
+            let answer = stage.click(&gateway.url, &case[0]).await;
+            ensure!(answer.status == status, "{answer:?}");
+            ensure!(stage.votes(&case).await? == [usize::from(status == 200)]);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_look_at_the_certificate_is_answered() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("{}/slack/interactions", gateway.url);
+        for body in ["ssl_check=1", "token=x&ssl_check=1"] {
+            ensure!(http.post(&url).body(body).send().await?.status() == 200, "unsigned");
+            ensure!(stage.send(&gateway.url, body).await.status == 200, "signed");
+        }
+        ensure!(http.post(&url).body("ssl_check=0").send().await?.status() == 401);
+        Ok(())
+    })
+}

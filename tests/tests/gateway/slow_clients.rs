@@ -1,0 +1,52 @@
+//! Clients that take their time.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use cordon_tests::{clicks::ClickStage, on_stage};
+use futures::future::try_join_all;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Past every limit of the gateway.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+async fn ask(url: &str, bytes: &[u8]) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").context("a URL")?).await?;
+    stream.write_all(bytes).await?;
+    Ok(stream)
+}
+
+async fn rest(mut stream: TcpStream) -> Result<String> {
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .context("the connection stays open")??;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[test]
+fn who_sends_no_whole_request_is_cut_off_and_delays_nobody() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let cases = stage.open(1).await?;
+        let began = Instant::now();
+        let head = "POST /slack/interactions HTTP/1.1\r\nhost: cordon\r\nconnection: close\r\n";
+        let cut_heads = try_join_all((0..100).map(|_| ask(&gateway.url, head.as_bytes()))).await?;
+        let cut_body = format!("{head}content-length: 1000\r\n\r\npayload=");
+        let cut_bodies = try_join_all((0..100).map(|_| ask(&gateway.url, cut_body.as_bytes()))).await?;
+        let click = stage.click(&gateway.url, &cases[0]).await;
+        ensure!(click.status == 200 && click.took < Duration::from_secs(3), "{click:?}");
+        for answer in try_join_all(cut_bodies.into_iter().map(rest)).await? {
+            ensure!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
+        }
+        ensure!(began.elapsed() < Duration::from_secs(6), "a body is waited for as long as Slack waits");
+        for answer in try_join_all(cut_heads.into_iter().map(rest)).await? {
+            ensure!(!answer.contains(" 200 "), "{answer:?}");
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,72 @@
+//! `cordon approvals …`.
+
+mod decide;
+mod list;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use super::{
+    operator::{Operator, case_id},
+    story, terminal,
+};
+
+/// See what waits for a decision, and decide it where Slack cannot be used.
+#[derive(Debug, Subcommand)]
+pub(super) enum ApprovalsCommand {
+    /// List the cases that wait for a decision, oldest first.
+    List(list::ListArguments),
+    /// Tell all that is known of a case.
+    Show(ShowArguments),
+    /// Vote for the quarantine of objects.
+    Approve(decide::DecideArguments),
+    /// Vote for leaving objects where they are.
+    Dismiss(decide::DecideArguments),
+    /// Have people asked later.
+    Snooze(decide::DecideArguments),
+}
+
+/// Arguments of `cordon approvals show`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cordon approvals show 812a6a9f0f4300994de1842f17964a72315d9890c38018511b7a2644aaab8454")]
+pub(super) struct ShowArguments {
+    /// The case.
+    #[arg(value_name = "CASE_ID", value_parser = case_id)]
+    case_id: String,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ApprovalsCommand {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List(arguments) => arguments.run().await,
+            Self::Show(arguments) => arguments.run().await,
+            Self::Approve(arguments) => arguments.run(decide::Asks::Quarantine).await,
+            Self::Dismiss(arguments) => arguments.run(decide::Asks::Dismiss).await,
+            Self::Snooze(arguments) => arguments.run(decide::Asks::Snooze).await,
+        }
+    }
+}
+
+impl ShowArguments {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let operator = Operator::connect().await?;
+        let case = match operator.case(&self.case_id).await? {
+            Ok(case) => case,
+            Err(refusal) => bail!(refusal.why),
+        };
+        if self.json {
+            terminal::say_json(&story::record(&case))?;
+        } else {
+            for line in story::lines(&case) {
+                terminal::say(&line)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

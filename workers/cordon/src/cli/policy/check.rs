@@ -1,0 +1,61 @@
+//! `cordon policy check`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::source::{Source, refusal};
+use crate::{
+    cli::terminal,
+    domain::policy::{InvalidPolicy, Mode, Policy},
+};
+
+/// Arguments of `cordon policy check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cordon policy check policy.json
+  aws s3 cp s3://cordon-state-111122223333/policy.json - | cordon policy check -")]
+pub(in crate::cli) struct CheckArguments {
+    /// The document (JSON); `-` is standard input.
+    file: Source,
+    /// Print the result as JSON: `valid`, `errors` (each with its JSONPath, rule number and name), `rules`.
+    #[arg(long)]
+    json: bool,
+}
+
+impl CheckArguments {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let checked = Policy::parse(&self.file.read()?);
+        if self.json {
+            let errors = checked.as_ref().err().map_or(&[][..], InvalidPolicy::problems);
+            let rules = checked.as_ref().map_or(&[][..], |policy| &policy.rules);
+            let rules: Vec<_> = rules.iter().map(|rule| &rule.name).collect();
+            terminal::say_json(&json!({"valid": checked.is_ok(), "errors": errors, "rules": rules}))?;
+        } else {
+            match &checked {
+                Ok(policy) => say(policy)?,
+                Err(invalid) => terminal::complain(&refusal(&self.file, invalid)),
+            }
+        }
+        Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn say(policy: &Policy) -> std::io::Result<()> {
+    if policy.rules.is_empty() {
+        terminal::say(
+            "The policy is valid and has no rules: every finding is reviewed by the fallback approvers.",
+        )?;
+    } else {
+        terminal::say("The policy is valid. First match wins:")?;
+        for (number, rule) in (1..).zip(&policy.rules) {
+            terminal::say(&format!("  {number}. {} → {:?}", rule.name, rule.disposition))?;
+        }
+        terminal::say("  Otherwise: review by the fallback approvers.")?;
+    }
+    if policy.mode == Mode::Shadow {
+        terminal::say("It is in shadow mode: it tells what it would do, and nothing is touched.")?;
+    }
+    Ok(())
+}

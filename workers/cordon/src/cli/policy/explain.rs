@@ -1,0 +1,186 @@
+//! `cordon policy explain`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::source::{Source, in_force};
+use crate::{
+    cli::{self, operator::Operator, terminal},
+    config::fallback_where_set,
+    domain::{
+        finding::Finding,
+        foresight::foresee,
+        plan::Plan,
+        policy::{Decided, Explanation, Fallback, Policy, decide},
+    },
+};
+
+/// Arguments of `cordon policy explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cordon policy explain event.json
+  aws macie2 get-findings --finding-ids d5a83c6d… | cordon policy explain - --policy new-policy.json
+
+The finding may be an EventBridge event, what `aws macie2 get-findings` prints, or bare.")]
+pub(in crate::cli) struct ExplainArguments {
+    /// The finding (JSON); `-` is standard input.
+    event: Source,
+    /// The policy; the one in force where it is left out. `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<Source>,
+    /// Whether the bucket is exposed, for rules that ask. Unknown where it is left out: then the stricter rule counts.
+    #[arg(long, value_name = "true|false")]
+    exposed: Option<bool>,
+    /// Print it as JSON: `finding`, `rule`, `passed`, `would`, `summary` and more.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The policy that is asked, and where it is from.
+struct Asked {
+    policy: std::result::Result<Policy, String>,
+    name: String,
+    version: Option<String>,
+    fallback: Fallback,
+}
+
+impl ExplainArguments {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        if self.event.is_stdin() && self.policy.as_ref().is_some_and(Source::is_stdin) {
+            bail!("only one of finding and policy can come from standard input");
+        }
+        let document: Value = serde_json::from_slice(&self.event.read()?)
+            .with_context(|| format!("{} is not JSON", self.event))?;
+        let finding = Finding::from_document(&document)?;
+        let asked = self.asked().await?;
+        let Some(finding) = finding else {
+            let why =
+                "It is a policy finding, about a bucket's settings: Cordon answers findings about objects.";
+            if self.json {
+                terminal::say_json(&json!({"finding": null, "summary": why}))?;
+            } else {
+                terminal::say(why)?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        };
+        let policy = asked.policy.as_ref().map_err(String::as_str);
+        let decided = decide(policy, &finding, self.exposed, &asked.fallback);
+        let explained = policy.ok().map(|policy| policy.explain(&finding, self.exposed));
+        let plan = Plan::new(finding.object.clone(), &decided, asked.version.clone());
+        let answer = Answer {
+            summary: summary(&finding, &decided, &plan),
+            finding: &finding,
+            exposed: self.exposed,
+            decided: &decided,
+            explained: explained.as_ref(),
+            asked: &asked,
+        };
+        if self.json {
+            terminal::say_json(&answer.json())?;
+        } else {
+            for line in answer.lines() {
+                terminal::say(&line)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn asked(&self) -> anyhow::Result<Asked> {
+        if let Some(source) = &self.policy {
+            return Ok(Asked {
+                policy: Ok(source.policy()?),
+                name: source.to_string(),
+                version: None,
+                fallback: fallback_where_set(&cli::environment()),
+            });
+        }
+        let operator = Operator::connect().await?;
+        let in_force = in_force(&operator).await?;
+        Ok(Asked {
+            policy: in_force.policy,
+            name: "the policy in force".into(),
+            version: in_force.version,
+            fallback: operator.config.fallback,
+        })
+    }
+}
+
+fn summary(finding: &Finding, decided: &Decided, plan: &Plan) -> String {
+    let mut summary = foresee(decided.disposition, plan);
+    if decided.shadow {
+        summary.push_str(" But policy is in shadow mode: this would only be told.");
+    }
+    if finding.sample {
+        summary.push_str(" It is a sample finding: there is no object, and nothing would be touched.");
+    }
+    summary
+}
+
+/// What is answered.
+struct Answer<'a> {
+    finding: &'a Finding,
+    exposed: Option<bool>,
+    decided: &'a Decided,
+    explained: Option<&'a Explanation<'a>>,
+    asked: &'a Asked,
+    summary: String,
+}
+
+impl Answer<'_> {
+    fn lines(&self) -> Vec<String> {
+        let (finding, object) = (self.finding, &self.finding.object);
+        let mut lines = vec![
+            format!("Finding {}: {}, {:?}", finding.id, finding.finding_type, finding.severity),
+            format!("  in {}/{} of account {}", object.bucket, object.key, object.account),
+        ];
+        lines.extend(
+            finding.detections.iter().map(|d| format!("  {} × {} ({})", d.count, d.name, d.category)),
+        );
+        lines.push(match self.exposed {
+            Some(true) => "  the bucket is exposed".into(),
+            Some(false) => "  the bucket is not exposed".into(),
+            None => "  whether the bucket is exposed is unknown".into(),
+        });
+        let version = self.asked.version.as_ref().map(|version| format!(" (version {version})"));
+        lines.push(format!("Policy: {}{}", self.asked.name, version.unwrap_or_default()));
+        for (number, passed) in (1..).zip(self.explained.iter().flat_map(|explained| &explained.passed)) {
+            let why: Vec<_> = passed.mismatches.iter().map(|mismatch| mismatch.why.as_str()).collect();
+            lines.push(format!("  {number}. {} does not match: {}", passed.rule.name, why.join("; ")));
+        }
+        lines.push(match self.deciding() {
+            Some(number) => {
+                format!("  {number}. {} decides: {:?}", self.decided.rule, self.decided.disposition)
+            }
+            None => format!("  {}: {:?}", self.decided.rule, self.decided.disposition),
+        });
+        lines.push(self.summary.clone());
+        lines
+    }
+
+    /// The number of the rule that decides, from 1.
+    fn deciding(&self) -> Option<usize> {
+        self.explained
+            .filter(|explained| explained.rule.is_some())
+            .map(|explained| explained.passed.len() + 1)
+    }
+
+    fn json(&self) -> Value {
+        let passed = (1..).zip(self.explained.iter().flat_map(|explained| &explained.passed)).map(
+            |(number, passed): (usize, _)| json!({"number": number, "name": passed.rule.name, "mismatches": passed.mismatches}),
+        );
+        let rule = self.explained.and_then(|explained| explained.rule);
+        json!({
+            "finding": self.finding,
+            "exposed": self.exposed,
+            "policy": {"source": self.asked.name, "version": self.asked.version},
+            "rule": rule.map(|rule| json!({"number": self.deciding(), "name": rule.name})),
+            "exposure_unknown": self.explained.is_some_and(|explained| explained.unsure),
+            "passed": passed.collect::<Vec<_>>(),
+            "would": self.decided,
+            "summary": self.summary,
+        })
+    }
+}

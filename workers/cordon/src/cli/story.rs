@@ -1,0 +1,173 @@
+//! What a case has gone through, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::{quarantine::state, report::copy};
+use crate::domain::{
+    case::{Case, Outcome, Purge, Restore, RestoreResult},
+    policy::Disposition,
+    vote::Vote,
+};
+
+/// The case for programs, without the tokens and button names that it holds.
+pub(super) fn record(case: &Case) -> Value {
+    json!({
+        "case_id": case.case_id,
+        "generation": case.generation,
+        "status": case.status,
+        "state": state(case),
+        "object": case.object(),
+        "finding": case.finding,
+        "finding_ids": case.finding_ids,
+        "disposition": case.disposition,
+        "plan": case.plan,
+        "plan_hash": case.plan_hash,
+        "run": case.execution_arn,
+        "opened_at": case.opened_at,
+        "decision": case.decision,
+        "decided_at": case.decided_at,
+        "votes": case.votes,
+        "round": case.round,
+        "round_ends_at": case.round_ends_at,
+        "snooze": case.snooze,
+        "escalation": case.escalation,
+        "refused": case.refused,
+        "reach": case.reach,
+        "paused_at": case.paused_at,
+        "pause": case.pause,
+        "outcome": case.outcome,
+        "closed_at": case.closed_at,
+        "restores": case.restores,
+        "purge": case.purge,
+        "history": case.history,
+    })
+}
+
+/// The case for people, a line each.
+pub(super) fn lines(case: &Case) -> Vec<String> {
+    let (object, finding) = (case.object(), &case.finding);
+    let version = object.version_id.as_deref().unwrap_or("none (unversioned)");
+    let found: Vec<_> = finding.detections.iter().map(|d| format!("{} × {}", d.count, d.name)).collect();
+    let state = state(case).map_or_else(
+        || format!("{} (nothing in quarantine)", case.status.name()),
+        |state| state.replace('_', " "),
+    );
+    let mut lines = vec![
+        field("Case", &format!("{}, generation {}", case.case_id, case.generation)),
+        field("State", &state),
+        field("Object", &format!("{}/{}", object.bucket, object.key)),
+        field("Version", &format!("{version}, ETag {}", object.etag)),
+        field("Account", &format!("{}, {}", object.account, finding.region)),
+        field("Finding", &format!("{}, {:?}: {}", finding.finding_type, finding.severity, found.join(", "))),
+        field("Finding ids", &case.finding_ids.join(", ")),
+        field("Rule", &rule(case)),
+        field("Opened", &format!("{} by the run {}", case.opened_at, case.execution_arn)),
+    ];
+    if case.takes_votes(&case.approval_id, &case.plan_hash) && case.disposition == Disposition::Review {
+        lines.push(field("Who decides", &approvers(case)));
+        let ends = case.round_ends_at.as_deref().unwrap_or("not begun");
+        lines.push(field("Round", &format!("{} of {}, until {ends}", case.round, case.plan.rounds)));
+    }
+    if let Some(reach) = &case.reach {
+        let reach = if reach.is_empty() { "nobody outside".to_owned() } else { reach.join(", ") };
+        lines.push(field("Reach", &reach));
+    }
+    lines.extend(case.votes.iter().map(|vote| field("Vote", &voted(vote))));
+    lines.extend(case.snooze.as_ref().map(|snooze| {
+        field("Snooze", &format!("until {}, by {} at {}", snooze.until, snooze.by, snooze.at))
+    }));
+    lines.extend(
+        case.escalation
+            .as_ref()
+            .map(|escalation| field("Escalation", &format!("at {}: {}", escalation.at, escalation.why))),
+    );
+    lines.extend(
+        case.refused.iter().map(|refused| {
+            field("Refused", &format!("{} by {} at {}", refused.asked, refused.by, refused.at))
+        }),
+    );
+    if let Some(since) = &case.paused_at {
+        let why = case.pause.as_ref();
+        let why = why.map(|pause| format!(", as {} ordered ({})", pause.paused_by, pause.reason));
+        let why = why.unwrap_or_default();
+        lines.push(field("Paused", &format!("since {since}{why}; it goes on after `cordon resume`")));
+    }
+    if let Some(outcome) = &case.outcome {
+        lines.push(field("Outcome", &ended(outcome, case.closed_at.as_deref())));
+        lines.extend(copy(case).map(|key| field("Copy", key)));
+    }
+    lines.extend(case.restores.iter().map(|restore| field("Restore", &asked_back(restore))));
+    lines.extend(case.purge.as_ref().map(|purge| field("Purge", &purged(purge))));
+    for past in &case.history {
+        let end = past.outcome.as_ref().map_or_else(
+            || "without an outcome".to_owned(),
+            |outcome| ended(outcome, past.closed_at.as_deref()),
+        );
+        lines.push(field("Earlier", &format!("generation {}: {end}", past.generation)));
+        let copy = past.outcome.as_ref().and_then(|outcome| outcome.quarantine_key.as_ref());
+        lines.extend(copy.map(|key| field("", &format!("its copy {key}"))));
+        lines.extend(
+            past.restores.iter().map(|restore| field("", &format!("restore {}", asked_back(restore)))),
+        );
+    }
+    lines
+}
+
+fn approvers(case: &Case) -> String {
+    let plan = &case.plan;
+    let mut who: Vec<&str> = plan.approver_groups.iter().chain(&plan.approvers).map(String::as_str).collect();
+    if case.escalation.is_some() {
+        who.extend(plan.fallback_approvers.iter().map(String::as_str));
+    }
+    let needed = if plan.approvals > 1 { format!("{} of ", plan.approvals) } else { String::new() };
+    format!("{needed}{} in Slack, and whoever IAM lets", who.join(", "))
+}
+
+pub(super) fn field(name: &str, value: &str) -> String {
+    format!("{name:<12} {value}")
+}
+
+fn rule(case: &Case) -> String {
+    let policy = case.plan.policy_version.as_deref().unwrap_or("unknown");
+    let what = match case.disposition {
+        Disposition::Quarantine => "quarantines at once",
+        Disposition::Review => "asks people",
+        Disposition::Ignore => "ignores",
+    };
+    format!("{} {what} (policy version {policy})", case.plan.rule)
+}
+
+fn voted(vote: &Vote) -> String {
+    let reason = vote.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{} by {} at {}{reason}", vote.decision.name(), vote.by, vote.at)
+}
+
+fn ended(outcome: &Outcome, at: Option<&str>) -> String {
+    let code = outcome.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+    format!("{}{code} at {}: {}", outcome.result.name(), at.unwrap_or("an unknown time"), outcome.detail)
+}
+
+fn asked_back(restore: &Restore) -> String {
+    let options = [(restore.replace, ", --replace"), (restore.even_if_exposed, ", --even-if-exposed")];
+    let options: String = options.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+    let end = restore.outcome.as_ref().map_or_else(
+        || "under way".to_owned(),
+        |outcome| {
+            let code = outcome.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+            let result = match outcome.result {
+                RestoreResult::Restored => "put back",
+                RestoreResult::Failed => "not put back",
+            };
+            format!("{result}{code} at {}: {}", outcome.at, outcome.detail)
+        },
+    );
+    format!("by {} at {} ({}{options}): {end}", restore.requested_by, restore.requested_at, restore.reason)
+}
+
+fn purged(purge: &Purge) -> String {
+    let end = purge.done_at.as_ref().map_or_else(
+        || "not finished; run `cordon quarantine purge` again".to_owned(),
+        |at| format!("done at {at}"),
+    );
+    format!("by {} at {} ({}): {end}", purge.requested_by, purge.requested_at, purge.reason)
+}

@@ -1,0 +1,126 @@
+//! What Slack does not show as it is yet, in the `cases` table: cases and digests.
+
+use super::{Cases, cases::DUE, conditional, from_item, text, to_value};
+use crate::{
+    clients::error::classify,
+    domain::{
+        digest,
+        rendering::{Due, Rendering},
+        time,
+    },
+    error::Result,
+};
+
+impl Cases {
+    /// The keys of records that Slack does not show as they are, longest due first; at most 25.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn render_due(&self) -> Result<Vec<String>> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("render_due")
+            .key_condition_expression("render_due = :due AND render_due_at <= :now")
+            .expression_attribute_values(":due", text(DUE))
+            .expression_attribute_values(":now", text(&time::now()))
+            .limit(25);
+        let page = query.send().await.map_err(|error| classify("dynamodb:Query on cases", error))?;
+        let items = page.items.unwrap_or_default();
+        Ok(items.iter().filter_map(|item| item.get("case_id")?.as_s().ok().cloned()).collect())
+    }
+
+    /// Takes the rendering of a record for one worker until `until`. `None` when another has it or nothing is due.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn claim_rendering(&self, case_id: &str, until: &str) -> Result<Option<Due>> {
+        let update = self.update(case_id)
+            .update_expression("SET render_claimed_until = :until")
+            .condition_expression(
+                "render_due = :due AND (attribute_not_exists(render_claimed_until) OR render_claimed_until < :now)",
+            )
+            .expression_attribute_values(":until", text(until))
+            .expression_attribute_values(":due", text(DUE))
+            .expression_attribute_values(":now", text(&time::now()));
+        let Some(item) = conditional(&self.table, update).await? else { return Ok(None) };
+        Ok(Some(if case_id.starts_with(digest::PREFIX) {
+            Due::Digest(from_item(&self.table, item)?)
+        } else {
+            Due::Case(Box::new(from_item(&self.table, item)?))
+        }))
+    }
+
+    /// Records the intent to post, before the first attempt.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn intend_to_post(&self, case_id: &str) -> Result<()> {
+        let update = self
+            .update(case_id)
+            .update_expression("SET slack_intent_at = if_not_exists(slack_intent_at, :now)")
+            .expression_attribute_values(":now", text(&time::now()));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
+    /// Records where the message is, what its thread tells of, and that Slack shows the record as it was when it was
+    /// claimed; a change since then keeps it due.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn rendered(&self, shown: &Rendering, slack_ts: &str) -> Result<()> {
+        let posted = self
+            .update(&shown.case_id)
+            .update_expression("SET slack_ts = :ts, reminded = :asked REMOVE render_claimed_until")
+            .condition_expression("generation = :generation")
+            .expression_attribute_values(":ts", text(slack_ts))
+            .expression_attribute_values(":asked", to_value(&shown.asked))
+            .expression_attribute_values(":generation", to_value(&shown.generation));
+        conditional(&self.table, posted).await?;
+        self.no_longer_due(&shown.case_id, shown.generation, shown.render_due_at.as_deref()).await
+    }
+
+    /// Records that a record is shown as it was at `seen`; a change since then keeps it due.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn no_longer_due(&self, case_id: &str, generation: u32, seen: Option<&str>) -> Result<()> {
+        let done = self
+            .update(case_id)
+            .update_expression("REMOVE render_due, render_due_at, render_claimed_until")
+            .condition_expression("generation = :generation AND render_due_at = :seen")
+            .expression_attribute_values(":generation", to_value(&generation))
+            .expression_attribute_values(":seen", to_value(&seen));
+        conditional(&self.table, done).await.map(|_| ())
+    }
+
+    /// Forgets a message that is no longer in Slack.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn forget_message(&self, of: &Rendering) -> Result<()> {
+        let update = self
+            .update(&of.case_id)
+            .update_expression("REMOVE slack_ts, slack_intent_at")
+            .condition_expression("generation = :generation AND slack_ts = :ts")
+            .expression_attribute_values(":generation", to_value(&of.generation))
+            .expression_attribute_values(":ts", to_value(&of.slack_ts));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
+    /// Gives a rendering back that did not succeed; it is due again at `retry_at`.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn postpone_rendering(&self, of: &Rendering, retry_at: &str) -> Result<()> {
+        let update = self
+            .update(&of.case_id)
+            .update_expression("SET render_due_at = :at REMOVE render_claimed_until")
+            .condition_expression("generation = :generation AND render_due_at = :seen")
+            .expression_attribute_values(":at", text(retry_at))
+            .expression_attribute_values(":generation", to_value(&of.generation))
+            .expression_attribute_values(":seen", to_value(&of.render_due_at));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+}

@@ -1,0 +1,244 @@
+//! What is done about a click. The record decides, whatever the message in Slack still shows.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{
+    interactions::{Asks, Click},
+    router::Gateway,
+};
+use crate::{
+    clients::{
+        restores::{self, Request},
+        slack::Slack,
+        store::Voted,
+    },
+    domain::{
+        case::{Case, Counted, Decision, Status},
+        digest, message, modal, time,
+        vote::{Refused, Snooze, Vote, Voter},
+    },
+    error::Error,
+};
+
+/// What a click came to.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// It is on record; the run is to be woken with this token, if it waits already.
+    Recorded { token: Option<String> },
+    /// The person is asked why, in this modal.
+    Asked(Box<Value>),
+    /// The modal stays open, with this answer.
+    SaysNothing(Value),
+    /// Not a request that Slack's own button would make: logged, and not explained.
+    Refused(&'static str),
+    /// Nothing changes, and the person is told why in private, in this channel.
+    Told { channel: String, text: String },
+}
+
+/// Judges a click and records what it asks for.
+pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, Error> {
+    if click.reason.as_ref().is_some_and(String::is_empty) {
+        return Ok(Verdict::SaysNothing(modal::says_nothing()));
+    }
+    if click.team != gateway.config.common.slack.team_id {
+        return Ok(Verdict::Refused("a user of another workspace"));
+    }
+    if click.asks == Asks::Page {
+        return turn_page(gateway, click).await;
+    }
+    let Some(case) = gateway.cases.get(&click.case_id).await? else {
+        return Ok(Verdict::Refused("an unknown case"));
+    };
+    if click.channel.as_ref().is_some_and(|channel| *channel != case.plan.channel) {
+        return Ok(Verdict::Refused("another channel than the case's"));
+    }
+    if case.approval_id != click.approval_id || case.plan_hash != click.plan_hash {
+        return Ok(told(
+            &case,
+            "This button belongs to an earlier state of the case; look at its newest message.",
+        ));
+    }
+    match click.asks {
+        Asks::Restore => restore(gateway, &case, click).await,
+        _ => decide(gateway, &case, click).await,
+    }
+}
+
+/// A digest shows the same page to everybody in the channel, and whoever sees it may turn it.
+async fn turn_page(gateway: &Gateway, click: &Click) -> Result<Verdict, Error> {
+    let Ok(page) = click.approval_id.parse() else { return Ok(Verdict::Refused("no page")) };
+    if !click.case_id.starts_with(digest::PREFIX) {
+        return Ok(Verdict::Refused("no digest"));
+    }
+    let digest = gateway.cases.digest(&click.case_id).await?;
+    if digest.is_none_or(|digest| click.channel != Some(digest.channel)) {
+        return Ok(Verdict::Refused("an unknown digest, or one of another channel"));
+    }
+    gateway.cases.turn_page(&click.case_id, page).await?;
+    Ok(Verdict::Recorded { token: None })
+}
+
+async fn decide(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict, Error> {
+    if let Some(why) = ended(case) {
+        return Ok(told(case, &why));
+    }
+    let voter = match gateway.people.voter(case, &click.team, &click.user).await {
+        Ok(Some(voter)) => voter,
+        Ok(None) => {
+            return refuse(gateway, case, click, "You are not among the people who may decide this case.")
+                .await;
+        }
+        Err(error) => {
+            tracing::warn!(error.message = %error, "the members of a user group are not known, so nobody may decide as one");
+            let why = "Slack does not say at the moment who is in the groups that may decide this case. Click again in a \
+                       minute, or decide by `cordon approvals`.";
+            return refuse(gateway, case, click, why).await;
+        }
+    };
+    let vote = |decision| Vote {
+        decision,
+        by: voter.clone(),
+        reason: click.reason.clone(),
+        at: time::now(),
+        plan_hash: click.plan_hash.clone(),
+    };
+    match (click.asks, &click.reason) {
+        (Asks::Snooze, _) => snooze(gateway, case, voter).await,
+        (Asks::Dismiss, None) => Ok(ask_why(
+            case,
+            click,
+            "Dismiss this finding?",
+            "stays where it is, and findings about this version of it are not asked about again",
+            "Dismiss",
+        )),
+        (Asks::Dismiss, Some(_)) => record(gateway, case, &vote(Decision::Dismiss)).await,
+        _ => record(gateway, case, &vote(Decision::Quarantine)).await,
+    }
+}
+
+async fn record(gateway: &Gateway, case: &Case, vote: &Vote) -> Result<Verdict, Error> {
+    Ok(match gateway.cases.vote(case, vote).await? {
+        Voted::Counted(case, Counted::Decides) => Verdict::Recorded { token: case.task_token },
+        Voted::Counted(..) => Verdict::Recorded { token: None },
+        Voted::Not(None) => Verdict::Refused("an unknown case"),
+        Voted::Not(Some(case)) => {
+            let repeated = "Your vote is on record already; another person has to say the same.".to_owned();
+            told(&case, &ended(&case).unwrap_or(repeated))
+        }
+    })
+}
+
+async fn snooze(gateway: &Gateway, case: &Case, by: Voter) -> Result<Verdict, Error> {
+    let now = Timestamp::now();
+    let until = now.saturating_add(SignedDuration::from_secs(case.plan.snooze_seconds.into()));
+    let snooze = Snooze { by, at: time::stored(now), until: time::stored(until.unwrap_or(Timestamp::MAX)) };
+    if let Some(case) = gateway.cases.snooze(case, &snooze).await? {
+        return Ok(Verdict::Recorded { token: case.task_token });
+    }
+    Ok(match gateway.cases.get(&case.case_id).await? {
+        Some(case) => {
+            let changed = "The case has changed in this moment; look at its message.".to_owned();
+            told(&case, &ended(&case).unwrap_or(changed))
+        }
+        None => Verdict::Refused("an unknown case"),
+    })
+}
+
+/// Restoring is authorised apart from deciding: by the policy in force now.
+async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict, Error> {
+    let in_force = gateway.state.policy(&gateway.config.policy_key).await?;
+    let restorers = in_force.policy.map(|policy| policy.restorers);
+    if let Some(refused) = not_a_restorer(&click.user, restorers) {
+        return refuse(gateway, case, click, &refused).await;
+    }
+    let Some(reason) = &click.reason else {
+        let what =
+            "is copied back to where whoever can read its bucket can read it. The copy in quarantine stays";
+        return Ok(ask_why(case, click, "Put it back?", what, "Restore"));
+    };
+    let request = Request {
+        by: format!("slack:{}/{}", click.team, click.user),
+        reason: reason.clone(),
+        replace: false,
+        even_if_exposed: false,
+    };
+    let machine = &gateway.config.object_restore_arn;
+    match restores::request(&gateway.cases, &gateway.step_functions, machine, case, request).await? {
+        Some(_) => Ok(Verdict::Recorded { token: None }),
+        None => Ok(told(
+            case,
+            "The object is being put back already, or is no longer in quarantine; look at the message.",
+        )),
+    }
+}
+
+/// Why this person may not have objects back, if so.
+fn not_a_restorer(user: &str, restorers: Result<Vec<String>, String>) -> Option<String> {
+    match restorers {
+        Err(why) => Some(format!(
+            "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
+            message::escape(&why, 500)
+        )),
+        Ok(restorers) if restorers.iter().any(|restorer| restorer == user) => None,
+        Ok(_) => {
+            Some("You are not among the people who may have objects back (`restorers` in policy).".into())
+        }
+    }
+}
+
+/// The attempt is put on record, and the person told.
+async fn refuse(gateway: &Gateway, case: &Case, click: &Click, why: &str) -> Result<Verdict, Error> {
+    let refused = Refused {
+        by: Voter::Slack { team: click.team.clone(), user: click.user.clone(), group: None },
+        asked: click.asks.name().to_owned(),
+        at: time::now(),
+    };
+    gateway.cases.refuse(case, &refused).await?;
+    Ok(told(case, why))
+}
+
+fn told(case: &Case, text: &str) -> Verdict {
+    Verdict::Told { channel: case.plan.channel.clone(), text: text.to_owned() }
+}
+
+fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> Verdict {
+    let action_id = format!("{}:{}", click.asks.name(), click.approval_id);
+    let value = format!("{}:{}", click.case_id, click.plan_hash);
+    let explanation = format!("{} {what}.", message::place(case));
+    Verdict::Asked(Box::new(modal::why(title, &explanation, send, &action_id, &value)))
+}
+
+/// Why there is nothing left to decide, if so.
+fn ended(case: &Case) -> Option<String> {
+    if case.decision.is_some() {
+        return Some(format!("Already decided. {}", message::decider(case)));
+    }
+    if case.status == Status::Open {
+        return None;
+    }
+    let detail =
+        case.outcome.as_ref().map(|outcome| message::escape(&outcome.detail, 1_000)).unwrap_or_default();
+    Some(format!("This case is closed. {detail}"))
+}
+
+/// Tells the person who clicked; that they are not told is no reason to fail.
+pub(super) async fn tell(slack: &Slack, channel: &str, user: &str, text: &str) {
+    if let Err(error) = slack.tell_privately(channel, user, text).await {
+        tracing::warn!(slack.user = user, error.message = %error, "a person could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_policy_names_may_have_the_object_back() {
+        let refused = |restorers| not_a_restorer("U0ALICE001", restorers).is_some();
+        assert!(!refused(Ok(vec!["U0BOB00002".into(), "U0ALICE001".into()])));
+        assert!(refused(Ok(vec![])));
+        assert!(refused(Ok(vec!["U0BOB00002".into()])));
+        assert!(refused(Err("it is cut short".into())));
+    }
+}
