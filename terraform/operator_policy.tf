@@ -1,5 +1,5 @@
-# What a person needs for `cordon approvals`, `restore`, `pause`, `resume`, `quarantine list|show` and `policy explain|replay`. Attach it
-# to those who may; it is no role, so that CloudTrail and the records name the person.
+# What a person needs for `cordon approvals`, `restore`, `pause`, `resume`, `quarantine list|show` and
+# `policy explain|replay`. Attach it to those who may; it is no role, so that CloudTrail and the records name the person.
 data "aws_iam_policy_document" "operator" {
   statement {
     sid     = "ReadCases"

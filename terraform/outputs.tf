@@ -38,7 +38,7 @@ output "gateway_environment" {
 }
 
 output "operator_environment" {
-  description = "Settings of `cordon restore`, `pause`, `resume`, `quarantine` and `policy` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
+  description = "Settings of `cordon approvals`, `restore`, `pause`, `resume`, `quarantine` and `policy` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
   value = tomap(merge(
     {
       CORDON_ACCOUNT_ID         = local.account
@@ -96,7 +96,7 @@ output "restorer_role_name" {
 }
 
 output "operator_policy_arn" {
-  description = "Policy to attach to the people who may restore, pause, resume and ask what a policy would do."
+  description = "Policy to attach to the people who may decide cases, restore, pause, resume and ask what a policy would do."
   value       = aws_iam_policy.operator.arn
 }
 

@@ -94,7 +94,7 @@ impl Activity for AdvanceRound {
             let told = asked.next == "ask_again";
             return Ok(Output { notice: told.then(|| about(&case, notice)), ..asked });
         }
-        if case.slack_ts.is_none() && case.plan.on_expiry == OnExpiry::Leave {
+        if case.plan.on_expiry == OnExpiry::Leave && !self.was_shown(&case).await? {
             return Err(Error::terminal(
                 Code::NotAuthorised,
                 format!(
@@ -112,6 +112,12 @@ impl Activity for AdvanceRound {
 }
 
 impl AdvanceRound {
+    /// Whether Slack ever took the case's message, or that of the digest which lists it.
+    async fn was_shown(&self, case: &Case) -> Result<bool> {
+        let Some(digest) = &case.digest else { return Ok(case.slack_ts.is_some()) };
+        Ok(self.0.cases.digest(digest).await?.is_some_and(|digest| digest.slack_ts.is_some()))
+    }
+
     async fn ask(&self, case: &Case, round: u32, next: &'static str) -> Result<Output> {
         let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end(), None).await?;
         // Otherwise it was decided at this moment, or this very task has begun the round before it was repeated.
