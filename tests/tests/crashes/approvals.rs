@@ -113,6 +113,9 @@ impl Step {
         };
         ensure!((case.asked, case.round, case.decision) == expected, "{case:?}");
         ensure!(case.status == Status::Open, "the case is {:?}", case.status);
+        if let Step::Remind = self {
+            ensure!(case.render_due_at.is_none(), "a round is told of before it is known whom it asks");
+        }
         let messages = about(scene, case_id);
         ensure!(messages.len() == 1, "{} messages", messages.len());
         ensure!(button(&messages[0]).is_some(), "no buttons: {}", messages[0]);

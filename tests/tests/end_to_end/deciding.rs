@@ -367,3 +367,27 @@ fn a_burst_shares_one_message_that_is_turned_page_by_page_and_each_case_stays_it
         Ok(())
     })
 }
+
+#[test]
+fn a_case_that_only_a_digest_shows_expires_like_any_other() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let bucket = stage.bucket("review-listed").await?;
+        let mut runs = Vec::new();
+        // More than a minute may pass, and each has ten with messages of their own.
+        for n in 0..24 {
+            let object =
+                stage.put(&bucket, &format!("card-{n}.txt"), &format!("5163200000000008 {n}")).await?;
+            runs.push((stage.respond("Financial", &object).await?, object));
+        }
+        let mut listed = 0;
+        for (run, object) in &runs {
+            stage.succeeded(run).await?;
+            let case = stage.case(object).await?;
+            listed += usize::from(case.digest.is_some());
+            assert_eq!(case.outcome.context("an outcome")?.result, OutcomeResult::Expired);
+        }
+        assert!(listed > 0, "none was listed");
+        Ok(())
+    })
+}

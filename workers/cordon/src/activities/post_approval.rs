@@ -70,10 +70,9 @@ impl Activity for PostApproval {
         let ends_at = case.round_ends_at.clone().filter(|ends_at| *ends_at > time::now());
         let ends_at = ends_at.unwrap_or_else(|| self.0.config.round_end());
         let reach = self.reach(&case).await;
-        let Some(case) = self.0.cases.show_round(&case, reach.as_deref(), &ends_at).await? else {
-            return Ok(Output { posted: "no", notice: None });
-        };
-        let too_few = self.escalate(&case).await?;
+        let (escalation, too_few) = self.escalation(&case).await;
+        let shown = self.0.cases.show_round(&case, &ends_at, reach.as_deref(), escalation.as_ref()).await?;
+        let Some(case) = shown else { return Ok(Output { posted: "no", notice: None }) };
         let shown = tokio::time::timeout(PATIENCE, renderer::render(&self.0, &case.case_id)).await;
         let (posted, unseen) = match shown {
             Ok(Ok(Shown::Yes)) => ("yes", None),
@@ -113,11 +112,11 @@ impl PostApproval {
         Some(lines)
     }
 
-    /// Lets the fallback approvers decide too where too few others are left, or time runs out. Gives back what
-    /// operators have to know of it.
-    async fn escalate(&self, case: &Case) -> Result<Option<String>> {
+    /// Why the fallback approvers are to decide too, if too few others are left or time runs out; and what operators
+    /// have to know of it.
+    async fn escalation(&self, case: &Case) -> (Option<Escalation>, Option<String>) {
         if case.escalation.is_some() {
-            return Ok(None);
+            return (None, None);
         }
         let asked = tokio::time::timeout(ASKING, self.0.people.approvers(case)).await;
         let left = match asked.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into()))) {
@@ -136,11 +135,10 @@ impl PostApproval {
         });
         let last = (case.plan.rounds > 1 && case.round == case.plan.rounds)
             .then(|| "the last round has begun, and nobody has decided".to_owned());
-        let Some(why) = too_few.clone().or(last) else { return Ok(None) };
-        self.0.cases.escalate(case, &Escalation { at: time::now(), why }).await?;
-        Ok(too_few.map(|why| {
+        let told = too_few.as_ref().map(|why| {
             format!("The fallback approvers have to decide case {}: {why}. Mend the policy.", case.case_id)
-        }))
+        });
+        (too_few.or(last).map(|why| Escalation { at: time::now(), why }), told)
     }
 
     /// What operators have to know when Slack does not take a message; they are told once in a while.

@@ -139,9 +139,9 @@ impl Cases {
         Ok(self.item(&triaged_key(finding_id)).await?.is_some())
     }
 
-    /// Has people asked once more: the round, its end, the digest that lists the case instead of a message of its own,
-    /// and Slack due; a snooze is over. `None` when the case is
-    /// decided, belongs to another run, or they were asked since `case` was read.
+    /// Has people asked once more: the round, its end, and the digest that lists the case instead of a message of its
+    /// own; a snooze is over. Slack is due when [`Self::show_round`] has recorded what they are shown. `None` when the
+    /// case is decided, belongs to another run, or they were asked since `case` was read.
     ///
     /// # Errors
     /// As classified.
@@ -154,10 +154,9 @@ impl Cases {
     ) -> Result<Option<Case>> {
         let listed = if digest.is_some() { ", digest = :digest" } else { "" };
         let update = self
-            .due(self.update(&case.case_id))
+            .update(&case.case_id)
             .update_expression(format!(
-                "SET #round = :round, round_ends_at = :ends, asked = :asked, render_due = :due, \
-                 render_due_at = :now{listed} REMOVE snooze"
+                "SET #round = :round, round_ends_at = :ends, asked = :asked{listed} REMOVE snooze"
             ))
             .condition_expression(
                 "execution_arn = :execution AND attribute_not_exists(decision) AND asked = :seen",
@@ -175,24 +174,29 @@ impl Cases {
         self.changed(update).await
     }
 
-    /// Records what people are to be shown when they are asked: who can reach the bucket, and until when they can
-    /// decide. `None` when the case is decided or belongs to another run.
+    /// Records what people are shown when they are asked, and Slack as due: who can reach the bucket, until when they
+    /// can decide, and whether the fallback approvers can too. In one write, since nobody is reminded of a round twice.
+    /// `None` when the case is decided or belongs to another run.
     ///
     /// # Errors
     /// As classified.
     pub async fn show_round(
         &self,
         case: &Case,
-        reach: Option<&[String]>,
         ends_at: &str,
+        reach: Option<&[String]>,
+        escalation: Option<&Escalation>,
     ) -> Result<Option<Case>> {
-        let update = self
+        let mut set = "SET round_ends_at = :ends, render_due = :due, render_due_at = :now".to_owned();
+        let mut update = self
             .due(self.update(&case.case_id))
             .condition_expression("execution_arn = :execution AND attribute_not_exists(decision)")
             .expression_attribute_values(":ends", text(ends_at))
             .expression_attribute_values(":execution", text(&case.execution_arn));
-        let mut set = "SET round_ends_at = :ends, render_due = :due, render_due_at = :now".to_owned();
-        let mut update = update;
+        if let Some(escalation) = escalation {
+            set.push_str(", escalation = if_not_exists(escalation, :escalation)");
+            update = update.expression_attribute_values(":escalation", to_value(escalation));
+        }
         match reach {
             Some(reach) => {
                 set.push_str(", reach = :reach");
@@ -200,8 +204,7 @@ impl Cases {
             }
             None => set.push_str(" REMOVE reach"),
         }
-        let update = update.update_expression(set);
-        self.changed(update).await
+        self.changed(update.update_expression(set)).await
     }
 
     /// Whether operators are to be told of something now: the first time, and again after a while.
@@ -294,22 +297,6 @@ impl Cases {
             .expression_attribute_values(":refused", to_value(&all))
             .expression_attribute_values(":generation", to_value(&case.generation));
         conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Lets the fallback approvers decide too. `None` when they may already, or the case is decided or another run's.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn escalate(&self, case: &Case, escalation: &Escalation) -> Result<Option<Case>> {
-        let update = self
-            .due(self.update(&case.case_id))
-            .update_expression("SET escalation = :escalation, render_due = :due, render_due_at = :now")
-            .condition_expression(
-                "execution_arn = :execution AND attribute_not_exists(decision) AND attribute_not_exists(escalation)",
-            )
-            .expression_attribute_values(":escalation", to_value(escalation))
-            .expression_attribute_values(":execution", text(&case.execution_arn));
-        self.changed(update).await
     }
 
     /// Records that nobody decided in time. `None` when somebody has after all.
