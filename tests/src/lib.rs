@@ -4,13 +4,15 @@ pub mod browser;
 pub mod clicks;
 mod finding;
 mod module;
+pub mod operator;
 mod stage;
 mod worker;
 
 pub use finding::finding_document;
 pub use module::Module;
+pub use operator::{OPERATOR, Said};
 pub use stage::{
-    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OPERATOR, Placed, ROUND_SECONDS, Said, Stage, eventually,
-    eventually_within, on_stage, report,
+    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, Placed, ROUND_SECONDS, Stage, eventually, eventually_within,
+    on_stage, report,
 };
 pub use worker::worker;

@@ -5,7 +5,6 @@
 
 use std::{
     io::Write,
-    process::Stdio,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -37,7 +36,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::finding_document;
+use crate::{
+    finding_document,
+    operator::{self, OPERATOR, Said},
+};
 
 /// Long enough for everything on a busy machine; what has not happened by then does not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,8 +55,6 @@ pub const CAROL: &str = "U0CAROL004";
 pub const GROUP: &str = "S0SECURITY";
 /// Who may decide when nobody else is left.
 pub const FALLBACK: &str = BOB;
-/// The role of the person at the command line, who may do everything that an operator may.
-pub const OPERATOR: &str = "olivia";
 /// The channel of the cases.
 pub const CHANNEL: &str = "C0SECURITY";
 
@@ -123,12 +123,14 @@ impl Stage {
             "scan_timeout_seconds": 120,
             "investigators": [role_arn(&sandbox, OPERATOR)],
             "purgers": [role_arn(&sandbox, OPERATOR)],
-            "policy": {"version": 1, "restorers": {"users": [ALICE]}, "rules": [
+            "policy": {"version": 1, "restorers": {"users": [ALICE]}, "operators": {session_arn(&sandbox, "bob"): BOB},
+                "rules": [
                 rule("ignored", "ignored-*", "*", "ignore", &[]),
                 {"name": "all-versions", "buckets": ["all-*"], "disposition": "quarantine", "versions": "all"},
                 {"name": "read-both", "buckets": ["full-*"], "disposition": "quarantine", "verify": "full"},
                 {"name": "asks-again", "buckets": ["asks-again-*"], "disposition": "quarantine", "after_restore": "ask"},
-                asks("two-people", json!({"approvals": 2, "approvers": {"users": [ALICE, BOB], "groups": [GROUP]}})),
+                asks("two-people", json!({"approvals": 2, "approvers": {"users": [ALICE, BOB], "groups": [GROUP]},
+                    "on_expiry": "ask_again"})),
                 asks("group", json!({"approvers": {"groups": [GROUP]}})),
                 asks("departed", json!({"approvers": {"users": ["U0DEPARTED"], "groups": ["S0EMPTY"]}})),
                 asks("snoozed", json!({"snooze_seconds": 3})),
@@ -143,7 +145,7 @@ impl Stage {
         let worker = deployment.start_worker(&[]).await?;
         let (gateway, gateway_url) = deployment.start_gateway(&[]).await?;
         let root = sandbox.sdk_config().await;
-        give_role(&root, sandbox.account(), deployment.output("operator_policy_arn")?).await?;
+        operator::give_role(&sandbox, &deployment).await?;
         let operators = listen_to_operators(&root, deployment.output("operators_topic_arn")?).await?;
         Ok(Stage {
             s3: aws_sdk_s3::Client::new(&root),
@@ -162,22 +164,26 @@ impl Stage {
 
     /// SDK settings of the worker's task role.
     pub async fn worker_config(&self) -> Result<SdkConfig> {
-        let role = self.deployment.output("worker_role_name")?;
+        let keys = self.session(self.deployment.output("worker_role_name")?, "test").await?;
+        Ok(self.root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
+    }
+
+    /// The keys of a session of a role, by the name that the person gives it.
+    async fn session(&self, role: &str, name: &str) -> Result<Credentials> {
         let assumed = aws_sdk_sts::Client::new(&self.root)
             .assume_role()
-            .role_arn(format!("arn:aws:iam::{}:role/{role}", self.sandbox.account()))
-            .role_session_name("test")
+            .role_arn(role_arn(&self.sandbox, role))
+            .role_session_name(name)
             .send()
             .await?;
         let keys = assumed.credentials.context("a session has keys")?;
-        let keys = Credentials::new(
+        Ok(Credentials::new(
             keys.access_key_id,
             keys.secret_access_key,
             Some(keys.session_token),
             None,
             "test",
-        );
-        Ok(self.root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
+        ))
     }
 
     /// Makes a bucket of its own for a test.
@@ -351,23 +357,22 @@ impl Stage {
 
     /// The `cordon` command line of a person with the role [`OPERATOR`], on a machine of their own.
     pub fn cordon_command(&self, arguments: &[&str]) -> Result<Command> {
-        let settings = self.deployment.outputs().get("operator_environment").context("an output")?;
-        let settings = settings.as_object().context("settings by name")?;
-        let mut directory = std::env::current_exe()?;
-        directory.pop();
-        if directory.ends_with("deps") {
-            directory.pop();
-        }
-        let mut command = Command::new(directory.join("cordon"));
-        command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
-        command.envs(settings.iter().filter_map(|(name, value)| Some((name, value.as_str()?))));
-        command.envs(self.sandbox.task_environment(OPERATOR));
-        Ok(command)
+        operator::command(&self.sandbox, &self.deployment, arguments)
     }
 
     /// What `cordon` says and how it ends.
     pub async fn cordon(&self, arguments: &[&str]) -> Result<Said> {
         Ok(Said::of(self.cordon_command(arguments)?.output().await?))
+    }
+
+    /// The same for whoever names their session of the role so; policy knows [`BOB`]'s.
+    pub async fn cordon_as(&self, session: &str, arguments: &[&str]) -> Result<Said> {
+        let keys = self.session(OPERATOR, session).await?;
+        let mut command = self.cordon_command(arguments)?;
+        command.env("AWS_ACCESS_KEY_ID", keys.access_key_id());
+        command.env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key());
+        command.env("AWS_SESSION_TOKEN", keys.session_token().context("a session has a token")?);
+        Ok(Said::of(command.output().await?))
     }
 
     /// The messages that speak of a bucket.
@@ -460,48 +465,13 @@ impl Stage {
     }
 }
 
-/// What a command has said.
-#[derive(Clone, Debug)]
-pub struct Said {
-    /// How it ended.
-    pub code: Option<i32>,
-    /// Its standard output.
-    pub out: String,
-    /// Its standard error.
-    pub err: String,
-}
-
-impl Said {
-    /// From the output of a process.
-    pub fn of(output: std::process::Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    /// Its standard output as JSON.
-    pub fn json(&self) -> Result<Value> {
-        serde_json::from_str(&self.out).with_context(|| format!("no JSON: {self:?}"))
-    }
-}
-
 fn role_arn(sandbox: &Sandbox, role: &str) -> String {
     format!("arn:aws:iam::{}:role/{role}", sandbox.account())
 }
 
-/// Makes the role of the person at the command line, who needs nothing but one policy.
-async fn give_role(root: &SdkConfig, account: &str, policy_arn: &str) -> Result<()> {
-    let iam = aws_sdk_iam::Client::new(root);
-    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}}]});
-    iam.create_role().role_name(OPERATOR).assume_role_policy_document(trust.to_string()).send().await?;
-    iam.attach_role_policy().role_name(OPERATOR).policy_arn(policy_arn).send().await?;
-    // AWS asks no more of a role that a trust policy of its own account names; the emulator asks for this too.
-    let roles = ["investigator", "purger"].map(|role| format!("arn:aws:iam::{account}:role/cordon-{role}"));
-    let assume = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-        "Resource": roles}]});
-    let put = iam.put_role_policy().role_name(OPERATOR).policy_name("assume");
-    put.policy_document(assume.to_string()).send().await?;
-    Ok(())
+/// How AWS knows a person who has named their session of the [`OPERATOR`] role so.
+fn session_arn(sandbox: &Sandbox, session: &str) -> String {
+    format!("arn:aws:sts::{}:assumed-role/{OPERATOR}/{session}", sandbox.account())
 }
 
 /// The action id of a button.

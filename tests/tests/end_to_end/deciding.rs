@@ -62,6 +62,33 @@ fn two_people_have_to_say_the_same_and_one_of_them_twice_is_not_two() -> Result<
 }
 
 #[test]
+fn of_two_people_one_can_come_by_slack_and_one_by_the_command_line_and_nobody_is_both() -> Result<()> {
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        let (bucket, run, object, message) = asked(stage, "two-people").await?;
+        let case_id = object.version.case_id();
+        let approve = ["approvals", "approve", &case_id, "--reason", "a card is in it", "--json"];
+        let said = stage.cordon_as("bob", &approve).await?;
+        assert_eq!((said.code, said.json()?[0]["result"].as_str()), (Some(0), Some("counted")), "{said:?}");
+        stage.shows(&bucket, "1 of 2 for quarantine").await?;
+        // By whichever way Bob comes, he is one person.
+        assert_eq!(stage.click(BOB, &message, "quarantine:").await?, 200);
+        note(stage, BOB, "another person has to say the same").await?;
+        let said = stage.cordon_as("bob", &approve).await?;
+        assert!(said.code == Some(1) && said.out.contains("another person has to say the same"), "{said:?}");
+        let case = stage.case(&object).await?;
+        assert_eq!((case.votes.len(), case.decision), (1, None));
+        assert!(stage.is_there(&bucket, "card.txt").await?);
+        assert_eq!(stage.click(ALICE, &message, "quarantine:").await?, 200);
+        stage.succeeded(&run).await?;
+        let message = stage.shows(&bucket, "Quarantined.").await?;
+        assert!(blocks(&message).contains("assumed-role/olivia/bob` and <@U0ALICE001>"), "{message}");
+        assert!(!stage.is_there(&bucket, "card.txt").await?);
+        Ok(())
+    })
+}
+
+#[test]
 fn people_who_disagree_decide_nothing_until_one_of_them_changes_their_mind() -> Result<()> {
     on_stage(async {
         let (stage, _shared) = Stage::shared().await?;

@@ -131,6 +131,41 @@ fn a_rule_can_ask_whether_the_bucket_is_exposed() -> Result<()> {
 }
 
 #[test]
+fn while_exposures_cannot_be_read_the_stricter_answer_counts_and_people_are_told() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = Stage::alone().await?;
+        let bucket = stage.bucket("unread").await?;
+        let policy = json!({"version": 1, "rules": [
+            {"name": "exposed-asks", "buckets": ["unread-*"], "exposed": true, "disposition": "review",
+                "approvers": {"users": [ALICE]}},
+            {"name": "private-stays", "buckets": ["unread-*"], "exposed": false, "disposition": "ignore"},
+        ]});
+        let iam = aws_sdk_iam::Client::new(&stage.root);
+        let (role, name) = (stage.deployment.output("worker_role_name")?, "no-exposures");
+        let table = stage.deployment.output("exposures_table")?;
+        let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "dynamodb:*",
+            "Resource": [format!("arn:aws:dynamodb:*:*:table/{table}"), format!("arn:aws:dynamodb:*:*:table/{table}/*")]}]});
+        let put = iam.put_role_policy().role_name(role).policy_name(name);
+        put.policy_document(deny.to_string()).send().await?;
+        let asked = under(stage, policy.to_string().as_bytes(), async {
+            let object = stage.put(&bucket, "card.txt", "5163200000000008").await?;
+            let run = stage.respond("Financial", &object).await?;
+            Ok((run, stage.asked(&bucket).await?, object))
+        })
+        .await;
+        iam.delete_role_policy().role_name(role).policy_name(name).send().await?;
+        let (run, message, object) = asked?;
+        let blocks = message["blocks"].to_string();
+        assert!(blocks.contains("*Who can reach the bucket:* not known at the moment"), "{blocks}");
+        assert!(blocks.contains("whether the bucket is exposed is unknown"), "{blocks}");
+        assert_eq!(stage.click(ALICE, &message, "quarantine:").await?, 200);
+        stage.succeeded(&run).await?;
+        assert!(!there(stage, &object).await?);
+        Ok(())
+    })
+}
+
+#[test]
 fn while_the_newest_policy_cannot_be_used_the_last_good_one_is_and_operators_are_told() -> Result<()> {
     on_stage(async {
         let (stage, _alone) = Stage::alone().await?;

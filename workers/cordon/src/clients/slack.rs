@@ -26,8 +26,16 @@ pub struct Slack {
     http: reqwest::Client,
     token: SecretString,
     api_url: Url,
-    /// Channels that are left in peace until then.
-    held: Arc<Mutex<HashMap<String, Instant>>>,
+    /// Channels that are left in peace for a while.
+    held: Arc<Mutex<HashMap<String, Held>>>,
+}
+
+/// A channel that is left in peace.
+#[derive(Debug)]
+struct Held {
+    until: Instant,
+    /// How many calls have been put off meanwhile.
+    put_off: u32,
 }
 
 /// Why Slack did not do it. None of these ends a case: the renderer tries again.
@@ -53,6 +61,10 @@ pub enum SlackError {
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a channel is left in peace when Slack gave no answer.
 const PEACE: Duration = Duration::from_secs(3);
+/// Slack takes about one message a second for a channel (<https://docs.slack.dev/apis/web-api/rate-limits>), so what is
+/// put off comes back one after the other, and no later than this after the channel is free.
+const PACE: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(30);
 /// How many messages a search for one that may have been posted looks back through.
 const SEARCH_PAGES: usize = 10;
 
@@ -219,10 +231,11 @@ impl Slack {
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, SlackError> {
         let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = held().get(channel)
-            && let Some(wait) = until.checked_duration_since(Instant::now())
+        if let Some(held) = held().get_mut(channel)
+            && let Some(wait) = held.until.checked_duration_since(Instant::now())
         {
-            return Err(SlackError::RateLimited(wait));
+            held.put_off += 1;
+            return Err(SlackError::RateLimited(wait + LATEST.min(PACE * (held.put_off - 1))));
         }
         let answer = self.call(method, with_body).await;
         let wait = match &answer {
@@ -230,7 +243,7 @@ impl Slack {
             Err(SlackError::Unreachable(_)) => PEACE,
             Ok(_) | Err(SlackError::Refused { .. }) => return answer,
         };
-        held().insert(channel.to_owned(), Instant::now() + wait);
+        held().insert(channel.to_owned(), Held { until: Instant::now() + wait, put_off: 0 });
         answer
     }
 

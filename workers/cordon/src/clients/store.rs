@@ -6,9 +6,11 @@ mod cases;
 mod digests;
 mod exposures;
 mod renderings;
+mod votes;
 
-pub use cases::{Cases, Claimed, Voted};
+pub use cases::{Cases, Claimed};
 pub use exposures::Exposures;
+pub use votes::Voted;
 
 use std::collections::HashMap;
 

@@ -47,9 +47,18 @@ pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, E
     if click.asks == Asks::Page {
         return turn_page(gateway, click).await;
     }
-    let Some(case) = gateway.cases.get(&click.case_id).await? else {
-        return Ok(Verdict::Refused("an unknown case"));
+    let seen = match decision(click) {
+        Some(decision) => {
+            let vote = vote(click, decision, person(click));
+            let (approval, channel) = (&click.approval_id, click.channel.as_deref());
+            match gateway.cases.vote_unseen(&click.case_id, approval, channel, &vote).await? {
+                Voted::Counted(case, _) => return Ok(Verdict::Recorded { token: case.task_token }),
+                Voted::Not(case) => case.map(|case| *case),
+            }
+        }
+        None => gateway.cases.get(&click.case_id).await?,
     };
+    let Some(case) = seen else { return Ok(Verdict::Refused("an unknown case")) };
     if click.channel.as_ref().is_some_and(|channel| *channel != case.plan.channel) {
         return Ok(Verdict::Refused("another channel than the case's"));
     }
@@ -96,25 +105,35 @@ async fn decide(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict
             return refuse(gateway, case, click, why).await;
         }
     };
-    let vote = |decision| Vote {
-        decision,
-        by: voter.clone(),
-        reason: click.reason.clone(),
-        at: time::now(),
-        plan_hash: click.plan_hash.clone(),
-    };
-    match (click.asks, &click.reason) {
-        (Asks::Snooze, _) => snooze(gateway, case, voter).await,
-        (Asks::Dismiss, None) => Ok(ask_why(
+    match (decision(click), click.asks) {
+        (Some(decision), _) => record(gateway, case, &vote(click, decision, voter)).await,
+        (None, Asks::Snooze) => snooze(gateway, case, voter).await,
+        (None, _) => Ok(ask_why(
             case,
             click,
             "Dismiss this finding?",
             "stays where it is, and findings about this version of it are not asked about again",
             "Dismiss",
         )),
-        (Asks::Dismiss, Some(_)) => record(gateway, case, &vote(Decision::Dismiss)).await,
-        _ => record(gateway, case, &vote(Decision::Quarantine)).await,
     }
+}
+
+/// What a click is a vote for; `None` where it is no vote, or not yet one.
+fn decision(click: &Click) -> Option<Decision> {
+    match click.asks {
+        Asks::Quarantine => Some(Decision::Quarantine),
+        Asks::Dismiss => click.reason.is_some().then_some(Decision::Dismiss),
+        Asks::Snooze | Asks::Restore | Asks::Page => None,
+    }
+}
+
+fn vote(click: &Click, decision: Decision, by: Voter) -> Vote {
+    Vote { decision, by, reason: click.reason.clone(), at: time::now(), plan_hash: click.plan_hash.clone() }
+}
+
+/// Who clicked, as themselves.
+fn person(click: &Click) -> Voter {
+    Voter::Slack { team: click.team.clone(), user: click.user.clone(), group: None }
 }
 
 async fn record(gateway: &Gateway, case: &Case, vote: &Vote) -> Result<Verdict, Error> {
@@ -189,11 +208,7 @@ fn not_a_restorer(user: &str, restorers: Result<Vec<String>, String>) -> Option<
 
 /// The attempt is put on record, and the person told.
 async fn refuse(gateway: &Gateway, case: &Case, click: &Click, why: &str) -> Result<Verdict, Error> {
-    let refused = Refused {
-        by: Voter::Slack { team: click.team.clone(), user: click.user.clone(), group: None },
-        asked: click.asks.name().to_owned(),
-        at: time::now(),
-    };
+    let refused = Refused { by: person(click), asked: click.asks.name().to_owned(), at: time::now() };
     gateway.cases.refuse(case, &refused).await?;
     Ok(told(case, why))
 }

@@ -9,10 +9,9 @@ use super::{Item, Update, conditional, from_item, text, to_item, to_value};
 use crate::{
     clients::error::classify,
     domain::{
-        case::{Case, Counted, Decision, Escalation, Outcome, Purge, Restore, Status},
+        case::{Case, Decision, Escalation, Outcome, Purge, Restore, Status},
         pause::Pause,
         time,
-        vote::{Refused, Snooze, Vote},
     },
     error::{Code, Error, Result},
 };
@@ -33,16 +32,6 @@ pub enum Claimed {
     No,
 }
 
-/// What became of a vote.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Voted {
-    /// It is on record, and this is the case with it: decided, or so many more people have to say the same.
-    Counted(Box<Case>, Counted),
-    /// It changes nothing: this is the case as it is. It is decided, closed, or another one than was shown, or the
-    /// person has said so before.
-    Not(Option<Box<Case>>),
-}
-
 /// The value of `render_due` while a case is due.
 pub(super) const DUE: &str = "due";
 /// The key of the pause, and the beginning of those of the counters of automatic moves.
@@ -50,8 +39,6 @@ const PAUSE: &str = "brake#pause";
 const AUTOMATIC: &str = "brake#automatic#";
 /// The beginning of the keys that remember when operators were told of something.
 const NOTICE: &str = "notice#";
-/// The most attempts of people who may not decide that a case remembers.
-const REFUSED: usize = 20;
 /// How much of a time of [`time::now`] names the hour.
 const HOUR: usize = "2026-03-11T09".len();
 
@@ -219,84 +206,6 @@ impl Cases {
             .expression_attribute_values(":now", text(now))
             .expression_attribute_values(":before", text(told_before));
         Ok(conditional(&self.table, update).await?.is_some())
-    }
-
-    /// Records a vote, and with it the decision where it decides, if the case is open, undecided, and still the one
-    /// that was `seen`. What it comes to depends on the votes before it, so it is only written over those.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn vote(&self, seen: &Case, vote: &Vote) -> Result<Voted> {
-        let mut case = seen.clone();
-        loop {
-            let counted = case.count(vote);
-            let open = case.takes_votes(&seen.approval_id, &vote.plan_hash);
-            if !open || counted == Counted::Repeated {
-                return Ok(Voted::Not(Some(Box::new(case))));
-            }
-            let update = self.undecided(&case, self.due(self.update(&case.case_id)));
-            let votes = "votes = list_append(votes, :votes), render_due = :due, render_due_at = :now";
-            let update = match counted {
-                Counted::Decides => update
-                    .update_expression(format!(
-                        "SET decision = :decision, decided_at = :at, {votes} REMOVE snooze"
-                    ))
-                    .expression_attribute_values(":decision", text(vote.decision.name()))
-                    .expression_attribute_values(":at", text(&vote.at)),
-                Counted::Missing(_) | Counted::Repeated => update.update_expression(format!("SET {votes}")),
-            };
-            let update = update.expression_attribute_values(":votes", to_value(&[vote]));
-            if let Some(case) = self.changed(update).await? {
-                return Ok(Voted::Counted(Box::new(case), counted));
-            }
-            // Somebody else has voted between the look and the vote.
-            let Some(now) = self.get(&seen.case_id).await? else { return Ok(Voted::Not(None)) };
-            case = now;
-        }
-    }
-
-    /// Records that nobody is to be asked for a while, under the conditions of a vote. `None` when they do not hold.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn snooze(&self, case: &Case, snooze: &Snooze) -> Result<Option<Case>> {
-        let update = self
-            .undecided(case, self.due(self.update(&case.case_id)))
-            .update_expression("SET snooze = :snooze, render_due = :due, render_due_at = :now")
-            .expression_attribute_values(":snooze", to_value(snooze));
-        self.changed(update).await
-    }
-
-    /// On condition that the case is open and undecided, and nobody has voted since.
-    fn undecided(&self, case: &Case, update: Update) -> Update {
-        update
-            .condition_expression(
-                "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND \
-                 approval_id = :approval AND size(votes) = :votes_seen",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":open", text(Status::Open.name()))
-            .expression_attribute_values(":plan", text(&case.plan_hash))
-            .expression_attribute_values(":approval", text(&case.approval_id))
-            .expression_attribute_values(":votes_seen", to_value(&case.votes.len()))
-    }
-
-    /// Records that somebody tried to decide who may not. The oldest such attempts make room.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn refuse(&self, case: &Case, refused: &Refused) -> Result<()> {
-        let mut all = case.refused.clone();
-        all.push(refused.clone());
-        let surplus = all.len().saturating_sub(REFUSED);
-        all.drain(..surplus);
-        let update = self
-            .update(&case.case_id)
-            .update_expression("SET refused = :refused")
-            .condition_expression("generation = :generation")
-            .expression_attribute_values(":refused", to_value(&all))
-            .expression_attribute_values(":generation", to_value(&case.generation));
-        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Records that nobody decided in time. `None` when somebody has after all.
@@ -658,7 +567,7 @@ impl Cases {
             .expression_attribute_values(":now", text(&time::now()))
     }
 
-    async fn changed(&self, update: Update) -> Result<Option<Case>> {
+    pub(super) async fn changed(&self, update: Update) -> Result<Option<Case>> {
         conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 

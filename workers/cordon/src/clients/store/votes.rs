@@ -1,0 +1,161 @@
+//! Votes, snoozes, and attempts of people who may not decide.
+
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
+
+use super::{Cases, Update, conditional, from_item, text, to_value};
+use crate::{
+    clients::error::classify,
+    domain::{
+        case::{Case, Counted, Status},
+        vote::{Refused, Snooze, Vote},
+    },
+    error::Result,
+};
+
+/// What became of a vote.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Voted {
+    /// It is on record, and this is the case with it: decided, or so many more people have to say the same.
+    Counted(Box<Case>, Counted),
+    /// It changes nothing: this is the case as it is. It is decided, closed, or another one than was shown, or the
+    /// person has said so before.
+    Not(Option<Box<Case>>),
+}
+
+/// What every vote sets.
+const VOTED: &str = "votes = list_append(votes, :votes), render_due = :due, render_due_at = :now";
+/// The most attempts of people who may not decide that a case remembers.
+const REFUSED: usize = 20;
+
+impl Cases {
+    /// Records a vote, and with it the decision where it decides, if the case is open, undecided, and still the one
+    /// that was `seen`. What it comes to depends on the votes before it, so it is only written over those.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn vote(&self, seen: &Case, vote: &Vote) -> Result<Voted> {
+        let mut case = seen.clone();
+        loop {
+            let counted = case.count(vote);
+            let open = case.takes_votes(&seen.approval_id, &vote.plan_hash);
+            if !open || counted == Counted::Repeated {
+                return Ok(Voted::Not(Some(Box::new(case))));
+            }
+            let update = self.undecided(&case, self.due(self.update(&case.case_id)));
+            let update = match counted {
+                Counted::Decides => decided(update, vote),
+                Counted::Missing(_) | Counted::Repeated => {
+                    voted(update, vote).update_expression(format!("SET {VOTED}"))
+                }
+            };
+            if let Some(case) = self.changed(update).await? {
+                return Ok(Voted::Counted(Box::new(case), counted));
+            }
+            // Somebody else has voted between the look and the vote.
+            let Some(now) = self.get(&seen.case_id).await? else { return Ok(Voted::Not(None)) };
+            case = now;
+        }
+    }
+
+    /// Records a vote without a look at the case before, if it decides by itself and is of a person whom the plan names:
+    /// as nearly every click is. What [`Case::takes_votes`], [`Case::count`] and `Plan::allows` ask are conditions here,
+    /// and so is the channel, if it is known. Otherwise `Not`, with the case as it is.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn vote_unseen(
+        &self,
+        case_id: &str,
+        approval_id: &str,
+        channel: Option<&str>,
+        vote: &Vote,
+    ) -> Result<Voted> {
+        let mut condition = "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND \
+                             approval_id = :approval AND size(votes) = :none AND #plan.approvals = :one AND \
+                             attribute_not_exists(#plan.shadow) AND contains(#plan.approvers, :person)"
+            .to_owned();
+        let mut update = decided(self.due(self.update(case_id)), vote)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":plan", text(&vote.plan_hash))
+            .expression_attribute_values(":approval", text(approval_id))
+            .expression_attribute_values(":none", to_value(&0))
+            .expression_attribute_values(":one", to_value(&1))
+            .expression_attribute_values(":person", text(vote.by.person()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if let Some(channel) = channel {
+            condition.push_str(" AND #plan.channel = :channel");
+            update = update.expression_attribute_values(":channel", text(channel));
+        }
+        match update.condition_expression(condition).send().await {
+            Ok(done) => {
+                let case = from_item(&self.table, done.attributes.unwrap_or_default())?;
+                Ok(Voted::Counted(Box::new(case), Counted::Decides))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let case = failed.item.clone().map(|item| from_item(&self.table, item)).transpose()?;
+                    Ok(Voted::Not(case.map(Box::new)))
+                }
+                _ => Err(classify("dynamodb:UpdateItem on cases", error)),
+            },
+        }
+    }
+
+    /// Records that nobody is to be asked for a while, under the conditions of a vote. `None` when they do not hold.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn snooze(&self, case: &Case, snooze: &Snooze) -> Result<Option<Case>> {
+        let update = self
+            .undecided(case, self.due(self.update(&case.case_id)))
+            .update_expression("SET snooze = :snooze, render_due = :due, render_due_at = :now")
+            .expression_attribute_values(":snooze", to_value(snooze));
+        self.changed(update).await
+    }
+
+    /// On condition that the case is open and undecided, and nobody has voted since.
+    fn undecided(&self, case: &Case, update: Update) -> Update {
+        update
+            .condition_expression(
+                "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND \
+                 approval_id = :approval AND size(votes) = :votes_seen",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":plan", text(&case.plan_hash))
+            .expression_attribute_values(":approval", text(&case.approval_id))
+            .expression_attribute_values(":votes_seen", to_value(&case.votes.len()))
+    }
+
+    /// Records that somebody tried to decide who may not. The oldest such attempts make room.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn refuse(&self, case: &Case, refused: &Refused) -> Result<()> {
+        let mut all = case.refused.clone();
+        all.push(refused.clone());
+        let surplus = all.len().saturating_sub(REFUSED);
+        all.drain(..surplus);
+        let update = self
+            .update(&case.case_id)
+            .update_expression("SET refused = :refused")
+            .condition_expression("generation = :generation")
+            .expression_attribute_values(":refused", to_value(&all))
+            .expression_attribute_values(":generation", to_value(&case.generation));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+}
+
+fn voted(update: Update, vote: &Vote) -> Update {
+    update.expression_attribute_values(":votes", to_value(&[vote]))
+}
+
+/// An update by a vote that decides; a snooze is over.
+fn decided(update: Update, vote: &Vote) -> Update {
+    voted(update, vote)
+        .update_expression(format!("SET decision = :decision, decided_at = :at, {VOTED} REMOVE snooze"))
+        .expression_attribute_values(":decision", text(vote.decision.name()))
+        .expression_attribute_values(":at", text(&vote.at))
+}
