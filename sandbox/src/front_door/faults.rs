@@ -92,6 +92,11 @@ impl Faults {
         self.active().clear();
     }
 
+    /// How many calls are still to meet a fault: what is missing from those injected has come.
+    pub fn left(&self) -> u32 {
+        self.active().iter().map(|fault| fault.times).sum()
+    }
+
     /// The fault that meets this call, counted.
     pub(super) fn meet(&self, service: &str, operation: &str, principal: Option<&str>) -> Option<FaultKind> {
         let mut active = self.active();

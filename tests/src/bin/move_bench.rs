@@ -140,7 +140,7 @@ impl Bench {
         let execution = format!("{}:{run}", machine.replace(":stateMachine:", ":execution:"));
         let bucket = self.fill(&run, objects).await?;
         let cases: Vec<String> = stream::iter(self.listed(&bucket).await?)
-            .map(|object| self.open(object, &execution))
+            .map(|(object, size)| self.open(object, size, &execution))
             .buffered(16)
             .try_collect()
             .await?;
@@ -265,22 +265,23 @@ impl Bench {
         Ok(())
     }
 
-    async fn listed(&self, bucket: &str) -> Result<Vec<ObjectVersion>> {
+    async fn listed(&self, bucket: &str) -> Result<Vec<(ObjectVersion, Option<i64>)>> {
         let listed = self.s3.list_objects_v2().bucket(bucket).send().await?;
         let object = |object: &aws_sdk_s3::types::Object| {
-            Some(ObjectVersion {
+            let version = ObjectVersion {
                 account: self.sandbox.account().to_owned(),
                 bucket: bucket.to_owned(),
                 key: object.key()?.to_owned(),
                 version_id: None,
                 etag: bare_etag(object.e_tag()?).to_owned(),
-            })
+            };
+            Some((version, object.size()))
         };
         Ok(listed.contents().iter().filter_map(object).collect())
     }
 
     /// Opens a case that policy alone authorises; in the future, so that the reconciler leaves it alone.
-    async fn open(&self, object: ObjectVersion, execution: &str) -> Result<String> {
+    async fn open(&self, object: ObjectVersion, size: Option<i64>, execution: &str) -> Result<String> {
         let policy = json!({"version": 1, "rules": [{"name": "all", "disposition": "quarantine"}]});
         let policy = Policy::parse(policy.to_string().as_bytes())?;
         let finding = Finding {
@@ -292,7 +293,7 @@ impl Bench {
             created_at: String::new(),
             sample: false,
             object: object.clone(),
-            size: None,
+            size,
             last_modified: None,
             owner: None,
             detections: Vec::new(),

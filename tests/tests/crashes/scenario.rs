@@ -183,7 +183,7 @@ impl Scenario {
             created_at: time::now(),
             sample: false,
             object: object.clone(),
-            size: None,
+            size: i64::try_from(reported.bytes.len()).ok(),
             last_modified: None,
             owner: None,
             detections: Vec::new(),

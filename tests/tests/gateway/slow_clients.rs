@@ -10,8 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Past every limit of the gateway.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Past every limit of the gateway, for a connection that has waited for another one's end too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn ask(url: &str, bytes: &[u8]) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").context("a URL")?).await?;
@@ -45,6 +45,24 @@ fn who_sends_no_whole_request_is_cut_off_and_delays_nobody() -> Result<()> {
         }
         ensure!(began.elapsed() < Duration::from_secs(6), "a body is waited for as long as Slack waits");
         for answer in try_join_all(cut_heads.into_iter().map(rest)).await? {
+            ensure!(!answer.contains(" 200 "), "{answer:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn more_connections_than_it_takes_wait_for_their_turn_and_end_nothing() -> Result<()> {
+    const TAKEN: usize = 512;
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = stage.open(1).await?;
+        let head = "POST /slack/interactions HTTP/1.1\r\n";
+        let idle = try_join_all((0..TAKEN).map(|_| ask(&gateway.url, head.as_bytes()))).await?;
+        let click = stage.click(&gateway.url, &case[0]).await;
+        ensure!(click.status == 200, "{click:?}");
+        for answer in try_join_all(idle.into_iter().map(rest)).await? {
             ensure!(!answer.contains(" 200 "), "{answer:?}");
         }
         Ok(())

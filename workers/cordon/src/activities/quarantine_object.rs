@@ -3,8 +3,9 @@
 //! Input / output: run and case → `result`, where it is, what was verified.  Effects, in order: case re-read and its
 //! authorisation checked; mover session opened for this key; every version looked at before any is copied; copied on
 //! condition of its ETag; copy verified; manifest written; sources removed; removal attested by a listing.
-//! Idempotency: case and object version; each step first asks whether it is already done, and the manifest marks the
-//! point after which only removal is left. Another worker may be running the same task: every write is conditional.
+//! Idempotency: case and object version; each step first asks whether it is already done, or S3 refuses to do it twice,
+//! and the manifest marks the point after which only removal is left. Another worker may be running the same task: every
+//! write is conditional.
 //! Errors: the codes of [`TERMINAL`]; up to the removal the source is untouched.  Undo: `restore_object`, from the
 //! manifest.
 
@@ -89,12 +90,13 @@ impl Activity for QuarantineObject {
         let mover = self.0.movers.open(&place, &case.case_id).await?;
         let the_move = Move { mover, case, place };
         let versioning = the_move.mover.removable_versioning(&the_move.place).await?;
-        let (mut manifest, mut etag) = match the_move.recorded().await? {
+        let earlier = if the_move.is_cheap() { None } else { the_move.recorded().await? };
+        let (mut manifest, mut etag) = match earlier {
             Some(recorded) => recorded,
             None => match the_move.secure(versioning).await {
                 Ok(secured) => secured,
                 Err(error) => match (the_move.recorded().await?, error.code()) {
-                    // Another worker has finished the same task since the look for its manifest.
+                    // An earlier attempt, or another worker, has finished the same task.
                     (Some(recorded), _) => recorded,
                     (None, Some(Code::ObjectMissing)) => {
                         return the_move.moved_earlier().await?.ok_or(error);
@@ -108,7 +110,7 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
             self.0.cases.check_pause(&the_move.case.case_id).await?;
-            if the_move.remove(&manifest).await? == Removed::Changed {
+            if the_move.remove(&manifest, versioning).await? == Removed::Changed {
                 return Ok(the_move.changed(&manifest));
             }
             let left = the_move.attest(&manifest).await?;
@@ -131,6 +133,15 @@ struct Move {
 impl Move {
     fn manifest_key(&self, generation: u32) -> String {
         quarantine_key(&self.case, generation, "manifest.json")
+    }
+
+    /// Whether to copy again what an earlier attempt may have copied costs no more than to ask for its manifest: S3
+    /// refuses the copy that is there already, and the manifest too.
+    fn is_cheap(&self) -> bool {
+        let plan = &self.case.plan;
+        plan.versions == Versions::Reported
+            && plan.verify == Verify::Standard
+            && self.case.finding.size.is_some_and(|size| !self.mover.in_parts(size))
     }
 
     /// The object is gone because a run of an earlier generation has moved it, and was ended before it could say so.
@@ -290,12 +301,17 @@ impl Move {
 
     /// Removes what the manifest names. A `null` version can be replaced by a PUT at any time, so it is only removed
     /// on condition of its ETag; a real version id names the same bytes for ever.
-    async fn remove(&self, manifest: &Manifest) -> Result<Removed> {
+    async fn remove(&self, manifest: &Manifest, before: Versioning) -> Result<Removed> {
         let (mover, place) = (&self.mover, &self.place);
-        // Asked again: a copy can take minutes, and versioning may have been suspended meanwhile.
+        let etag = &self.case.object().etag;
+        // Where versioning was enabled meanwhile, the version is still listed afterwards, or something newer is on top.
+        if before == Versioning::Never && self.remove_only(etag).await? == Removed::Yes {
+            return Ok(Removed::Yes);
+        }
+        // Asked again: a copy can take minutes, and versioning may have been enabled or suspended meanwhile.
         let versioning = mover.removable_versioning(place).await?;
         if versioning == Versioning::Never {
-            return self.remove_only(&self.case.object().etag).await;
+            return self.remove_only(etag).await;
         }
         let listed = mover.versions(place).await?;
         if self.is_replaced(&listed) {

@@ -20,12 +20,13 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
+use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_smithy_http_client::{
     Builder, Connector,
     proxy::ProxyConfig,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 
 use crate::config::WorkerConfig;
 
@@ -127,12 +128,26 @@ pub async fn aws_config(region: &str) -> anyhow::Result<SdkConfig> {
 /// The connections of all clients. Each client would otherwise open its own, and a mover, which lives for one object,
 /// would greet S3 anew for each.
 fn connections() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
+    SharedHttpClient::new(Connections(Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         connector.build()
-    })
+    })))
+}
+
+/// Without the SDK's look at every new client's configuration, which reads all certificate authorities again.
+#[derive(Debug)]
+struct Connections(SharedHttpClient);
+
+impl HttpClient for Connections {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
 }
