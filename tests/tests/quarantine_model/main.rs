@@ -7,7 +7,7 @@
 //!
 //! | step | call |
 //! |---|---|
-//! | `CheckPause`, `AskVersioning`, `ReadManifest` | `check_pause`; `GetBucketVersioning`; `GetObject` of the manifest and `HeadObject` of what it names |
+//! | `CheckPause`, `AskVersioning`, `ReadManifest` | `check_pause`; `GetBucketVersioning`; `GetObject` of the manifest and `HeadObject` of what it names, for what is not copied quickly |
 //! | `ListSource`, `HeadSource` | `ListObjectVersions`, `HeadObject` in `secure` |
 //! | `Copy`, `HeadCopy` | `CopyObject` with `copy-source-if-match` and `If-None-Match: *`; `HeadObject` of the copy |
 //! | `WriteManifest`, `ReadManifestAgain` | `PutObject` with `If-None-Match: *`; `GetObject`, before an object is given up |
@@ -83,10 +83,13 @@ const BROKEN: [(&str, Protocol, Scene, &[&str]); 7] = [
 #[test]
 fn the_promise_holds_in_every_order_of_calls_and_needs_each_condition() {
     let mut states = 0;
-    for scene in [TWO_MOVERS, TWO_MOVERS_AND_A_RESTORER, TWO_RESTORERS, A_PAUSE] {
-        let checker = scene.checker().threads(THREADS).spawn_bfs().join();
-        checker.assert_properties();
-        states += checker.unique_state_count();
+    for asks_for_the_manifest_first in [false, true] {
+        let protocol = Protocol { asks_for_the_manifest_first, ..WHOLE };
+        for scene in [TWO_MOVERS, TWO_MOVERS_AND_A_RESTORER, TWO_RESTORERS, A_PAUSE] {
+            let checker = Scene { protocol, ..scene }.checker().threads(THREADS).spawn_bfs().join();
+            checker.assert_properties();
+            states += checker.unique_state_count();
+        }
     }
     let properties =
         TWO_MOVERS.properties().iter().filter(|property| property.expectation == Expectation::Always).count();

@@ -68,14 +68,16 @@ impl Mover {
         match self {
             CheckPause if world.paused => CheckPause,
             CheckPause => AskVersioning,
-            AskVersioning => ReadManifest { versioning: world.source.versioning },
+            AskVersioning if protocol.asks_for_the_manifest_first => {
+                ReadManifest { versioning: world.source.versioning }
+            }
+            AskVersioning => look(world.source.versioning),
             ReadManifest { .. } if world.manifest => CheckPauseAgain,
-            ReadManifest { versioning: Versioning::Never } => HeadSource { version: None },
-            ReadManifest { versioning } => ListSource { versioning },
+            ReadManifest { versioning } => look(versioning),
             ListSource { versioning: Versioning::Suspended }
                 if world.named == Id::Null && world.source.has_buried_null() =>
             {
-                Ended(Verdict::Unremovable)
+                unless_moved(protocol, Verdict::Unremovable)
             }
             ListSource { .. } => HeadSource { version: Some(world.named) },
             HeadSource { version } => match world.source.get(version) {
@@ -157,7 +159,15 @@ fn removed(protocol: &Protocol) -> Mover {
     if protocol.records_before_removal { Mover::Attest } else { Mover::WriteManifest }
 }
 
-/// Another mover may have moved it since the manifest was looked for.
+/// The first look at the source.
+fn look(versioning: Versioning) -> Mover {
+    match versioning {
+        Versioning::Never => Mover::HeadSource { version: None },
+        Versioning::Enabled | Versioning::Suspended => Mover::ListSource { versioning },
+    }
+}
+
+/// An earlier attempt or another mover may have moved it.
 fn unless_moved(protocol: &Protocol, verdict: Verdict) -> Mover {
     if protocol.looks_again { Mover::ReadManifestAgain { otherwise: verdict } } else { Mover::Ended(verdict) }
 }

@@ -46,6 +46,9 @@ pub(crate) struct Protocol {
     pub(crate) spares_the_null_version: bool,
     /// Before an object is called missing or changed, the manifest is looked for again.
     pub(crate) looks_again: bool,
+    /// The manifest of an earlier attempt is asked for before anything is copied, as it is for what is not copied
+    /// quickly. No condition: the promise holds either way.
+    pub(crate) asks_for_the_manifest_first: bool,
 }
 
 /// The protocol with nothing taken away.
@@ -57,6 +60,7 @@ pub(crate) const WHOLE: Protocol = Protocol {
     pins_the_destination: true,
     spares_the_null_version: true,
     looks_again: true,
+    asks_for_the_manifest_first: false,
 };
 
 /// One instant.

@@ -110,7 +110,7 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
             self.0.cases.check_pause(&the_move.case.case_id).await?;
-            if the_move.remove(&manifest, versioning).await? == Removed::Changed {
+            if the_move.remove(&manifest).await? == Removed::Changed {
                 return Ok(the_move.changed(&manifest));
             }
             let left = the_move.attest(&manifest).await?;
@@ -135,8 +135,8 @@ impl Move {
         quarantine_key(&self.case, generation, "manifest.json")
     }
 
-    /// Whether to copy again what an earlier attempt may have copied costs no more than to ask for its manifest: S3
-    /// refuses the copy that is there already, and the manifest too.
+    /// Whether copying again costs no more than asking for the manifest of an earlier attempt: S3 refuses a copy that is
+    /// there already, and a manifest too.
     fn is_cheap(&self) -> bool {
         let plan = &self.case.plan;
         plan.versions == Versions::Reported
@@ -301,17 +301,12 @@ impl Move {
 
     /// Removes what the manifest names. A `null` version can be replaced by a PUT at any time, so it is only removed
     /// on condition of its ETag; a real version id names the same bytes for ever.
-    async fn remove(&self, manifest: &Manifest, before: Versioning) -> Result<Removed> {
+    async fn remove(&self, manifest: &Manifest) -> Result<Removed> {
         let (mover, place) = (&self.mover, &self.place);
-        let etag = &self.case.object().etag;
-        // Where versioning was enabled meanwhile, the version is still listed afterwards, or something newer is on top.
-        if before == Versioning::Never && self.remove_only(etag).await? == Removed::Yes {
-            return Ok(Removed::Yes);
-        }
-        // Asked again: a copy can take minutes, and versioning may have been enabled or suspended meanwhile.
+        // Asked again: a copy can take minutes, and versioning may have been suspended meanwhile.
         let versioning = mover.removable_versioning(place).await?;
         if versioning == Versioning::Never {
-            return self.remove_only(etag).await;
+            return self.remove_only(&self.case.object().etag).await;
         }
         let listed = mover.versions(place).await?;
         if self.is_replaced(&listed) {
