@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use cordon::{
-    clients::store::{Cases, Claimed},
+    clients::store::Cases,
     domain::{
         case::{Case, Decision},
         finding::{Finding, ObjectVersion},
@@ -174,7 +174,7 @@ impl ClickStage {
     pub async fn open(&self, count: usize) -> Result<Vec<Case>> {
         let opened = (0..count).map(|_| async {
             let case = self.case(self.next.fetch_add(1, Ordering::Relaxed))?;
-            ensure!(self.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
+            ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
             Ok(case)
         });
         stream::iter(opened).buffered(8).try_collect().await

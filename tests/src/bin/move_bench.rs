@@ -18,7 +18,7 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use cordon::{
-    clients::store::{Cases, Claimed},
+    clients::store::Cases,
     domain::{
         case::Case,
         finding::{Finding, ObjectVersion, Severity, bare_etag},
@@ -304,7 +304,7 @@ impl Bench {
         let plan = Plan::new(object, &decided, None);
         let opened_at = "2999-01-01T00:00:00.000Z";
         let case = Case::open(finding, decided.disposition, plan, execution, String::new(), opened_at);
-        ensure!(self.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
+        ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         Ok(case.case_id)
     }
 }

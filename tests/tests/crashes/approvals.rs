@@ -96,6 +96,7 @@ impl Step {
                 .cases
                 .begin_round(&case, round, &over, None)
                 .await?
+                .stands()
                 .context("the round could not be ended")?;
         }
         let stem = if round.is_some() { "advance_round" } else { "post_approval" };
@@ -184,23 +185,23 @@ fn name(moment: Meeting) -> &'static str {
     if matches!(moment, Meeting::After(_)) { "after" } else { "before" }
 }
 
-async fn work(scene: &Scene, stem: &str, input: &Value) -> Result<()> {
+pub(super) async fn work(scene: &Scene, stem: &str, input: &Value) -> Result<()> {
     let done = scene.worker.run_once(stem, input.to_string()).await;
     done.map(|_| ()).map_err(|failure| anyhow!("{stem}: {failure:?}"))
 }
 
-async fn read(scene: &Scene, case_id: &str) -> Result<Case> {
+pub(super) async fn read(scene: &Scene, case_id: &str) -> Result<Case> {
     scene.cases.get(case_id).await?.context("the case is on record")
 }
 
-fn about(scene: &Scene, case_id: &str) -> Vec<Value> {
+pub(super) fn about(scene: &Scene, case_id: &str) -> Vec<Value> {
     let all = scene.sandbox.slack().messages(CHANNEL);
     let ours =
         |message: &Value| message["thread_ts"].is_null() && message["metadata"].to_string().contains(case_id);
     all.into_iter().filter(ours).collect()
 }
 
-fn button(message: &Value) -> Option<String> {
+pub(super) fn button(message: &Value) -> Option<String> {
     let blocks =
         message["blocks"].as_array()?.iter().flat_map(|block| block["elements"].as_array()).flatten();
     let mut ids = blocks.filter_map(|element| element["action_id"].as_str());

@@ -6,6 +6,7 @@
 //! happened. No worker runs beside it.
 
 mod approvals;
+mod lost_answers;
 mod promise;
 mod repeats;
 mod scenario;

@@ -106,7 +106,7 @@ async fn given(scene: &Scene, stem: &str) -> Result<Given> {
             let case = scene.cases.get(given.input["case_id"].as_str().context("a case")?).await?;
             let over = time::stored(Timestamp::now() - SignedDuration::from_secs(1));
             let begun = scene.cases.begin_round(&case.context("it is on record")?, 1, &over, None).await?;
-            begun.context("the round could not be ended")?;
+            begun.stands().context("the round could not be ended")?;
             Ok(given)
         }
         "report_outcome" => {

@@ -7,15 +7,12 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
-use cordon::{
-    clients::store::Claimed,
-    domain::{
-        case::{Case, Outcome, OutcomeResult, Restore},
-        finding::{Finding, ObjectVersion, Severity, bare_etag, real_version},
-        plan::Plan,
-        policy::{Fallback, Policy, decide},
-        time,
-    },
+use cordon::domain::{
+    case::{Case, Outcome, OutcomeResult, Restore},
+    finding::{Finding, ObjectVersion, Severity, bare_etag, real_version},
+    plan::Plan,
+    policy::{Fallback, Policy, decide},
+    time,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -140,7 +137,7 @@ impl Scenario {
         }
         let mut named = vec![self.put(scene, &bucket, "the secret\n", self.size).await?];
         let case = self.case(&named[0])?;
-        ensure!(scene.cases.open(&case, None).await? == Claimed::Yes, "the case is new");
+        ensure!(scene.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         if self.versions == "all" {
             named.append(&mut others);
         }
@@ -242,7 +239,8 @@ async fn back(scene: &Scene, away: Task) -> Result<Task> {
         restored: Vec::new(),
         outcome: None,
     };
-    let asked = scene.cases.request_restore(&closed.context("it is closed")?, &restore).await?;
+    let closed = closed.stands().context("it is closed")?;
+    let asked = scene.cases.request_restore(&closed, &restore).await?.stands();
     let case = asked.with_context(|| format!("nothing is in quarantine: {moved}"))?;
     let request = json!({"case_id": case.case_id, "request_id": restore.request_id});
     let input = json!({"execution_arn": run, "request": request});

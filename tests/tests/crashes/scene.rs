@@ -9,7 +9,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use cordon::{clients::store::Cases, config::WorkerConfig, error::RETRYABLE};
 use cordon_sandbox::{Meeting, Options, Sandbox, Tap, TappedCall, deployment::Deployment};
-use cordon_tests::{ALICE, worker};
+use cordon_tests::{ALICE, BOB, worker};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
@@ -100,8 +100,16 @@ impl Scene {
         let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
         // The tests together post faster than one channel may.
         sandbox.slack().set_rate_limits(None);
-        let policy = json!({"version": 1, "rules": [{"name": "all", "disposition": "review", "rounds": 2,
-            "approvers": {"users": [ALICE]}}]});
+        let asks = |name: &str, buckets: &str, users: &[&str], on_expiry: &str| {
+            json!({"name": name, "buckets": [buckets], "disposition": "review", "rounds": 2,
+                "approvals": users.len(), "approvers": {"users": users}, "on_expiry": on_expiry})
+        };
+        let policy = json!({"version": 1, "restorers": {"users": [ALICE]}, "rules": [
+            asks("asks-again", "asks-again-*", &[ALICE], "ask_again"),
+            asks("expiry-moves", "expiry-moves-*", &[ALICE], "quarantine"),
+            asks("two-people", "two-people-*", &[ALICE, BOB], "leave"),
+            asks("all", "*", &[ALICE], "leave"),
+        ]});
         let variables = json!({"schedule_expression": "rate(30 days)", "policy": policy});
         let deployment = Deployment::apply(&sandbox, variables).await?;
         let settings = deployment.outputs().get("worker_environment").and_then(Value::as_object);

@@ -391,7 +391,7 @@ fn a_restore_whose_run_was_never_started_is_started_by_the_reconciler() -> Resul
             outcome: None,
         };
         let case = stage.case(&object).await?;
-        stage.cases()?.request_restore(&case, &request).await?.context("it is recorded")?;
+        stage.cases()?.request_restore(&case, &request).await?.stands().context("it is recorded")?;
         stage.shows(&bucket, "Put back").await?;
         assert_eq!(text(stage, &bucket, "key.txt").await?, "the secret");
         Ok(())

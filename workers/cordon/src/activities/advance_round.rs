@@ -104,7 +104,7 @@ impl Activity for AdvanceRound {
                 ),
             ));
         }
-        match self.0.cases.expire(&case.case_id, &input.execution_arn).await? {
+        match self.0.cases.expire(&case.case_id, &input.execution_arn).await?.stands() {
             Some(case) => Ok(expired(&case)),
             None => Ok(Output::next("decided")),
         }
@@ -120,8 +120,8 @@ impl AdvanceRound {
 
     async fn ask(&self, case: &Case, round: u32, next: &'static str) -> Result<Output> {
         let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end(), None).await?;
-        // Otherwise it was decided at this moment, or this very task has begun the round before it was repeated.
-        match begun {
+        // Otherwise it was decided at this moment, or another worker at this task has begun the round.
+        match begun.stands() {
             Some(_) => Ok(Output::next(next)),
             None => Err(Error::Retryable("the case changed while its round was advanced".into())),
         }

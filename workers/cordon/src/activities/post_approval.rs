@@ -63,7 +63,10 @@ impl Activity for PostApproval {
         };
         let digest = self.digest(&case).await?;
         let begun = match case.asked {
-            0 => self.0.cases.begin_round(&case, 1, &self.0.config.round_end(), digest.as_deref()).await?,
+            0 => {
+                let ends_at = self.0.config.round_end();
+                self.0.cases.begin_round(&case, 1, &ends_at, digest.as_deref()).await?.stands()
+            }
             _ => Some(case),
         };
         let Some(case) = begun else { return Ok(Output { posted: "no", notice: None }) };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    clients::{Clients, macie::Known, mover::Place, sfn::Run, store::Claimed},
+    clients::{Clients, macie::Known, mover::Place, sfn::Run},
     domain::{
         case::{Case, OutcomeResult, Status},
         finding::{Finding, FindingEvent},
@@ -198,9 +198,9 @@ impl Claim<'_> {
             Some(earlier) => case.after(earlier.clone()),
             None => case,
         };
-        match self.clients.cases.open(&case, replaces).await? {
-            Claimed::Yes => Ok(Output::of(&case, route(&case))),
-            Claimed::No => Err(Error::Retryable("another run opened the case at the same moment".into())),
+        match self.clients.cases.open(&case, replaces).await?.stands() {
+            Some(case) => Ok(Output::of(&case, route(&case))),
+            None => Err(Error::Retryable("another run opened the case at the same moment".into())),
         }
     }
 

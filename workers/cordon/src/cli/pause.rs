@@ -7,7 +7,10 @@ use super::{
     operator::{Operator, reason},
     terminal,
 };
-use crate::domain::{pause::Pause, time};
+use crate::{
+    clients::store::Conditional,
+    domain::{pause::Pause, time},
+};
 
 /// Arguments of `cordon pause`.
 #[derive(Debug, Args)]
@@ -36,14 +39,9 @@ impl PauseArguments {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let operator = Operator::connect().await?;
         let pause = Pause { paused_at: time::now(), paused_by: operator.caller.clone(), reason: self.reason };
-        let earlier = loop {
-            if operator.cases.pause(&pause).await?.is_some() {
-                break None;
-            }
-            // Somebody may have ended that pause in between; then it is paused anew.
-            if let Some(earlier) = operator.cases.pause_in_force().await? {
-                break Some(earlier);
-            }
+        let earlier = match operator.cases.pause(&pause).await? {
+            Conditional::Written(_) | Conditional::Mine(_) => None,
+            Conditional::Theirs(earlier) => earlier,
         };
         let line = match &earlier {
             None => "Paused: nothing is moved, into quarantine or back, until `cordon resume`.".to_owned(),

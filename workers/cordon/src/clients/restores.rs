@@ -51,7 +51,7 @@ pub async fn request(
         restored: Vec::new(),
         outcome: None,
     };
-    if cases.request_restore(case, &restore).await?.is_none() {
+    if cases.request_restore(case, &restore).await?.stands().is_none() {
         return Ok(None);
     }
     start(step_functions, object_restore_arn, &case.case_id, &restore).await?;

@@ -96,7 +96,7 @@ async fn reconcile_response(
         code: Some(status),
         quarantine_key: None,
     };
-    if clients.cases.close(case, &outcome, None).await?.is_some() {
+    if clients.cases.close(case, &outcome, None).await?.stands().is_some() {
         tracing::warn!(
             case.id = case.case_id,
             execution.arn = case.execution_arn,

@@ -2,10 +2,14 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, ReturnValue},
+    operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use serde::de::DeserializeOwned;
 
-use super::{Item, Update, conditional, from_item, text, to_item, to_value};
+use super::{
+    Conditional, Item, Update, conditional, from_item, recognized, refusal, text, to_item, to_value,
+};
 use crate::{
     clients::error::classify,
     domain::{
@@ -23,15 +27,6 @@ pub struct Cases {
     pub(super) table: String,
 }
 
-/// What became of an attempt to open a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claimed {
-    /// It is ours.
-    Yes,
-    /// Somebody else was first.
-    No,
-}
-
 /// The value of `render_due` while a case is due.
 pub(super) const DUE: &str = "due";
 /// The key of the pause, and the beginning of those of the counters of automatic moves.
@@ -39,6 +34,12 @@ const PAUSE: &str = "brake#pause";
 const AUTOMATIC: &str = "brake#automatic#";
 /// The beginning of the keys that remember when operators were told of something.
 const NOTICE: &str = "notice#";
+/// When operators were told of something.
+#[derive(serde::Deserialize)]
+struct Notice {
+    told_at: String,
+}
+
 /// How much of a time of [`time::now`] names the hour.
 const HOUR: usize = "2026-03-11T09".len();
 
@@ -69,8 +70,8 @@ impl Cases {
     /// Writes the first generation of a case, or the one after `replaces`.
     ///
     /// # Errors
-    /// As classified; a lost race is `Claimed::No`.
-    pub async fn open(&self, case: &Case, replaces: Option<&Case>) -> Result<Claimed> {
+    /// As classified.
+    pub async fn open(&self, case: &Case, replaces: Option<&Case>) -> Result<Conditional<Case>> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(case)));
         let put = match replaces {
             None => put.condition_expression("attribute_not_exists(case_id)"),
@@ -79,14 +80,31 @@ impl Cases {
                 .expression_attribute_values(":execution", text(&old.execution_arn))
                 .expression_attribute_values(":generation", to_value(&old.generation)),
         };
+        let put = self.put_recognized(put, case, |there: &Case| {
+            there.execution_arn == case.execution_arn && there.approval_id == case.approval_id
+        });
+        put.await
+    }
+
+    /// Sends a conditional put of `record`; a refusal is looked at.
+    async fn put_recognized<T: DeserializeOwned + Clone>(
+        &self,
+        put: PutItemFluentBuilder,
+        record: &T,
+        is_mine: impl FnOnce(&T) -> bool,
+    ) -> Result<Conditional<T>> {
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
-            Ok(_) => Ok(Claimed::Yes),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(Claimed::No)
-            }
-            Err(error) => Err(classify("dynamodb:PutItem on cases", error)),
+            Ok(_) => Ok(Conditional::Written(record.clone())),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    let is_mine = |item: &Item| {
+                        from_item(&self.table, item.clone()).is_ok_and(|record| is_mine(&record))
+                    };
+                    refusal(refused.item.clone(), is_mine).read(&self.table)
+                }
+                _ => Err(classify("dynamodb:PutItem on cases", error)),
+            },
         }
     }
 
@@ -127,7 +145,7 @@ impl Cases {
     }
 
     /// Has people asked once more: the round, its end, and the digest that lists the case instead of a message of its
-    /// own; a snooze is over. Slack is due when [`Self::show_round`] has recorded what they are shown. `None` when the
+    /// own; a snooze is over. Slack is due when [`Self::show_round`] has recorded what they are shown. `Theirs` when the
     /// case is decided, belongs to another run, or they were asked since `case` was read.
     ///
     /// # Errors
@@ -138,7 +156,7 @@ impl Cases {
         round: u32,
         ends_at: &str,
         digest: Option<&str>,
-    ) -> Result<Option<Case>> {
+    ) -> Result<Conditional<Case>> {
         let listed = if digest.is_some() { ", digest = :digest" } else { "" };
         let update = self
             .update(&case.case_id)
@@ -158,7 +176,14 @@ impl Cases {
             Some(digest) => update.expression_attribute_values(":digest", text(digest)),
             None => update,
         };
-        self.changed(update).await
+        let begun = |there: &Case| {
+            there.execution_arn == case.execution_arn
+                && there.decision.is_none()
+                && there.asked == case.asked + 1
+                && there.round == round
+                && there.round_ends_at.as_deref() == Some(ends_at)
+        };
+        recognized(&self.table, update, begun).await
     }
 
     /// Records what people are shown when they are asked, and Slack as due: who can reach the bucket, until when they
@@ -205,14 +230,15 @@ impl Cases {
             .condition_expression("attribute_not_exists(told_at) OR told_at < :before")
             .expression_attribute_values(":now", text(now))
             .expression_attribute_values(":before", text(told_before));
-        Ok(conditional(&self.table, update).await?.is_some())
+        let claimed = recognized(&self.table, update, |there: &Notice| there.told_at == now).await?;
+        Ok(claimed.stands().is_some())
     }
 
-    /// Records that nobody decided in time. `None` when somebody has after all.
+    /// Records that nobody decided in time. `Theirs` when somebody has after all.
     ///
     /// # Errors
     /// As classified.
-    pub async fn expire(&self, case_id: &str, execution: &str) -> Result<Option<Case>> {
+    pub async fn expire(&self, case_id: &str, execution: &str) -> Result<Conditional<Case>> {
         let update = self
             .due(self.update(case_id))
             .update_expression(
@@ -221,15 +247,22 @@ impl Cases {
             .condition_expression("execution_arn = :execution AND attribute_not_exists(decision)")
             .expression_attribute_values(":decision", text(Decision::Expired.name()))
             .expression_attribute_values(":execution", text(execution));
-        self.changed(update).await
+        let expired =
+            |there: &Case| there.execution_arn == execution && there.decision == Some(Decision::Expired);
+        recognized(&self.table, update, expired).await
     }
 
-    /// Closes a case with its outcome, listed in a digest if it is to be. `None` when it is closed already or belongs to
-    /// another run.
+    /// Closes a case with its outcome, listed in a digest if it is to be. `Theirs` when it is closed already or belongs
+    /// to another run.
     ///
     /// # Errors
     /// As classified.
-    pub async fn close(&self, case: &Case, outcome: &Outcome, digest: Option<&str>) -> Result<Option<Case>> {
+    pub async fn close(
+        &self,
+        case: &Case,
+        outcome: &Outcome,
+        digest: Option<&str>,
+    ) -> Result<Conditional<Case>> {
         let listed = if digest.is_some() { ", digest = :digest" } else { "" };
         let update = self
             .due(self.update(&case.case_id))
@@ -247,15 +280,20 @@ impl Cases {
             Some(digest) => update.expression_attribute_values(":digest", text(digest)),
             None => update,
         };
-        self.changed(update).await
+        let closed = |there: &Case| {
+            there.execution_arn == case.execution_arn
+                && there.status == Status::Closed
+                && there.outcome.as_ref() == Some(outcome)
+        };
+        recognized(&self.table, update, closed).await
     }
 
     /// Records that a restore was asked for, if the object is in quarantine and nothing else is being done with it.
-    /// `None` when it is not.
+    /// `Theirs` when it is not.
     ///
     /// # Errors
     /// As classified.
-    pub async fn request_restore(&self, case: &Case, restore: &Restore) -> Result<Option<Case>> {
+    pub async fn request_restore(&self, case: &Case, restore: &Restore) -> Result<Conditional<Case>> {
         let update = self
             .due(self.update(&case.case_id))
             .update_expression(
@@ -272,7 +310,9 @@ impl Cases {
             .expression_attribute_values(":generation", to_value(&case.generation))
             .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
             .expression_attribute_values(":restores", to_value(&[restore]));
-        self.changed(update).await
+        let asked =
+            |there: &Case| there.open_restore().is_some_and(|open| open.request_id == restore.request_id);
+        recognized(&self.table, update, asked).await
     }
 
     /// Records what a restore has put back so far: `after`, over exactly `before`. `None` when it has ended, or another
@@ -398,11 +438,11 @@ impl Cases {
         ))
     }
 
-    /// Pauses all moves. `None` when they are paused already.
+    /// Pauses all moves. `Theirs` when they are paused already.
     ///
     /// # Errors
     /// As classified.
-    pub async fn pause(&self, pause: &Pause) -> Result<Option<()>> {
+    pub async fn pause(&self, pause: &Pause) -> Result<Conditional<Pause>> {
         let mut item = to_item(pause);
         item.insert("case_id".into(), text(PAUSE));
         let put = self
@@ -411,15 +451,7 @@ impl Cases {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(case_id)");
-        match put.send().await {
-            Ok(_) => Ok(Some(())),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(classify("dynamodb:PutItem on cases", error)),
-        }
+        self.put_recognized(put, pause, |there: &Pause| there == pause).await
     }
 
     /// Ends the pause; gives back the one that was in force.

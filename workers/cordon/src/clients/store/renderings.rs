@@ -1,6 +1,6 @@
 //! What Slack does not show as it is yet, in the `cases` table: cases and digests.
 
-use super::{Cases, cases::DUE, conditional, from_item, text, to_value};
+use super::{Cases, Item, cases::DUE, conditional, from_item, recognized_item, text, to_value};
 use crate::{
     clients::error::classify,
     domain::{
@@ -32,19 +32,25 @@ impl Cases {
     }
 
     /// Takes the rendering of a record for one worker until `until`. `None` when another has it or nothing is due.
+    /// `render_claim` tells one claim from another whose answer was lost.
     ///
     /// # Errors
     /// As classified.
     pub async fn claim_rendering(&self, case_id: &str, until: &str) -> Result<Option<Due>> {
+        let claim = hex::encode(rand::random::<[u8; 8]>());
         let update = self.update(case_id)
-            .update_expression("SET render_claimed_until = :until")
+            .update_expression("SET render_claimed_until = :until, render_claim = :claim")
             .condition_expression(
                 "render_due = :due AND (attribute_not_exists(render_claimed_until) OR render_claimed_until < :now)",
             )
             .expression_attribute_values(":until", text(until))
+            .expression_attribute_values(":claim", text(&claim))
             .expression_attribute_values(":due", text(DUE))
             .expression_attribute_values(":now", text(&time::now()));
-        let Some(item) = conditional(&self.table, update).await? else { return Ok(None) };
+        let is_mine = |there: &Item| there.get("render_claim") == Some(&text(&claim));
+        let Some(item) = recognized_item(&self.table, update, is_mine).await?.stands() else {
+            return Ok(None);
+        };
         Ok(Some(if case_id.starts_with(digest::PREFIX) {
             Due::Digest(from_item(&self.table, item)?)
         } else {
@@ -72,7 +78,9 @@ impl Cases {
     pub async fn rendered(&self, shown: &Rendering, slack_ts: &str) -> Result<()> {
         let posted = self
             .update(&shown.case_id)
-            .update_expression("SET slack_ts = :ts, reminded = :asked REMOVE render_claimed_until")
+            .update_expression(
+                "SET slack_ts = :ts, reminded = :asked REMOVE render_claimed_until, render_claim",
+            )
             .condition_expression("generation = :generation")
             .expression_attribute_values(":ts", text(slack_ts))
             .expression_attribute_values(":asked", to_value(&shown.asked))
@@ -88,7 +96,7 @@ impl Cases {
     pub async fn no_longer_due(&self, case_id: &str, generation: u32, seen: Option<&str>) -> Result<()> {
         let done = self
             .update(case_id)
-            .update_expression("REMOVE render_due, render_due_at, render_claimed_until")
+            .update_expression("REMOVE render_due, render_due_at, render_claimed_until, render_claim")
             .condition_expression("generation = :generation AND render_due_at = :seen")
             .expression_attribute_values(":generation", to_value(&generation))
             .expression_attribute_values(":seen", to_value(&seen));
@@ -116,7 +124,7 @@ impl Cases {
     pub async fn postpone_rendering(&self, of: &Rendering, retry_at: &str) -> Result<()> {
         let update = self
             .update(&of.case_id)
-            .update_expression("SET render_due_at = :at REMOVE render_claimed_until")
+            .update_expression("SET render_due_at = :at REMOVE render_claimed_until, render_claim")
             .condition_expression("generation = :generation AND render_due_at = :seen")
             .expression_attribute_values(":at", text(retry_at))
             .expression_attribute_values(":generation", to_value(&of.generation))

@@ -1,10 +1,7 @@
 //! Votes, snoozes, and attempts of people who may not decide.
 
-use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
-
-use super::{Cases, Update, conditional, from_item, text, to_value};
+use super::{Cases, Conditional, Update, conditional, recognized, text, to_value};
 use crate::{
-    clients::error::classify,
     domain::{
         case::{Case, Counted, Status},
         vote::{Refused, Snooze, Vote},
@@ -48,12 +45,14 @@ impl Cases {
                     voted(update, vote).update_expression(format!("SET {VOTED}"))
                 }
             };
-            if let Some(case) = self.changed(update).await? {
-                return Ok(Voted::Counted(Box::new(case), counted));
+            match recognized(&self.table, update, |there: &Case| there.votes.contains(vote)).await? {
+                Conditional::Written(case) | Conditional::Mine(case) => {
+                    return Ok(Voted::Counted(Box::new(case), counted));
+                }
+                Conditional::Theirs(None) => return Ok(Voted::Not(None)),
+                // Somebody else has voted between the look and the vote.
+                Conditional::Theirs(Some(now)) => case = now,
             }
-            // Somebody else has voted between the look and the vote.
-            let Some(now) = self.get(&seen.case_id).await? else { return Ok(Voted::Not(None)) };
-            case = now;
         }
     }
 
@@ -82,25 +81,19 @@ impl Cases {
             .expression_attribute_values(":approval", text(approval_id))
             .expression_attribute_values(":none", to_value(&0))
             .expression_attribute_values(":one", to_value(&1))
-            .expression_attribute_values(":person", text(vote.by.person()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .expression_attribute_values(":person", text(vote.by.person()));
         if let Some(channel) = channel {
             condition.push_str(" AND #plan.channel = :channel");
             update = update.expression_attribute_values(":channel", text(channel));
         }
-        match update.condition_expression(condition).send().await {
-            Ok(done) => {
-                let case = from_item(&self.table, done.attributes.unwrap_or_default())?;
-                Ok(Voted::Counted(Box::new(case), Counted::Decides))
+        let update = update.condition_expression(condition);
+        let voted = recognized(&self.table, update, |there: &Case| there.votes.contains(vote));
+        Ok(match voted.await? {
+            Conditional::Written(case) | Conditional::Mine(case) => {
+                Voted::Counted(Box::new(case), Counted::Decides)
             }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    let case = failed.item.clone().map(|item| from_item(&self.table, item)).transpose()?;
-                    Ok(Voted::Not(case.map(Box::new)))
-                }
-                _ => Err(classify("dynamodb:UpdateItem on cases", error)),
-            },
-        }
+            Conditional::Theirs(case) => Voted::Not(case.map(Box::new)),
+        })
     }
 
     /// Records that nobody is to be asked for a while, under the conditions of a vote. `None` when they do not hold.
