@@ -11,6 +11,7 @@ mod promise;
 mod repeats;
 mod scenario;
 mod scene;
+mod stopped;
 mod two_workers;
 
 use std::{

@@ -28,6 +28,24 @@ pub(super) async fn nothing_is_lost(scene: &Scene, task: &Task) -> Result<()> {
     Ok(())
 }
 
+/// Nothing that policy names has left its source.
+pub(super) async fn is_at_source(scene: &Scene, task: &Task) -> Result<()> {
+    for stored in &task.named {
+        ensure!(at_source(scene, stored).await?, "{:?} has left its source", stored.asked);
+    }
+    Ok(())
+}
+
+/// Nothing has left its source, and nothing was copied.
+pub(super) async fn is_untouched(scene: &Scene, task: &Task) -> Result<()> {
+    is_at_source(scene, task).await?;
+    let object = task.case.object();
+    let prefix = format!("{}/{}/", object.account, object.bucket);
+    let listed = scene.s3.list_object_versions().bucket(&scene.quarantine).prefix(prefix).send().await?;
+    ensure!(listed.versions().is_empty(), "quarantine holds {:?}", listed.versions());
+    Ok(())
+}
+
 /// When the task has ended: it says so, and everything is where it should be, exactly once.
 pub(super) async fn is_kept(scene: &Scene, task: &Task, answer: &Value) -> Result<()> {
     the_others_stay(scene, task).await?;
@@ -146,7 +164,7 @@ async fn manifest(scene: &Scene, task: &Task) -> Result<Manifest> {
 }
 
 fn manifest_key(task: &Task) -> String {
-    quarantine_key(&task.case, task.case.generation, "manifest.json")
+    quarantine_key(&task.case, "manifest.json")
 }
 
 /// The one entry about a version.

@@ -111,6 +111,11 @@ pub(super) struct Task {
 }
 
 impl Scenario {
+    /// Whether it goes into quarantine.
+    pub(super) fn is_away(&self) -> bool {
+        self.direction == Direction::Away
+    }
+
     /// Makes everything anew that one run of the task needs.
     pub(super) async fn prepare(&self, scene: &Scene) -> Result<Task> {
         let away = self.away(scene).await?;
@@ -220,12 +225,7 @@ async fn put(scene: &Scene, bucket: &str, bytes: &[u8]) -> Result<(Option<String
 async fn back(scene: &Scene, away: Task) -> Result<Task> {
     let moved = scene.worker.run_once(away.stem, away.input.to_string()).await;
     let moved = moved.map_err(|failure| anyhow!("it could not be moved: {failure:?}"))?;
-    let outcome = Outcome {
-        result: OutcomeResult::Quarantined,
-        detail: String::new(),
-        code: None,
-        quarantine_key: moved["quarantine_key"].as_str().map(str::to_owned),
-    };
+    let outcome = Outcome { result: OutcomeResult::Quarantined, detail: String::new(), code: None };
     let closed = scene.cases.close(&away.case, &outcome, None).await?;
     let run = format!("{}-back", away.case.execution_arn);
     let restore = Restore {

@@ -1,6 +1,7 @@
 //! Cordon end to end: the real Terraform, the real state machines, the real binary over real HTTP.
 
 mod approvals;
+mod copies;
 mod deciding;
 mod exposures;
 mod failures;

@@ -38,7 +38,7 @@ async fn versions(stage: &Stage, bucket: &str) -> Result<Vec<String>> {
 
 async fn manifest(stage: &Stage, object: &Placed) -> Result<Manifest> {
     let case = stage.case(object).await?;
-    let key = case.outcome.and_then(|outcome| outcome.quarantine_key).context("a key in quarantine")?;
+    let key = case.quarantine_copy.context("a copy in quarantine")?.key;
     let quarantine = stage.deployment.output("quarantine_bucket")?;
     let key = key.replace("/object", "/manifest.json");
     let read = stage.s3.get_object().bucket(quarantine).key(key).send().await?.body.collect().await?;

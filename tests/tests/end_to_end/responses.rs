@@ -21,7 +21,7 @@ fn credentials_are_quarantined_without_a_click() -> Result<()> {
         let outcome = case.outcome.clone().expect("an outcome");
         assert_eq!(outcome.result, OutcomeResult::Quarantined);
         let quarantine = stage.deployment.output("quarantine_bucket")?;
-        let key = outcome.quarantine_key.expect("a key in quarantine");
+        let key = case.quarantine_copy.clone().expect("a copy in quarantine").key;
         assert!(stage.is_there(quarantine, &key).await?, "the copy is there");
         let manifest = key.replace("/object", "/manifest.json");
         let manifest =

@@ -521,8 +521,8 @@ fn a_manifest_that_somebody_has_changed_puts_nothing_back() -> Result<()> {
         let bucket = stage.bucket("tampered").await?;
         let (object, case_id) = quarantined(stage, &bucket, "key.txt", "the secret").await?;
         let quarantine = stage.deployment.output("quarantine_bucket")?;
-        let copy = stage.case(&object).await?.outcome.and_then(|outcome| outcome.quarantine_key);
-        let manifest = copy.context("a copy")?.replace("/object", "/manifest.json");
+        let copy = stage.case(&object).await?.quarantine_copy.context("a copy")?;
+        let manifest = copy.key.replace("/object", "/manifest.json");
         let good = text(stage, quarantine, &manifest).await?;
         let another = |change: &dyn Fn(&mut Value)| -> Result<String> {
             let mut changed = serde_json::from_str(&good)?;

@@ -7,7 +7,7 @@ mod advance_round;
 mod close_cycle;
 mod plan_scans;
 mod post_approval;
-mod quarantine_object;
+pub(crate) mod quarantine_object;
 mod record_access_finding;
 mod report_exposures;
 mod report_outcome;

@@ -1,11 +1,12 @@
 //! Moves what policy names of one key to quarantine: the reported version, or all of them.
 //!
 //! Input / output: run and case → `result`, where it is, what was verified.  Effects, in order: case re-read and its
-//! authorisation checked; mover session opened for this key; every version looked at before any is copied; copied on
-//! condition of its ETag; copy verified; manifest written; sources removed; removal attested by a listing.
+//! authorisation checked; mover session opened for this key; every version looked at before any is copied; the place of
+//! the copies recorded in the case; copied on condition of its ETag; copy verified; manifest written; case re-read and
+//! its authorisation checked again; sources removed; removal attested by a listing.
 //! Idempotency: case and object version; each step first asks whether it is already done, or S3 refuses to do it twice,
 //! and the manifest marks the point after which only removal is left. Another worker may be running the same task: every
-//! write is conditional.
+//! write is conditional. A later generation goes on with the copies of an earlier one.
 //! Errors: the codes of [`TERMINAL`]; up to the removal the source is untouched.  Undo: `restore_object`, from the
 //! manifest.
 
@@ -19,9 +20,10 @@ use crate::{
     clients::{
         Clients,
         mover::{self, Copied, Destination, Mover, Place, Removed, Seen, VersionEntry, Versioning, Written},
+        store::{Cases, Conditional},
     },
     domain::{
-        case::Case,
+        case::{Case, QuarantineCopy},
         finding::{ObjectVersion, real_version},
         manifest::{Entry, Location, Manifest, Verification, copy_key, quarantine_key},
         policy::{Verify, Versions},
@@ -75,9 +77,7 @@ impl Activity for QuarantineObject {
     type Error = Error;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
-        let case =
-            self.0.cases.get(&input.case_id).await?.ok_or_else(|| not_authorised("there is no such case"))?;
-        case.authorisation(&input.execution_arn).map_err(|why| not_authorised(&why))?;
+        let case = self.authorised(&input).await?;
         if case.finding.sample {
             return Ok(Output {
                 result: "sample",
@@ -88,38 +88,43 @@ impl Activity for QuarantineObject {
         self.0.cases.check_pause(&case.case_id).await?;
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;
-        let the_move = Move { mover, case, place };
+        let mut the_move = Move { mover, case, place };
         let versioning = the_move.mover.removable_versioning(&the_move.place).await?;
-        let earlier = if the_move.is_cheap() { None } else { the_move.recorded().await? };
-        let (mut manifest, mut etag) = match earlier {
+        let (mut manifest, mut etag) = match the_move.secured_earlier(versioning).await? {
             Some(recorded) => recorded,
-            None => match the_move.secure(versioning).await {
+            None => match the_move.secure(&self.0.cases, versioning).await {
                 Ok(secured) => secured,
-                Err(error) => match (the_move.recorded().await?, error.code()) {
-                    // An earlier attempt, or another worker, has finished the same task.
-                    (Some(recorded), _) => recorded,
-                    (None, Some(Code::ObjectMissing)) => {
-                        return the_move.moved_earlier().await?.ok_or(error);
-                    }
-                    (None, _) => return Err(error),
-                },
+                // Another worker may have finished the same task.
+                Err(error) => the_move.recorded().await?.ok_or(error)?,
             },
         };
         for _ in 0..PASSES {
             if context.is_cancelled() {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
+            // A copy can take hours; the run may have been stopped, and its case closed, in the meantime.
+            self.authorised(&input).await.map_err(|error| copied_only(&the_move.case, error))?;
             self.0.cases.check_pause(&the_move.case.case_id).await?;
             if the_move.remove(&manifest).await? == Removed::Changed {
                 return Ok(the_move.changed(&manifest));
             }
             let left = the_move.attest(&manifest).await?;
-            if manifest.versions == Versions::Reported || left.is_empty() {
+            if the_move.case.plan.versions == Versions::Reported || left.is_empty() {
                 return Ok(the_move.quarantined(&manifest, left.len()));
             }
             (manifest, etag) = the_move.take_along(manifest, &etag, &left).await?;
         }
         Err(Error::Retryable("somebody keeps writing versions of the key while they are being moved".into()))
+    }
+}
+
+impl QuarantineObject {
+    /// The case as it is on record, if its object may be moved.
+    async fn authorised(&self, input: &Input) -> Result<Case> {
+        let case =
+            self.0.cases.get(&input.case_id).await?.ok_or_else(|| not_authorised("there is no such case"))?;
+        case.authorisation(&input.execution_arn).map_err(|why| not_authorised(&why))?;
+        Ok(case)
     }
 }
 
@@ -131,41 +136,34 @@ struct Move {
 }
 
 impl Move {
-    fn manifest_key(&self, generation: u32) -> String {
-        quarantine_key(&self.case, generation, "manifest.json")
+    fn manifest_key(&self) -> String {
+        quarantine_key(&self.case, "manifest.json")
     }
 
-    /// Whether copying again costs no more than asking for the manifest of an earlier attempt: S3 refuses a copy that is
-    /// there already, and a manifest too.
-    fn is_cheap(&self) -> bool {
-        let plan = &self.case.plan;
-        plan.versions == Versions::Reported
-            && plan.verify == Verify::Standard
-            && self.case.finding.size.is_some_and(|size| !self.mover.in_parts(size))
-    }
-
-    /// The object is gone because a run of an earlier generation has moved it, and was ended before it could say so.
-    async fn moved_earlier(&self) -> Result<Option<Output>> {
-        for past in self.case.history.iter().rev() {
-            let manifest = self.mover.manifest(&self.manifest_key(past.generation)).await?;
-            let entries = manifest.into_iter().flat_map(|(manifest, _)| manifest.entries);
-            let Some(entry) = entries.into_iter().find(|entry| entry.source == *self.case.object()) else {
-                continue;
-            };
-            let copy = self.mover.look(&self.mover.in_quarantine(&entry.quarantine.key), None).await?;
-            if copy.is_some_and(|copy| copy.facts.size == entry.verification.size) {
-                let detail =
-                    "An earlier run of this case had moved the object to the quarantine bucket.".into();
-                let quarantine_key = Some(entry.quarantine.key);
-                return Ok(Some(Output { result: "quarantined", detail, quarantine_key }));
-            }
+    /// What an earlier attempt has secured, of this generation or of one before, if there is nothing more to copy.
+    ///
+    /// An earlier generation was ended after it had copied the object: the removal was refused, or the run was stopped.
+    /// Where somebody has put the same bytes again since, with metadata of their own, they are copied anew.
+    async fn secured_earlier(&self, versioning: Versioning) -> Result<Option<(Manifest, String)>> {
+        let Some(copy) = &self.case.quarantine_copy else { return Ok(None) };
+        let Some((manifest, etag)) = self.recorded().await? else { return Ok(None) };
+        if copy.generation == self.case.generation {
+            return Ok(Some((manifest, etag)));
         }
-        Ok(None)
+        let object = self.case.object();
+        let asked = versioning.requested(object.version_id.as_deref());
+        let there = self.mover.look(&self.place, asked).await?.filter(|there| there.etag == object.etag);
+        let Some(there) = there else { return Ok(Some((manifest, etag))) };
+        if let Some(obstacle) = there.obstacle {
+            return Err(obstacle);
+        }
+        let is_copied = self.reported(&manifest).object.is_same_writing(&there.facts);
+        Ok(is_copied.then_some((manifest, etag)))
     }
 
     /// The manifest of an earlier attempt and its ETag, if the copies that it speaks of are there.
     async fn recorded(&self) -> Result<Option<(Manifest, String)>> {
-        let key = self.manifest_key(self.case.generation);
+        let key = self.manifest_key();
         let Some((manifest, etag)) = self.mover.manifest(&key).await? else { return Ok(None) };
         if !manifest.entries.iter().any(|entry| entry.source == *self.case.object()) {
             return Err(rejected(format!(
@@ -174,9 +172,10 @@ impl Move {
         }
         for entry in &manifest.entries {
             let copy = self.mover.look(&self.mover.in_quarantine(&entry.quarantine.key), None).await?;
-            if copy.is_none_or(|copy| copy.facts.size != entry.verification.size) {
+            if copy.is_none_or(|copy| !entry.verification.is_of(&copy.facts)) {
                 return Err(rejected(format!(
-                    "The manifest {key} speaks of a copy that is not there ({}); the source was not touched.",
+                    "The manifest {key} speaks of a copy that is not there, or is another one by now ({}); the source \
+                     was not touched.",
                     entry.quarantine.key
                 )));
             }
@@ -184,8 +183,9 @@ impl Move {
         Ok(Some((manifest, etag)))
     }
 
-    /// Copies everything that policy names, verifies it, and writes the manifest.
-    async fn secure(&self, versioning: Versioning) -> Result<(Manifest, String)> {
+    /// Copies everything that policy names, verifies it, and writes the manifest. Where the copies go is recorded before
+    /// the first is made.
+    async fn secure(&mut self, cases: &Cases, versioning: Versioning) -> Result<(Manifest, String)> {
         let object = self.case.object();
         let listed = match versioning {
             Versioning::Never => Vec::new(),
@@ -199,7 +199,9 @@ impl Move {
         if !named.contains(object) {
             return Err(mover::gone(&self.place));
         }
-        let entries = self.copy_all(&named, versioning, &listed).await?;
+        let seen = self.look_at_all(&named, versioning, &listed).await?;
+        self.begin(cases).await?;
+        let entries = self.copy_all(&named, seen, versioning).await?;
         let case = &self.case;
         let manifest = Manifest {
             version: 1,
@@ -218,9 +220,26 @@ impl Move {
         self.record(&manifest, None).await
     }
 
+    /// Records where the copies of this generation go, unless the case was closed or taken over meanwhile.
+    async fn begin(&mut self, cases: &Cases) -> Result<()> {
+        self.case.quarantine_copy = None;
+        let copy = QuarantineCopy {
+            generation: self.case.generation,
+            key: copy_key(&self.case, self.case.object()),
+        };
+        self.case = match cases.begin_copying(&self.case, &copy).await? {
+            Conditional::Written(case) | Conditional::Mine(case) => case,
+            Conditional::Theirs(case) => {
+                let why = case.and_then(|case| case.authorisation(&self.case.execution_arn).err());
+                return Err(not_authorised(why.as_deref().unwrap_or("its case is no longer on record")));
+            }
+        };
+        Ok(())
+    }
+
     /// Writes the manifest, or takes the one that another worker has written first.
     async fn record(&self, manifest: &Manifest, over: Option<&str>) -> Result<(Manifest, String)> {
-        let key = self.manifest_key(self.case.generation);
+        let key = self.manifest_key();
         let written = self.mover.put_manifest(&key, manifest, over).await?;
         match written {
             Written::Yes(etag) => Ok((manifest.clone(), etag)),
@@ -231,12 +250,12 @@ impl Move {
     }
 
     /// Looks at every version before any is copied, so that what cannot be moved is known before anything happens.
-    async fn copy_all(
+    async fn look_at_all(
         &self,
         named: &[ObjectVersion],
         versioning: Versioning,
         listed: &[VersionEntry],
-    ) -> Result<Vec<Entry>> {
+    ) -> Result<Vec<Seen>> {
         if named.len() > MOST_VERSIONS {
             return Err(rejected(format!(
                 "The key has {} versions; at most {MOST_VERSIONS} are moved by one case. Nothing was touched; expire \
@@ -250,7 +269,15 @@ impl Move {
             return Err(left_to_people(why, "Nothing was touched"));
         }
         let looks: Vec<_> = named.iter().map(|version| self.look(version, versioning)).collect();
-        let seen: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        stream::iter(looks).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn copy_all(
+        &self,
+        named: &[ObjectVersion],
+        seen: Vec<Seen>,
+        versioning: Versioning,
+    ) -> Result<Vec<Entry>> {
         let copies: Vec<_> =
             named.iter().zip(seen).map(|(version, seen)| self.copy(version, seen, versioning)).collect();
         stream::iter(copies).buffered(AT_ONCE).try_collect().await
@@ -406,9 +433,12 @@ impl Move {
     ) -> Result<(Manifest, String)> {
         let versioning = self.mover.versioning(&self.place).await?;
         let named: Vec<_> = left.iter().map(|entry| self.version(entry)).collect();
-        let mut entries = self.copy_all(&named, versioning, left).await?;
+        let seen = self.look_at_all(&named, versioning, left).await?;
+        let mut entries = self.copy_all(&named, seen, versioning).await?;
         entries.append(&mut manifest.entries);
         manifest.entries = entries;
+        // Of an earlier generation, whose rule named the reported version only.
+        manifest.versions = self.case.plan.versions;
         self.record(&manifest, Some(etag)).await
     }
 
@@ -442,6 +472,47 @@ impl Move {
             detail: format!("{moved} {}.{left}{replicas}", reported.verification.guarantee),
             quarantine_key: Some(reported.quarantine.key.clone()),
         }
+    }
+}
+
+/// What a run that died has done of its move, as a sentence: what is in quarantine, and whether it left its source.
+///
+/// # Errors
+/// As classified, where asking again may help.
+pub(crate) async fn moved_so_far(clients: &Clients, case: &Case) -> Result<String> {
+    match Move::examined(clients, case).await {
+        Ok(said) => Ok(said.to_owned()),
+        Err(error @ Error::Retryable(_)) => Err(error),
+        Err(error) => Ok(format!(
+            "What of it is in quarantine could not be seen ({error}); ask `cordon quarantine show`."
+        )),
+    }
+}
+
+impl Move {
+    async fn examined(clients: &Clients, case: &Case) -> Result<&'static str> {
+        let place = Place::of(case.object());
+        let mover = clients.movers.open(&place, &case.case_id).await?;
+        let the_move = Move { mover, case: case.clone(), place };
+        if the_move.recorded().await?.is_none() {
+            return Ok("Copies were begun and none is verified; the object was not removed.");
+        }
+        let object = case.object();
+        let versioning = the_move.mover.versioning(&the_move.place).await;
+        let there = match versioning {
+            Ok(versioning) => {
+                let asked = versioning.requested(object.version_id.as_deref());
+                the_move.mover.look(&the_move.place, asked).await?
+            }
+            Err(error) if error.code() == Some(Code::ObjectMissing) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(match there {
+            Some(there) if there.etag == object.etag => {
+                "A complete copy is in quarantine, and the object is still at its source."
+            }
+            _ => "The object is complete in quarantine, and no longer at its source.",
+        })
     }
 }
 
@@ -479,6 +550,17 @@ fn left_to_people(why: &str, so_far: &str) -> Error {
 
 fn not_authorised(why: &str) -> Error {
     Error::terminal(Code::NotAuthorised, format!("The object was not moved: {why}."))
+}
+
+/// What is refused after the copies are complete.
+fn copied_only(case: &Case, error: Error) -> Error {
+    match error {
+        Error::Terminal { code, cause } => {
+            let key = case.quarantine_copy.as_ref().map_or("", |copy| copy.key.as_str());
+            Error::terminal(code, format!("{cause} A complete copy is in quarantine at {key}."))
+        }
+        retryable => retryable,
+    }
 }
 
 fn rejected(cause: String) -> Error {

@@ -153,14 +153,13 @@ fn shadow(case: &Case) -> Outcome {
         case.plan.rule,
         foresee(case.disposition, &case.plan)
     );
-    Outcome { result: OutcomeResult::Shadow, detail, code: None, quarantine_key: None }
+    Outcome { result: OutcomeResult::Shadow, detail, code: None }
 }
 
 /// Reads the outcome from what the states left behind: an error, the move, or the decision not to move.
 fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
     let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let plain =
-        |result, detail: &str| Outcome { result, detail: detail.into(), code: None, quarantine_key: None };
+    let plain = |result, detail: &str| Outcome { result, detail: detail.into(), code: None };
     if run.get("error").is_some() {
         let code = text("/error/Error").unwrap_or("Unknown");
         let cause = text("/error/Cause").map_or_else(|| format!("A step ended with {code}."), str::to_owned);
@@ -169,16 +168,9 @@ fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
     let moved =
         |result| plain(result, text("/move/detail").or(text("/move/Cause")).unwrap_or("No further details."));
     match (text("/move/result").or(text("/move/Error")), decision) {
-        (Some("quarantined"), _) => Outcome {
-            quarantine_key: text("/move/quarantine_key").map(str::to_owned),
-            ..moved(OutcomeResult::Quarantined)
-        },
+        (Some("quarantined"), _) => moved(OutcomeResult::Quarantined),
         (Some("sample"), _) => moved(OutcomeResult::Sample),
-        (Some("object_changed"), _) => Outcome {
-            quarantine_key: text("/move/quarantine_key").map(str::to_owned),
-            ..moved(OutcomeResult::ObjectChanged)
-        },
-        (Some("ObjectChanged"), _) => moved(OutcomeResult::ObjectChanged),
+        (Some("object_changed" | "ObjectChanged"), _) => moved(OutcomeResult::ObjectChanged),
         (Some("ObjectMissing"), _) => moved(OutcomeResult::ObjectMissing),
         (None, Some(Decision::Dismiss)) => plain(OutcomeResult::Dismissed, "The object stays where it is."),
         (None, Some(Decision::Expired)) => {

@@ -68,8 +68,8 @@ impl Activity for RestoreObject {
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
         let mover = self.0.restorers.open(&place, &case.case_id).await?;
-        let quarantined = case.outcome.as_ref().and_then(|outcome| outcome.quarantine_key.as_deref());
-        let key = manifest_beside(quarantined.ok_or_else(|| not_authorised("nothing is in quarantine"))?);
+        let copy = case.quarantine_copy.as_ref().ok_or_else(|| not_authorised("nothing is in quarantine"))?;
+        let key = manifest_beside(&copy.key);
         let Some((manifest, _)) = mover.manifest(&key).await? else {
             return Err(missing(format!("There is no manifest {key} in quarantine; nothing was put back.")));
         };

@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::report::copy;
 use crate::domain::{
-    case::{Case, RestoreResult, Status},
+    case::{Case, OutcomeResult, RestoreResult, Status},
     policy::Disposition,
 };
 
@@ -44,7 +44,11 @@ pub(super) fn state(case: &Case) -> Option<&'static str> {
         (Some(_), ..) => "being_purged",
         (None, Status::Restoring, _) => "being_put_back",
         (None, _, Some(outcome)) if outcome.result == RestoreResult::Restored => "put_back",
-        (None, ..) => "in_quarantine",
+        (None, ..) => match case.outcome.as_ref().map(|outcome| outcome.result) {
+            Some(OutcomeResult::Quarantined | OutcomeResult::ObjectChanged) => "in_quarantine",
+            // The manifest says whether the copy is complete. The object may still be at its source.
+            _ => "copied",
+        },
     })
 }
 
@@ -57,16 +61,18 @@ fn person(case: &Case) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::case::{Outcome, OutcomeResult, Purge, Restore, RestoreOutcome, tests::case};
+    use crate::domain::case::{Outcome, Purge, QuarantineCopy, Restore, RestoreOutcome, tests::case};
 
     #[test]
     fn the_state_of_a_copy_follows_its_story() {
         let mut case = case(Disposition::Quarantine);
         assert_eq!(state(&case), None, "the response is under way");
-        let quarantine_key = Some("a/b/c/1/object".into());
-        let result = OutcomeResult::Quarantined;
-        case.outcome = Some(Outcome { result, detail: String::new(), code: None, quarantine_key });
+        case.quarantine_copy = Some(QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() });
+        let ended = |result| Some(Outcome { result, detail: String::new(), code: None });
         case.status = Status::Closed;
+        case.outcome = ended(OutcomeResult::Failed);
+        assert_eq!(state(&case), Some("copied"), "the removal was refused, for one");
+        case.outcome = ended(OutcomeResult::Quarantined);
         assert_eq!(state(&case), Some("in_quarantine"));
         case.status = Status::Restoring;
         assert_eq!(state(&case), Some("being_put_back"));

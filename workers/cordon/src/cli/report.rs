@@ -106,16 +106,16 @@ pub(super) fn unavailable(case: &Case) -> Option<Refusal> {
     None
 }
 
-/// The quarantine key of the copy that the case has made.
+/// The quarantine key of the copy that the case has made, or was about to make.
 pub(super) fn copy(case: &Case) -> Option<&str> {
-    case.outcome.as_ref()?.quarantine_key.as_deref()
+    Some(case.quarantine_copy.as_ref()?.key.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{
-        case::{Outcome, OutcomeResult, tests::case},
+        case::{Outcome, OutcomeResult, QuarantineCopy, tests::case},
         policy::Disposition,
     };
 
@@ -124,12 +124,9 @@ mod tests {
         let mut case = case(Disposition::Quarantine);
         assert_eq!(unavailable(&case).unwrap().code, "ResponseUnderWay");
         case.status = Status::Closed;
-        for (quarantine_key, code) in
-            [(None, Some("NothingInQuarantine")), (Some("a/b/c/1/object".into()), None)]
-        {
-            let result = OutcomeResult::ObjectChanged;
-            case.outcome = Some(Outcome { result, detail: String::new(), code: None, quarantine_key });
-            assert_eq!(unavailable(&case).map(|refusal| refusal.code), code);
-        }
+        case.outcome = Some(Outcome { result: OutcomeResult::Failed, detail: String::new(), code: None });
+        assert_eq!(unavailable(&case).unwrap().code, "NothingInQuarantine");
+        case.quarantine_copy = Some(QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() });
+        assert_eq!(unavailable(&case), None, "whatever the case came to");
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn record(case: &Case) -> Value {
         "reach": case.reach,
         "paused_at": case.paused_at,
         "pause": case.pause,
+        "quarantine_copy": case.quarantine_copy,
         "outcome": case.outcome,
         "closed_at": case.closed_at,
         "restores": case.restores,
@@ -94,8 +95,8 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
     }
     if let Some(outcome) = &case.outcome {
         lines.push(field("Outcome", &ended(outcome, case.closed_at.as_deref())));
-        lines.extend(copy(case).map(|key| field("Copy", key)));
     }
+    lines.extend(copy(case).map(|key| field("Copy", key)));
     lines.extend(case.restores.iter().map(|restore| field("Restore", &asked_back(restore))));
     lines.extend(case.purge.as_ref().map(|purge| field("Purge", &purged(purge))));
     for past in &case.history {
@@ -104,8 +105,8 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
             |outcome| ended(outcome, past.closed_at.as_deref()),
         );
         lines.push(field("Earlier", &format!("generation {}: {end}", past.generation)));
-        let copy = past.outcome.as_ref().and_then(|outcome| outcome.quarantine_key.as_ref());
-        lines.extend(copy.map(|key| field("", &format!("its copy {key}"))));
+        let copy = past.quarantine_copy.as_ref();
+        lines.extend(copy.map(|copy| field("", &format!("its copy {}", copy.key))));
         lines.extend(
             past.restores.iter().map(|restore| field("", &format!("restore {}", asked_back(restore)))),
         );

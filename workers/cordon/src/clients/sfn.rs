@@ -39,8 +39,19 @@ pub enum Woken {
 pub enum Run {
     /// At work.
     Running,
-    /// Ended, in this status, for this reason if it is known.
-    Ended(String, Option<String>),
+    /// Ended.
+    Ended(Ended),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Step Functions' word for it; `FORGOTTEN` for a run that it no longer knows.
+    pub status: String,
+    /// Why, if that is known.
+    pub cause: Option<String>,
+    /// When, if that is known; as [`time::stored`].
+    pub at: Option<String>,
 }
 
 impl StepFunctions {
@@ -77,14 +88,18 @@ impl StepFunctions {
             Ok(answer) if answer.status == ExecutionStatus::Running => Ok(Run::Running),
             // A redriven run is about to go on.
             Ok(answer) if answer.status == ExecutionStatus::PendingRedrive => Ok(Run::Running),
-            Ok(answer) => Ok(Run::Ended(
-                answer.status.as_str().to_owned(),
-                answer.cause.filter(|cause| !cause.is_empty()),
-            )),
+            Ok(answer) => Ok(Run::Ended(Ended {
+                status: answer.status.as_str().to_owned(),
+                at: answer
+                    .stop_date
+                    .and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok().map(time::stored)),
+                cause: answer.cause.filter(|cause| !cause.is_empty()),
+            })),
             Err(error) => match error.as_service_error() {
                 Some(DescribeExecutionError::ExecutionDoesNotExist(_)) => {
                     let young = began_at > time::stored(Timestamp::now() - LAG).as_str();
-                    Ok(if young { Run::Running } else { Run::Ended("FORGOTTEN".into(), None) })
+                    let forgotten = Ended { status: "FORGOTTEN".into(), cause: None, at: None };
+                    Ok(if young { Run::Running } else { Run::Ended(forgotten) })
                 }
                 _ => Err(classify("states:DescribeExecution", error)),
             },

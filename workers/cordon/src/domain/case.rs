@@ -77,6 +77,10 @@ pub struct Case {
     /// Which of those times the thread in Slack tells of.
     #[serde(default)]
     pub reminded: u32,
+    /// Where its copies are, or are about to be: on record before the first of them is made, and kept whatever the
+    /// case comes to. Their manifest says which of them are complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_copy: Option<QuarantineCopy>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -190,9 +194,15 @@ pub struct Outcome {
     /// The error's code, for `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The quarantine key of the object, for `quarantined`, and for `object_changed` after the object was copied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quarantine_key: Option<String>,
+}
+
+/// Where the copies of a case are in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineCopy {
+    /// The generation that began to copy; its number is part of the key. A later one goes on with these copies.
+    pub generation: u32,
+    /// The key of the copy of the object that the finding names; further versions and the manifest lie beside it.
+    pub key: String,
 }
 
 /// The ends that a case can come to.
@@ -304,6 +314,9 @@ pub struct Past {
     pub execution_arn: String,
     /// Its end.
     pub outcome: Option<Outcome>,
+    /// Where its copies are, if it made any or went on with earlier ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_copy: Option<QuarantineCopy>,
     /// When it ended.
     pub closed_at: Option<String>,
     /// What was asked back from it.
@@ -353,6 +366,7 @@ impl Case {
             reach: None,
             asked: 0,
             reminded: 0,
+            quarantine_copy: None,
             outcome: None,
             closed_at: None,
             restores: Vec::new(),
@@ -376,11 +390,14 @@ impl Case {
         if earlier.render_due.is_some() && earlier.plan.channel == self.plan.channel {
             self.slack_ts = earlier.slack_ts;
         }
+        // What is in quarantine stays known. What is purged, or about to be, is nothing to go on with.
+        self.quarantine_copy = earlier.quarantine_copy.clone().filter(|_| earlier.purge.is_none());
         self.history = earlier.history;
         self.history.push(Past {
             generation: earlier.generation,
             execution_arn: earlier.execution_arn,
             outcome: earlier.outcome,
+            quarantine_copy: earlier.quarantine_copy,
             closed_at: earlier.closed_at,
             restores: earlier.restores,
             purge: earlier.purge,
@@ -473,14 +490,19 @@ impl Case {
         self.snooze.as_ref().is_some_and(|snooze| snooze.until.as_str() > now)
     }
 
-    /// Why the object may be moved, or why not: policy said so, at once or when nobody decided, or as many allowed
-    /// people as it asks for voted for this very plan.
+    /// Why the object may be moved, or why not: the case is open and this run's, and policy said so, at once or when
+    /// nobody decided, or as many allowed people as it asks for voted for this very plan.
     ///
     /// # Errors
     /// A sentence that says what is missing.
     pub fn authorisation(&self, execution_arn: &str) -> Result<Authorised<'_>, String> {
         if self.execution_arn != execution_arn {
             return Err("the case belongs to another run".into());
+        }
+        if self.status != Status::Open {
+            let why =
+                self.outcome.as_ref().map(|outcome| format!(" ({})", outcome.detail)).unwrap_or_default();
+            return Err(format!("the case is closed already{why}"));
         }
         if self.plan.hash() != self.plan_hash {
             return Err("the plan on record is not the one that was pinned".into());
@@ -574,6 +596,33 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_case_that_was_closed_authorises_nothing() {
+        let mut case = case(Disposition::Quarantine);
+        assert!(case.authorisation("arn:run").is_ok());
+        for closed in [Status::Closed, Status::Restoring] {
+            case.status = closed;
+            assert!(case.authorisation("arn:run").is_err(), "{closed:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_generation_knows_the_copies_of_the_one_before_unless_they_are_purged() {
+        let mut earlier = case(Disposition::Quarantine);
+        earlier.quarantine_copy = Some(QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() });
+        let later = case(Disposition::Review).after(earlier.clone());
+        assert_eq!(later.quarantine_copy, earlier.quarantine_copy);
+        earlier.purge = Some(Purge {
+            requested_by: "arn:alice".into(),
+            reason: "a test".into(),
+            requested_at: String::new(),
+            done_at: None,
+        });
+        let later = case(Disposition::Review).after(earlier.clone());
+        assert_eq!(later.quarantine_copy, None);
+        assert_eq!(later.history[0].quarantine_copy, earlier.quarantine_copy);
+    }
+
+    #[test]
     fn two_people_have_to_say_the_same_where_policy_asks_for_two() {
         let mut case = case(Disposition::Review);
         case.plan.approvals = 2;
@@ -628,7 +677,7 @@ pub(crate) mod tests {
         let mut case = case(Disposition::Review);
         assert!(case.answers(Disposition::Quarantine, true, true), "a run at work answers");
         let mut ended = |result| {
-            case.outcome = Some(Outcome { result, detail: String::new(), code: None, quarantine_key: None });
+            case.outcome = Some(Outcome { result, detail: String::new(), code: None });
             case.clone()
         };
         assert!(ended(OutcomeResult::Dismissed).answers(Disposition::Review, false, true));

@@ -110,6 +110,17 @@ pub struct Verification {
     pub guarantee: String,
 }
 
+impl ObjectFacts {
+    /// Whether both describe the same writing of an object: the same bytes can be written again with other metadata.
+    pub fn is_same_writing(&self, other: &Self) -> bool {
+        self.size == other.size
+            && self.last_modified == other.last_modified
+            && self.metadata == other.metadata
+            && self.content_headers == other.content_headers
+            && self.tag_count == other.tag_count
+    }
+}
+
 impl Verification {
     /// Compares a copy with its source, as S3 describes both.
     ///
@@ -136,6 +147,14 @@ impl Verification {
         Ok(Self { size: copy.size, checksums: copy.checksums.clone(), matched, read: None, guarantee })
     }
 
+    /// Whether a copy, as S3 describes it now, is the one that was verified.
+    pub fn is_of(&self, copy: &ObjectFacts) -> bool {
+        let same = |(algorithm, checksum): (&String, &String)| {
+            copy.checksums.get(algorithm).is_none_or(|now| now == checksum)
+        };
+        self.size == copy.size && self.checksums.iter().all(same)
+    }
+
     /// The same, after both sides were read and hashed.
     ///
     /// # Errors
@@ -150,10 +169,11 @@ impl Verification {
     }
 }
 
-/// Keys in the quarantine bucket: `<owner account>/<bucket>/<case id>/<generation>/…`. The object's own key is only in
-/// the manifest, so no length, encoding or `..` of it matters here.
-pub fn quarantine_key(case: &Case, generation: u32, name: &str) -> String {
+/// Keys in the quarantine bucket: `<owner account>/<bucket>/<case id>/<generation>/…`, with the generation that began to
+/// copy. The object's own key is only in the manifest, so no length, encoding or `..` of it matters here.
+pub fn quarantine_key(case: &Case, name: &str) -> String {
     let object = case.object();
+    let generation = case.quarantine_copy.as_ref().map_or(case.generation, |copy| copy.generation);
     format!("{}/{}/{}/{generation}/{name}", object.account, object.bucket, case.case_id)
 }
 
@@ -166,9 +186,9 @@ pub fn manifest_beside(copy_key: &str) -> String {
 /// The key of a copy: `object` for the reported version, a name of its own for each further one.
 pub fn copy_key(case: &Case, version: &ObjectVersion) -> String {
     if version == case.object() {
-        quarantine_key(case, case.generation, "object")
+        quarantine_key(case, "object")
     } else {
-        quarantine_key(case, case.generation, &format!("version-{}", version.case_id()))
+        quarantine_key(case, &format!("version-{}", version.case_id()))
     }
 }
 

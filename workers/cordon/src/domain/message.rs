@@ -256,8 +256,7 @@ fn person(requested_by: &str) -> String {
 }
 
 fn can_be_restored(case: &Case) -> bool {
-    let copied = case.outcome.as_ref().is_some_and(|outcome| outcome.quarantine_key.is_some());
-    copied && case.status == Status::Closed && case.purge.is_none()
+    case.quarantine_copy.is_some() && case.status == Status::Closed && case.purge.is_none()
 }
 
 fn restore_button(case: &Case) -> Value {
@@ -367,7 +366,7 @@ mod tests {
                     case.status = Status::Closed;
                     let detail = "Policy alone would move it.".into();
                     let result = OutcomeResult::Shadow;
-                    case.outcome = Some(Outcome { result, detail, code: None, quarantine_key: None });
+                    case.outcome = Some(Outcome { result, detail, code: None });
                 }
                 let message = render(&case);
                 let header = message.blocks[0]["text"]["text"].as_str().unwrap();
@@ -396,7 +395,6 @@ mod tests {
             result: OutcomeResult::Quarantined,
             detail: "Moved to quarantine.".into(),
             code: None,
-            quarantine_key: None,
         });
         let blocks = render(&case).blocks.to_string();
         assert!(blocks.contains("Quarantined.") && blocks.contains("<@U0ALICE001>"), "{blocks}");

@@ -8,7 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::every;
 use crate::{
-    clients::{Clients, restores, sfn::Run},
+    activities::quarantine_object,
+    clients::{
+        Clients, restores,
+        sfn::{Ended, Run},
+    },
     domain::{
         case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult, Status},
         time,
@@ -83,18 +87,23 @@ async fn reconcile_response(
     if running.contains(&case.execution_arn) || case.opened_at.as_str() >= settled {
         return Ok(());
     }
-    let Run::Ended(status, cause) = clients.step_functions.run(&case.execution_arn, &case.opened_at).await?
-    else {
+    let Run::Ended(ended) = clients.step_functions.run(&case.execution_arn, &case.opened_at).await? else {
         return Ok(());
+    };
+    let moved = match &case.quarantine_copy {
+        None => String::new(),
+        // A worker may still be at the task: it hears of the end with its next heartbeat.
+        Some(_) if may_be_at_work(clients, &ended) => return Ok(()),
+        Some(_) => format!(" {}", quarantine_object::moved_so_far(clients, case).await?),
     };
     let outcome = Outcome {
         result: OutcomeResult::Failed,
         detail: format!(
-            "The run ended as {status} before the case was closed ({}). A new finding, or a new run, takes it up again.",
-            why(cause)
+            "The run ended as {} before the case was closed ({}).{moved} A new finding, or a new run, takes it up again.",
+            ended.status,
+            why(ended.cause)
         ),
-        code: Some(status),
-        quarantine_key: None,
+        code: Some(ended.status),
     };
     if clients.cases.close(case, &outcome, None).await?.stands().is_some() {
         tracing::warn!(
@@ -125,16 +134,16 @@ async fn reconcile_restore(
     // Which does nothing where a run of the name was started before.
     restores::start(&clients.step_functions, &clients.config.object_restore_arn, &case.case_id, restore)
         .await?;
-    let Run::Ended(status, cause) =
-        clients.step_functions.run(&restore.execution_arn, &restore.requested_at).await?
+    let Run::Ended(ended) = clients.step_functions.run(&restore.execution_arn, &restore.requested_at).await?
     else {
         return Ok(());
     };
     let detail = format!(
-        "The run ended as {status} before the restore was reported ({}). Look at the place, and ask again.",
-        why(cause)
+        "The run ended as {} before the restore was reported ({}). Look at the place, and ask again.",
+        ended.status,
+        why(ended.cause)
     );
-    end_restore(clients, case, &detail, &status).await
+    end_restore(clients, case, &detail, &ended.status).await
 }
 
 async fn end_restore(clients: &Clients, case: &Case, detail: &str, code: &str) -> Result<()> {
@@ -149,6 +158,12 @@ async fn end_restore(clients: &Clients, case: &Case, detail: &str, code: &str) -
         tracing::warn!(case.id = case.case_id, error.code = code, "restore ended: its run has died");
     }
     Ok(())
+}
+
+/// Whether a worker may still have a task of a run that has ended.
+fn may_be_at_work(clients: &Clients, ended: &Ended) -> bool {
+    let heartbeat = SignedDuration::try_from(clients.config.heartbeat).unwrap_or(SignedDuration::ZERO);
+    ended.at.as_ref().is_some_and(|at| *at > time::stored(Timestamp::now() - heartbeat))
 }
 
 fn why(cause: Option<String>) -> String {

@@ -31,7 +31,7 @@ pub(in crate::cli) struct ListArguments {
     /// Only buckets that match: `*` is any text, `?` any one character.
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     bucket: Option<WildMatch>,
-    /// Only what was quarantined in this last length of time, such as 90m, 24h or 7d.
+    /// Only cases that ended in this last length of time, such as 90m, 24h or 7d, and those still open.
     #[arg(long, value_name = "DURATION", value_parser = beginning)]
     since: Option<Timestamp>,
     /// At most so many.
@@ -47,7 +47,7 @@ impl ListArguments {
         let operator = Operator::connect().await?;
         let (mut array, mut printed, mut unreadable) = (JsonArray::default(), 0, false);
         let limit = self.limit.unwrap_or(usize::MAX);
-        'all: for status in [Status::Restoring, Status::Closed] {
+        'all: for status in [Status::Open, Status::Restoring, Status::Closed] {
             let mut page = None;
             loop {
                 let (cases, next) = operator.cases.quarantined(status, page).await?;
@@ -87,7 +87,9 @@ impl ListArguments {
 
     fn wants(&self, case: &Case) -> bool {
         let bucket = self.bucket.as_ref().is_none_or(|glob| glob.matches(&case.object().bucket));
-        let since = self.since.is_none_or(|since| case.closed_at.as_ref() >= Some(&time::stored(since)));
+        let since = self
+            .since
+            .is_none_or(|since| case.closed_at.as_ref().is_none_or(|closed| *closed >= time::stored(since)));
         bucket && since
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clients::error::classify,
     domain::{
-        case::{Case, Decision, Escalation, Outcome, Purge, Restore, Status},
+        case::{Case, Decision, Escalation, Outcome, Purge, QuarantineCopy, Restore, Status},
         pause::Pause,
         time,
     },
@@ -252,6 +252,23 @@ impl Cases {
         recognized(&self.table, update, expired).await
     }
 
+    /// Records where the copies of a case are about to be made, before the first of them. `Theirs` when the case is
+    /// closed, or belongs to another run: then nothing may be moved.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn begin_copying(&self, case: &Case, copy: &QuarantineCopy) -> Result<Conditional<Case>> {
+        let update = self
+            .update(&case.case_id)
+            .update_expression("SET quarantine_copy = :copy")
+            .condition_expression("execution_arn = :execution AND #status = :open")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":execution", text(&case.execution_arn))
+            .expression_attribute_values(":copy", to_value(copy));
+        recognized(&self.table, update, |_: &Case| false).await
+    }
+
     /// Closes a case with its outcome, listed in a digest if it is to be. `Theirs` when it is closed already or belongs
     /// to another run.
     ///
@@ -301,7 +318,7 @@ impl Cases {
                  render_due = :due, render_due_at = :now",
             )
             .condition_expression(
-                "#status = :closed AND generation = :generation AND attribute_exists(outcome.quarantine_key) AND \
+                "#status = :closed AND generation = :generation AND attribute_exists(quarantine_copy) AND \
                  attribute_not_exists(purge)",
             )
             .expression_attribute_names("#status", "status")
@@ -388,7 +405,7 @@ impl Cases {
             .due(self.update(&case.case_id))
             .update_expression("SET purge = :purge, render_due = :due, render_due_at = :now")
             .condition_expression(
-                "#status = :closed AND generation = :generation AND attribute_exists(outcome.quarantine_key) AND \
+                "#status = :closed AND generation = :generation AND attribute_exists(quarantine_copy) AND \
                  attribute_not_exists(purge.done_at)",
             )
             .expression_attribute_names("#status", "status")
@@ -574,7 +591,7 @@ impl Cases {
             .table_name(&self.table)
             .index_name("by_status")
             .key_condition_expression("#status = :status")
-            .filter_expression("attribute_exists(outcome.quarantine_key)")
+            .filter_expression("attribute_exists(quarantine_copy)")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", text(status.name()))
             .scan_index_forward(false)

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::domain::{
     case::{Case, Decision},
+    manifest::quarantine_key,
     policy::{OnExpiry, Versions},
     vote::voices,
 };
@@ -107,7 +108,7 @@ fn effects(case: &Case) -> String {
     format!(
         "*Quarantine* copies {what} to quarantine under {}, verifies the copy, and removes it from {}. *Dismiss* leaves it \
          and asks for a reason; findings about this version are then not asked about again. *Snooze* asks again in {}.",
-        code(&format!("{}/{}/{}/{}/", object.account, object.bucket, &case.case_id, case.generation), 300),
+        code(&quarantine_key(case, ""), 300),
         code(&object.bucket, 100),
         length(case.plan.snooze_seconds),
     )

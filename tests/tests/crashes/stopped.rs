@@ -1,0 +1,79 @@
+//! A run that is stopped, and its case closed, while a worker still has its task.
+
+use anyhow::{Context, Result, ensure};
+use cordon::domain::case::{Outcome, OutcomeResult};
+use cordon_sandbox::{Meeting, TappedCall};
+use cordon_tests::on_stage;
+use serde_json::Value;
+
+use super::{
+    promise,
+    scenario::{SCENARIOS, Scenario, Task},
+    scene::Scene,
+};
+
+/// What the reconciler does when a run was stopped.
+async fn close(scene: &Scene, task: &Task) -> Result<()> {
+    let case = scene.cases.get(&task.case.case_id).await?.context("the case is on record")?;
+    let outcome = Outcome {
+        result: OutcomeResult::Failed,
+        detail: "The run ended as ABORTED.".into(),
+        code: Some("ABORTED".into()),
+    };
+    scene.cases.close(&case, &outcome, None).await?;
+    Ok(())
+}
+
+fn is_refused(answer: &Value) -> Result<()> {
+    ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
+    let cause = answer["cause"].as_str().unwrap_or_default();
+    ensure!(cause.contains("the case is closed already"), "{cause}");
+    Ok(())
+}
+
+#[test]
+fn a_run_that_was_stopped_moves_nothing_any_more() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let moves: Vec<&Scenario> = SCENARIOS.iter().filter(|scenario| scenario.is_away()).collect();
+        for scenario in moves {
+            let _turn = scene.turn().await;
+            let task = scenario.prepare(scene).await?;
+            close(scene, &task).await?;
+            is_refused(&scene.run_to_the_end(&task, |_| Meeting::Passes).await?)?;
+            promise::is_untouched(scene, &task).await.with_context(|| scenario.name)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_copies_removes_nothing_and_its_copy_is_on_record() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        for scenario in SCENARIOS.iter().filter(|scenario| scenario.is_away()) {
+            let _turn = scene.turn().await;
+            let task = scenario.prepare(scene).await?;
+            let mut was_late = false;
+            let first_copy_is_late = move |call: &TappedCall| {
+                let copies = ["CopyObject", "CompleteMultipartUpload"].contains(&call.operation.as_str());
+                if copies && !std::mem::replace(&mut was_late, true) {
+                    Meeting::Late
+                } else {
+                    Meeting::Passes
+                }
+            };
+            let mut process = scene.start(&task, first_copy_is_late).await?;
+            ensure!(process.answer().await?.is_none(), "{}: nothing is copied", scenario.name);
+            close(scene, &task).await?;
+            process.tap.release();
+            let answer = process.answer().await?.context("nothing more is held")?;
+            is_refused(&answer).with_context(|| scenario.name)?;
+            promise::nothing_is_lost(scene, &task).await.with_context(|| scenario.name)?;
+            promise::is_at_source(scene, &task).await.with_context(|| scenario.name)?;
+            let case = scene.cases.get(&task.case.case_id).await?.context("the case is on record")?;
+            ensure!(case.quarantine_copy.is_some(), "{}: the copy is denied", scenario.name);
+        }
+        Ok(())
+    })
+}
