@@ -21,7 +21,8 @@ use cordon::{
         finding::{Finding, ObjectVersion},
         message::QUARANTINE_ACTION,
         plan::Plan,
-        policy::Disposition,
+        policy::{Disposition, Versions},
+        policy_answer::PolicyAnswer,
     },
 };
 use cordon_sandbox::{Options, Sandbox, child::Child};
@@ -199,7 +200,13 @@ impl ClickStage {
         let approval = format!("{:032x}", rand::random::<u128>());
         Ok(Case::open(
             finding,
-            Disposition::Review,
+            PolicyAnswer {
+                disposition: Disposition::Review,
+                versions: Versions::Reported,
+                approvals: 1,
+                categories: [].into(),
+                exposed: None,
+            },
             plan,
             "arn:by-hand",
             approval,

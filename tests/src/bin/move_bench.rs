@@ -24,6 +24,7 @@ use cordon::{
         finding::{Finding, ObjectVersion, Severity, bare_etag},
         plan::Plan,
         policy::{Fallback, Policy, decide},
+        policy_answer::PolicyAnswer,
     },
 };
 use cordon_sandbox::{CallFilter, Options, Sandbox, deployment::Deployment};
@@ -301,9 +302,10 @@ impl Bench {
         };
         let fallback = Fallback { approvers: Vec::new(), channel: String::new() };
         let decided = decide(Ok(&policy), &finding, None, &fallback);
-        let plan = Plan::new(object, &decided, None);
+        let plan = Plan::new(&finding, &decided, None);
         let opened_at = "2999-01-01T00:00:00.000Z";
-        let case = Case::open(finding, decided.disposition, plan, execution, String::new(), opened_at);
+        let answer = PolicyAnswer::new(&finding, &decided, None);
+        let case = Case::open(finding, answer, plan, execution, String::new(), opened_at);
         ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         Ok(case.case_id)
     }

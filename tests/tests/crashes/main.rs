@@ -8,6 +8,7 @@
 mod approvals;
 mod lost_answers;
 mod promise;
+mod rate_limits;
 mod repeats;
 mod scenario;
 mod scene;

@@ -12,6 +12,7 @@ use cordon::domain::{
     finding::{Finding, ObjectVersion, Severity, bare_etag, real_version},
     plan::Plan,
     policy::{Fallback, Policy, decide},
+    policy_answer::PolicyAnswer,
     time,
 };
 use serde_json::{Value, json};
@@ -192,9 +193,10 @@ impl Scenario {
             job_id: None,
         };
         let decided = decide(Ok(&policy), &finding, None, &fallback);
-        let plan = Plan::new(object.clone(), &decided, None);
+        let plan = Plan::new(&finding, &decided, None);
+        let answer = PolicyAnswer::new(&finding, &decided, None);
         let run = format!("arn:aws:states:us-east-1:{}:execution:cordon:{}", object.account, object.bucket);
-        Ok(Case::open(finding, decided.disposition, plan, &run, "a1b2c3".into(), &time::now()))
+        Ok(Case::open(finding, answer, plan, &run, "a1b2c3".into(), &time::now()))
     }
 }
 

@@ -6,6 +6,7 @@ mod deciding;
 mod exposures;
 mod failures;
 mod figures;
+mod known_cases;
 mod moves;
 mod policy;
 mod responses;

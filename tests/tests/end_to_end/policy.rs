@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::exposures::recorded;
 
 /// The policy object as it is.
-async fn read(stage: &Stage) -> Result<Vec<u8>> {
+pub(super) async fn read(stage: &Stage) -> Result<Vec<u8>> {
     let get = stage.s3.get_object().bucket(stage.deployment.output("state_bucket")?).key("policy.json");
     Ok(get.send().await?.body.collect().await?.to_vec())
 }
@@ -25,7 +25,11 @@ async fn write(stage: &Stage, bytes: Vec<u8>) -> Result<String> {
 }
 
 /// Tries something under a policy of its own, and puts the old one back whatever comes of it.
-async fn under<T>(stage: &Stage, policy: &[u8], tried: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn under<T>(
+    stage: &Stage,
+    policy: &[u8],
+    tried: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let before = read(stage).await?;
     write(stage, policy.to_vec()).await?;
     let tried = tried.await;

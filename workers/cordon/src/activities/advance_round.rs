@@ -1,8 +1,9 @@
 //! Goes on after a wait that ended without a decision: wait until a snooze is over, ask again, or let the case expire.
 //!
 //! Input / output: run and case → `next`: `ask`, `snoozed` with `seconds`, `decided`; and once nobody has decided in
-//! the last round `expired`, `ask_again` or `quarantine`, as policy says, with a `notice` for operators.
-//! Effects: the round's number, or the expiry.
+//! the last round `expired`, `ask_again` or `quarantine`, as policy says, with a `notice` for operators. What would be
+//! moved beyond the hourly limits is asked again.
+//! Effects: the round's number, or the expiry; a move that policy makes is counted.
 //! Idempotency: the round's end in the record says whether it is over; an expiry is written once.
 //! Errors: `NotAuthorised` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
 //! Undo: none.
@@ -14,14 +15,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clients::Clients,
+    clients::{
+        Clients,
+        store::{AutomaticMove, Counted},
+    },
     domain::{
         case::{Case, Decision},
-        policy::OnExpiry,
+        policy::{Mode, OnExpiry},
         time,
     },
     error::{Code, Error, Result},
 };
+
+use super::{tells_operators, triage_finding::rate_limits};
 
 pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorised, Code::AccessDenied, Code::RequestRejected];
 
@@ -104,11 +110,33 @@ impl Activity for AdvanceRound {
                 ),
             ));
         }
+        let moves = case.plan.on_expiry == OnExpiry::Quarantine;
+        if moves && let Some(why) = self.over_limits(&case).await? {
+            let asked = self.ask(&case, 1, "ask").await?;
+            if asked.next != "ask" || !tells_operators(&self.0, "rate_limit").await? {
+                return Ok(asked);
+            }
+            let notice = format!(
+                "Nobody has decided in time, and policy does not move the object: {why}. People are asked again from \
+                 the first round on, in this case and in others like it."
+            );
+            return Ok(Output { notice: Some(about(&case, &notice)), ..Output::next("ask_again") });
+        }
         match self.0.cases.expire(&case.case_id, &input.execution_arn).await?.stands() {
             Some(case) => Ok(expired(&case)),
-            None => Ok(Output::next("decided")),
+            None => {
+                if moves {
+                    self.0.cases.give_back_automatic(automatic(&case)).await?;
+                }
+                Ok(Output::next("decided"))
+            }
         }
     }
+}
+
+/// The move that policy makes when nobody has decided.
+fn automatic(case: &Case) -> AutomaticMove<'_> {
+    AutomaticMove { case, execution_arn: &case.execution_arn }
 }
 
 impl AdvanceRound {
@@ -116,6 +144,21 @@ impl AdvanceRound {
     async fn was_shown(&self, case: &Case) -> Result<bool> {
         let Some(digest) = &case.digest else { return Ok(case.slack_ts.is_some()) };
         Ok(self.0.cases.digest(digest).await?.is_some_and(|digest| digest.slack_ts.is_some()))
+    }
+
+    /// Why policy does not move the object by itself now, although nobody has decided. Otherwise the move is counted.
+    async fn over_limits(&self, case: &Case) -> Result<Option<String>> {
+        let policy = match self.0.state.policy(&self.0.config.policy_key).await?.policy {
+            Ok(policy) => policy,
+            Err(why) => return Ok(Some(format!("the policy cannot be read ({why})"))),
+        };
+        if policy.mode == Mode::Shadow {
+            return Ok(Some("it is in shadow mode by now".into()));
+        }
+        match self.0.cases.count_automatic(automatic(case), rate_limits(&policy)).await? {
+            Counted::Within => Ok(None),
+            Counted::Over(limit) => Ok(Some(limit)),
+        }
     }
 
     async fn ask(&self, case: &Case, round: u32, next: &'static str) -> Result<Output> {

@@ -22,7 +22,23 @@ use std::sync::Arc;
 
 use activity_worker::{Activity, Worker, WorkerSettings};
 
-use crate::{clients::Clients, error::Code};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    clients::Clients,
+    domain::time,
+    error::{Code, Result},
+};
+
+/// How often operators are told of what happens to many cases at once.
+const NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(15);
+
+/// Whether operators are to be told of something now: once in a while, and not once a case.
+async fn tells_operators(clients: &Clients, of: &str) -> Result<bool> {
+    let now = Timestamp::now();
+    let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
+    clients.cases.claim_notice(of, &told, &before).await
+}
 
 /// An activity's stem, and the terminal codes that it is known to end with.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,6 @@
 use std::{sync::Arc, time::Duration};
 
 use activity_worker::{Activity, TaskContext};
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,6 +21,8 @@ use crate::{
     error::{Code, Error, Result},
     loops::renderer::{self, Shown},
 };
+
+use super::tells_operators;
 
 pub(super) const TERMINAL: &[Code] = &[Code::AccessDenied, Code::RequestRejected];
 
@@ -45,8 +46,6 @@ pub(super) struct Output {
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long Slack is asked who is left to decide.
 const ASKING: Duration = Duration::from_secs(15);
-/// While Slack is away, operators are told of it this often, and not once a case.
-const NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(15);
 /// The most lines about who can reach a bucket.
 const REACH: usize = 10;
 
@@ -84,7 +83,8 @@ impl Activity for PostApproval {
             Ok(Err(error)) => return Err(error),
             Err(_) => ("no", self.away(&case, "no answer in time").await?),
         };
-        let notice: Vec<String> = too_few.into_iter().chain(unseen).collect();
+        let limited = self.limited(&case).await?;
+        let notice: Vec<String> = too_few.into_iter().chain(unseen).chain(limited).collect();
         Ok(Output { posted, notice: (!notice.is_empty()).then(|| notice.join(" ")) })
     }
 }
@@ -144,11 +144,15 @@ impl PostApproval {
         (too_few.or(last).map(|why| Escalation { at: time::now(), why }), told)
     }
 
+    /// What operators have to know of a limit because of which people are asked.
+    async fn limited(&self, case: &Case) -> Result<Option<String>> {
+        let Some(limit) = case.over_limit.as_ref().filter(|_| case.asked <= 1) else { return Ok(None) };
+        Ok(tells_operators(&self.0, "rate_limit").await?.then(|| over_limit(limit)))
+    }
+
     /// What operators have to know when Slack does not take a message; they are told once in a while.
     async fn away(&self, case: &Case, why: &str) -> Result<Option<String>> {
-        let now = Timestamp::now();
-        let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
-        let tell = self.0.cases.claim_notice(&format!("slack#{}", case.plan.channel), &told, &before).await?;
+        let tell = tells_operators(&self.0, &format!("slack#{}", case.plan.channel)).await?;
         Ok(tell.then(|| {
             format!(
                 "Slack does not show approvals in channel {} ({why}). Nothing is lost: they are shown once it does. Until \
@@ -157,4 +161,12 @@ impl PostApproval {
             )
         }))
     }
+}
+
+/// What operators have to know of a limit on automatic moves that is reached.
+pub(super) fn over_limit(limit: &str) -> String {
+    format!(
+        "Policy would move more objects than it may: {limit}. Until the next hour people are asked instead, in Slack and by \
+         `cordon approvals list`. If the findings are right, raise the limit in the policy; if not, mend the rule."
+    )
 }

@@ -13,12 +13,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    clients::{Clients, macie::Known, mover::Place, sfn::Run},
+    clients::{
+        Clients,
+        macie::Known,
+        mover::Place,
+        sfn::Run,
+        store::{AutomaticMove, Counted, RateLimits},
+    },
     domain::{
-        case::{Case, OutcomeResult, Status},
+        case::{Case, OutcomeResult, Renewal, Status},
         finding::{Finding, FindingEvent},
+        known_cases::{Event, Response, Standing, is_left_by_person, response},
         plan::Plan,
         policy::{self, AfterRestore, Disposition, Policy},
+        policy_answer::PolicyAnswer,
         time,
     },
     error::{Code, Error, Result},
@@ -96,11 +104,10 @@ impl TriageFinding {
         if decided.disposition == Disposition::Ignore {
             return Ok(Output::without_case(&format!("policy rule {:?}", decided.rule)));
         }
-        let plan = Plan::new(finding.object.clone(), &decided, in_force.version.clone());
-        let case = Case::open(finding, decided.disposition, plan, execution_arn, approval_id(), &time::now());
-        let limits = policy.map_or((None, None), |policy| {
-            (policy.max_automatic_per_hour, policy.max_automatic_per_bucket_per_hour)
-        });
+        let plan = Plan::new(&finding, &decided, in_force.version.clone());
+        let answer = PolicyAnswer::new(&finding, &decided, exposed);
+        let case = Case::open(finding, answer, plan, execution_arn, approval_id(), &time::now());
+        let limits = policy.map_or(RateLimits::default(), rate_limits);
         Claim { clients: &self.0, case, after_restore: decided.after_restore, limits }.make().await
     }
 
@@ -144,45 +151,73 @@ struct Claim<'a> {
     clients: &'a Clients,
     case: Case,
     after_restore: AfterRestore,
-    /// The most automatic moves in an hour, in all and in the bucket.
-    limits: (Option<u32>, Option<u32>),
+    limits: RateLimits,
 }
 
 impl Claim<'_> {
     async fn make(self) -> Result<Output> {
         let Some(existing) = self.clients.cases.get(&self.case.case_id).await? else {
             return match self.clients.cases.story_of_restored(&self.case.case_id).await? {
-                Some(story) => self.after_restore(&story, None).await,
+                Some(original) => self.restored_elsewhere(&original).await,
                 None => self.open(self.case.clone(), None).await,
             };
         };
         if existing.execution_arn == self.case.execution_arn {
             return Ok(Output::of(&existing, route(&existing)));
         }
+        if existing.status == Status::Restoring {
+            return Err(Error::Retryable("the object is being put back from quarantine".into()));
+        }
+        // What was only told is no answer where policy acts, not even while it is being told.
+        if existing.plan.shadow && !self.case.plan.shadow {
+            return self.open(self.case.clone(), Some(&existing)).await;
+        }
         // A closed case no longer answers anything, though its run may still be telling operators.
         let running = existing.status == Status::Open
             && self.clients.step_functions.run(&existing.execution_arn, &existing.opened_at).await?
                 == Run::Running;
         let there = !running && self.object_is_there(&existing).await?;
-        if there && existing.has_restored(self.case.object()) {
-            return self.after_restore(&existing, Some(&existing)).await;
+        let standing = Standing::of(&existing, running, there);
+        let event = Event::of(&existing.policy_answer, &self.case.policy_answer);
+        let made_by_restore = self.clients.cases.story_of_restored(&existing.case_id).await?.is_some();
+        let left_by_person = is_left_by_person(&existing, made_by_restore);
+        match (response(standing, event, left_by_person), standing) {
+            (Response::Join, _) => self.join(&existing).await,
+            (Response::AfterRestore, _) => self.after_restore(&existing, Some(&existing)).await,
+            (Response::Ask, Standing::Open) => self.renew(self.ask_only(left_by_person), &existing).await,
+            (Response::AsPolicySays, Standing::Open) => self.renew(self.case.clone(), &existing).await,
+            (Response::Ask, _) => self.open(self.ask_only(left_by_person), Some(&existing)).await,
+            (Response::AsPolicySays, _) => self.open(self.case.clone(), Some(&existing)).await,
         }
-        // What was only told is no answer where policy acts, not even while it is being told.
-        let only_told = existing.plan.shadow && !self.case.plan.shadow;
-        if !only_told && existing.answers(self.case.disposition, running, there) {
-            return self.join(&existing).await;
+    }
+
+    /// The case, with nothing happening to the object unless people decide so.
+    fn ask_only(&self, left_by_person: bool) -> Case {
+        let case = self.case.clone();
+        match case.disposition {
+            _ if left_by_person => case.only_by_people("a person left the object where it is before"),
+            Disposition::Quarantine => case.reviewed_instead("people were asked before, and nobody decided"),
+            Disposition::Review | Disposition::Ignore => case,
         }
-        self.open(self.case.clone(), Some(&existing)).await
+    }
+
+    /// The object version was made by a restore of another case: somebody had it put back who knew what it holds.
+    async fn restored_elsewhere(&self, original: &Case) -> Result<Output> {
+        let event = Event::of(&original.policy_answer, &self.case.policy_answer);
+        match response(Standing::Restored, event, true) {
+            Response::AfterRestore => self.after_restore(original, None).await,
+            _ => self.open(self.ask_only(true), None).await,
+        }
     }
 
     /// The object was put back from quarantine by somebody who knew what it holds: nothing happens to it without a
     /// person.
-    async fn after_restore(&self, story: &Case, replaces: Option<&Case>) -> Result<Output> {
+    async fn after_restore(&self, known: &Case, replaces: Option<&Case>) -> Result<Output> {
         match self.after_restore {
-            AfterRestore::Join => self.join(story).await,
+            AfterRestore::Join => self.join(known).await,
             AfterRestore::Ask => {
-                self.open(self.case.clone().reviewed_instead("put back from quarantine before"), replaces)
-                    .await
+                let case = self.case.clone().only_by_people("put back from quarantine before");
+                self.open(case, replaces).await
             }
         }
     }
@@ -193,15 +228,58 @@ impl Claim<'_> {
     }
 
     async fn open(&self, case: Case, replaces: Option<&Case>) -> Result<Output> {
-        let case = self.within_limits(case).await?;
         let case = match replaces {
             Some(earlier) => case.after(earlier.clone()),
             None => case,
         };
+        let case = self.within_limits(case).await?;
         match self.clients.cases.open(&case, replaces).await?.stands() {
             Some(case) => Ok(Output::of(&case, route(&case))),
-            None => Err(Error::Retryable("another run opened the case at the same moment".into())),
+            None => {
+                self.give_back(&case).await?;
+                Err(Error::Retryable("another run opened the case at the same moment".into()))
+            }
         }
+    }
+
+    /// Puts the open case before people anew, or has it moved, as the stricter finding demands. Its run goes on with it.
+    async fn renew(&self, case: Case, existing: &Case) -> Result<Output> {
+        // In shadow mode policy changes nothing that people are at.
+        if case.plan.shadow || existing.is_being_moved() {
+            return self.join(existing).await;
+        }
+        if existing.decision.is_some() {
+            return Err(Error::Retryable("the case is being closed, as it was decided".into()));
+        }
+        let case = self.within_limits(Case { generation: existing.generation, ..case }).await?;
+        if case.plan_hash == existing.plan_hash && case.disposition == existing.disposition {
+            return self.join(existing).await;
+        }
+        let renewal = Renewal { at: time::now(), why: self.why_renewed(existing) };
+        let ends_at = self.clients.config.round_end();
+        let Some(case) = self.clients.cases.renew(existing, &case, &renewal, &ends_at).await?.stands() else {
+            self.give_back(&case).await?;
+            return Err(Error::Retryable("the case was decided or voted on at the same moment".into()));
+        };
+        // A run that cannot be woken now finds the record when its wait ends; one that is decided the reconciler wakes.
+        if let Some(token) = &case.task_token
+            && let Err(error) = self.clients.step_functions.wake(token).await
+        {
+            tracing::warn!(case.id = case.case_id, error.message = %error, "run not woken");
+        }
+        Ok(Output::of(&case, "joined"))
+    }
+
+    /// What the newest finding changes, as a sentence.
+    fn why_renewed(&self, existing: &Case) -> String {
+        let (before, now) = (&existing.policy_answer, &self.case.policy_answer);
+        let new: Vec<_> = now.categories.difference(&before.categories).map(String::as_str).collect();
+        let rule = &self.case.plan.rule;
+        if !now.is_stricter_than(before) {
+            return format!("The bucket is exposed by now; rule {rule} applies.");
+        }
+        let found = if new.is_empty() { String::new() } else { format!(" found {} and", new.join(", ")) };
+        format!("A newer finding{found} falls under rule {rule}, which is stricter.")
     }
 
     /// Too many automatic moves look like a mistake in policy: from there on, people decide.
@@ -209,12 +287,22 @@ impl Claim<'_> {
         if case.disposition != Disposition::Quarantine || case.finding.sample || case.plan.shadow {
             return Ok(case);
         }
-        let (per_hour, per_bucket) = self.limits;
-        let cases = &self.clients.cases;
-        match cases.count_automatic(&case.object().bucket, per_hour, per_bucket).await? {
-            Some(limit) => Ok(case.reviewed_instead(&limit)),
-            None => Ok(case),
+        match self.clients.cases.count_automatic(self.automatic(&case), self.limits).await? {
+            Counted::Over(limit) => Ok(case.above_limit(limit)),
+            Counted::Within => Ok(case),
         }
+    }
+
+    /// The move that was counted does not come about.
+    async fn give_back(&self, case: &Case) -> Result<()> {
+        if case.disposition != Disposition::Quarantine {
+            return Ok(());
+        }
+        self.clients.cases.give_back_automatic(self.automatic(case)).await
+    }
+
+    fn automatic<'a>(&'a self, case: &'a Case) -> AutomaticMove<'a> {
+        AutomaticMove { case, execution_arn: &self.case.execution_arn }
     }
 
     /// Whether the object of an ended case is at its place (again). Only asked where it matters: a finding that the
@@ -241,6 +329,14 @@ impl Claim<'_> {
         };
         let there = mover.look(&place, versioning.requested(object.version_id.as_deref())).await?;
         Ok(there.is_some_and(|there| there.etag == object.etag))
+    }
+}
+
+/// The limits of a policy.
+pub(super) fn rate_limits(policy: &Policy) -> RateLimits {
+    RateLimits {
+        per_hour: policy.max_automatic_per_hour,
+        per_bucket_per_hour: policy.max_automatic_per_bucket_per_hour,
     }
 }
 

@@ -19,7 +19,9 @@ pub(super) fn record(case: &Case) -> Value {
         "object": case.object(),
         "finding": case.finding,
         "finding_ids": case.finding_ids,
+        "policy_answer": case.policy_answer,
         "disposition": case.disposition,
+        "renewal": case.renewal,
         "plan": case.plan,
         "plan_hash": case.plan_hash,
         "run": case.execution_arn,
@@ -64,6 +66,9 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
         field("Rule", &rule(case)),
         field("Opened", &format!("{} by the run {}", case.opened_at, case.execution_arn)),
     ];
+    lines.extend(
+        case.renewal.as_ref().map(|renewal| field("Renewed", &format!("at {}: {}", renewal.at, renewal.why))),
+    );
     if case.takes_votes(&case.approval_id, &case.plan_hash) && case.disposition == Disposition::Review {
         lines.push(field("Who decides", &approvers(case)));
         let ends = case.round_ends_at.as_deref().unwrap_or("not begun");

@@ -5,11 +5,13 @@
 mod cases;
 mod digests;
 mod exposures;
+mod rate_limits;
 mod renderings;
 mod votes;
 
 pub use cases::Cases;
 pub use exposures::Exposures;
+pub use rate_limits::{AutomaticMove, Counted, RateLimits};
 pub use votes::Voted;
 
 use std::collections::HashMap;

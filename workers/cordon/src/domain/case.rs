@@ -7,6 +7,7 @@ use super::{
     pause::Pause,
     plan::Plan,
     policy::{Disposition, OnExpiry},
+    policy_answer::PolicyAnswer,
     vote::{Refused, Snooze, Vote, voices},
 };
 
@@ -23,8 +24,16 @@ pub struct Case {
     pub finding_ids: Vec<String>,
     /// The finding that opened it.
     pub finding: Finding,
-    /// What policy said.
+    /// What policy said of it.
+    pub policy_answer: PolicyAnswer,
+    /// What is done about it: as policy said, or people are asked where policy would move the object.
     pub disposition: Disposition,
+    /// The hourly limit because of which people are asked, as a sentence's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<String>,
+    /// Since when the open case is about another plan than at first, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
     /// What was pinned.
     pub plan: Plan,
     /// [`Plan::hash`].
@@ -167,6 +176,15 @@ impl Decision {
 /// Since when the fallback approvers may decide too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escalation {
+    /// When.
+    pub at: String,
+    /// Why, as a sentence.
+    pub why: String,
+}
+
+/// Since when an open case is about another plan than at first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Renewal {
     /// When.
     pub at: String,
     /// Why, as a sentence.
@@ -334,7 +352,7 @@ impl Case {
     /// The first generation of a case.
     pub fn open(
         finding: Finding,
-        disposition: Disposition,
+        policy_answer: PolicyAnswer,
         plan: Plan,
         execution_arn: &str,
         approval_id: String,
@@ -346,7 +364,10 @@ impl Case {
             execution_arn: execution_arn.to_owned(),
             finding_ids: vec![finding.id.clone()],
             finding,
-            disposition,
+            disposition: policy_answer.disposition,
+            policy_answer,
+            over_limit: None,
+            renewal: None,
             plan_hash: plan.hash(),
             plan,
             approval_id,
@@ -412,26 +433,6 @@ impl Case {
         &self.plan.object
     }
 
-    /// Whether this case already answers a finding that policy treats as `disposition`.
-    ///
-    /// `run_is_running` says whether the owning run is; `object_is_there` whether the source still (or again) holds
-    /// the object version.
-    pub fn answers(&self, disposition: Disposition, run_is_running: bool, object_is_there: bool) -> bool {
-        if run_is_running {
-            return true;
-        }
-        if disposition > self.disposition {
-            return false;
-        }
-        match self.outcome.as_ref().map(|outcome| outcome.result) {
-            Some(OutcomeResult::Quarantined | OutcomeResult::ObjectMissing) => !object_is_there,
-            Some(OutcomeResult::Dismissed | OutcomeResult::Sample | OutcomeResult::Shadow) => true,
-            Some(OutcomeResult::Expired | OutcomeResult::ObjectChanged | OutcomeResult::Failed) | None => {
-                false
-            }
-        }
-    }
-
     /// The same case, but people decide, for the reason that is added to the rule.
     #[must_use]
     pub fn reviewed_instead(mut self, why: &str) -> Self {
@@ -439,6 +440,26 @@ impl Case {
         self.plan.rule = format!("{} ({why})", self.plan.rule);
         self.plan_hash = self.plan.hash();
         self
+    }
+
+    /// The same case, but people decide, because this hourly limit is reached.
+    #[must_use]
+    pub fn above_limit(self, limit: String) -> Self {
+        Self { over_limit: Some(limit.clone()), ..self.reviewed_instead(&limit) }
+    }
+
+    /// The same case, but nothing happens to the object without a person, not even when nobody decides in time.
+    #[must_use]
+    pub fn only_by_people(mut self, why: &str) -> Self {
+        if self.plan.on_expiry == OnExpiry::Quarantine {
+            self.plan.on_expiry = OnExpiry::AskAgain;
+        }
+        self.reviewed_instead(why)
+    }
+
+    /// Whether the object is being moved, or about to be: policy or people have decided so.
+    pub fn is_being_moved(&self) -> bool {
+        self.disposition == Disposition::Quarantine || self.decision == Some(Decision::Quarantine)
     }
 
     /// Whether an object version is one that a restore of this case has put back.
@@ -563,8 +584,9 @@ pub(crate) mod tests {
             after_restore: AfterRestore::Join,
             shadow: false,
         };
-        let plan = Plan::new(finding.object.clone(), &decided, Some("v1".into()));
-        Case::open(finding, disposition, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")
+        let plan = Plan::new(&finding, &decided, Some("v1".into()));
+        let answer = PolicyAnswer::new(&finding, &decided, None);
+        Case::open(finding, answer, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")
     }
 
     pub(crate) fn vote(user: &str, plan_hash: &str) -> Vote {
@@ -673,23 +695,16 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_new_finding_joins_only_what_still_answers_it() {
-        let mut case = case(Disposition::Review);
-        assert!(case.answers(Disposition::Quarantine, true, true), "a run at work answers");
-        let mut ended = |result| {
-            case.outcome = Some(Outcome { result, detail: String::new(), code: None });
-            case.clone()
-        };
-        assert!(ended(OutcomeResult::Dismissed).answers(Disposition::Review, false, true));
-        assert!(
-            !ended(OutcomeResult::Dismissed).answers(Disposition::Quarantine, false, true),
-            "policy is stricter now"
+    fn what_only_people_may_move_does_not_move_when_nobody_decides() {
+        let mut case = case(Disposition::Quarantine);
+        case.plan.on_expiry = OnExpiry::Quarantine;
+        let mut case = case.only_by_people("somebody left it");
+        assert_eq!(
+            (case.disposition, case.policy_answer.disposition),
+            (Disposition::Review, Disposition::Quarantine)
         );
-        assert!(ended(OutcomeResult::Quarantined).answers(Disposition::Review, false, false));
-        assert!(!ended(OutcomeResult::Quarantined).answers(Disposition::Review, false, true), "it is back");
-        for result in [OutcomeResult::Expired, OutcomeResult::Failed, OutcomeResult::ObjectChanged] {
-            assert!(!ended(result).answers(Disposition::Review, false, true));
-        }
+        case.decision = Some(Decision::Expired);
+        assert!(case.authorisation("arn:run").is_err());
     }
 
     #[test]

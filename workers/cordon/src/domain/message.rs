@@ -275,6 +275,9 @@ pub fn decider(case: &Case) -> String {
         Some(Decision::Expired) => format!("Nobody decided; expired at {decided_at}."),
         Some(decision) => {
             let what = if decision == Decision::Quarantine { "Quarantine" } else { "Dismissal" };
+            if decision == Decision::Quarantine && case.disposition == Disposition::Quarantine {
+                return by_policy(case);
+            }
             let votes = voices(&case.votes, &case.plan_hash, decision);
             let who: Vec<_> = votes.iter().map(|vote| voter(&vote.by)).collect();
             let why: Vec<_> = votes.iter().filter_map(|vote| vote.reason.as_deref()).collect();
@@ -285,11 +288,15 @@ pub fn decider(case: &Case) -> String {
             };
             format!("{what} decided by {} at {decided_at}.{why}", who.join(" and "))
         }
-        None if case.disposition == Disposition::Quarantine => {
-            format!("Decided by policy, rule {}.", code(&case.plan.rule, 300))
-        }
+        None if case.disposition == Disposition::Quarantine => by_policy(case),
         None => "Nobody decided.".into(),
     }
+}
+
+/// Policy alone has decided, at once or after a stricter finding came to the open case.
+fn by_policy(case: &Case) -> String {
+    let why = case.renewal.as_ref().map(|renewal| format!(" {}", escape(&renewal.why, 500)));
+    format!("Decided by policy, rule {}.{}", code(&case.plan.rule, 300), why.unwrap_or_default())
 }
 
 fn closed(case: &Case) -> String {

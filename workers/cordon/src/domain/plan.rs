@@ -1,11 +1,14 @@
 //! The plan of a case: what exactly is to be done, and who may say so, pinned when the case is opened.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    finding::ObjectVersion,
+    finding::{Finding, ObjectVersion},
     policy::{Decided, OnExpiry, Verify, Versions},
+    policy_answer::categories,
     vote::Voter,
 };
 
@@ -14,6 +17,9 @@ use super::{
 pub struct Plan {
     /// The one version that may be moved.
     pub object: ObjectVersion,
+    /// What was found in it, see [`categories`]: who agrees to a move agrees to the reason for it.
+    #[serde(default)]
+    pub categories: BTreeSet<String>,
     /// The rule that decided, or why none did.
     pub rule: String,
     /// The version id of the policy object that was in force, if it could be read.
@@ -51,10 +57,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan that a decision of policy makes.
-    pub fn new(object: ObjectVersion, decided: &Decided, policy_version: Option<String>) -> Self {
+    /// The plan that a decision of policy on a finding makes.
+    pub fn new(finding: &Finding, decided: &Decided, policy_version: Option<String>) -> Self {
         Self {
-            object,
+            object: finding.object.clone(),
+            categories: categories(finding),
             rule: decided.rule.clone(),
             policy_version,
             approvers: decided.approvers.users.clone(),

@@ -4,17 +4,25 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::source::{Source, in_force};
 use crate::{
-    cli::{self, operator::Operator, terminal},
+    cli::{
+        self,
+        operator::{Operator, case_id},
+        terminal,
+    },
     config::fallback_where_set,
     domain::{
+        case::Status,
         finding::Finding,
         foresight::foresee,
+        known_cases::{Event, Standing, is_left_by_person, response},
         plan::Plan,
         policy::{Decided, Explanation, Fallback, Policy, decide},
+        policy_answer::PolicyAnswer,
     },
 };
 
@@ -34,7 +42,11 @@ pub(in crate::cli) struct ExplainArguments {
     /// Whether the bucket is exposed, for rules that ask. Unknown where it is left out: then the stricter rule counts.
     #[arg(long, value_name = "true|false")]
     exposed: Option<bool>,
-    /// Print it as JSON: `finding`, `rule`, `passed`, `would`, `summary` and more.
+    /// Say too what the finding means for this case, which answers an earlier finding about the same object version.
+    /// Requires the operator settings and AWS credentials (see `cordon --help`).
+    #[arg(long, value_name = "CASE_ID", value_parser = case_id)]
+    case: Option<String>,
+    /// Print it as JSON: `finding`, `rule`, `passed`, `would`, `summary`, `known_case` and more.
     #[arg(long)]
     json: bool,
 }
@@ -69,9 +81,16 @@ impl ExplainArguments {
         let policy = asked.policy.as_ref().map_err(String::as_str);
         let decided = decide(policy, &finding, self.exposed, &asked.fallback);
         let explained = policy.ok().map(|policy| policy.explain(&finding, self.exposed));
-        let plan = Plan::new(finding.object.clone(), &decided, asked.version.clone());
+        let plan = Plan::new(&finding, &decided, asked.version.clone());
+        let known_case = match &self.case {
+            Some(case_id) => {
+                Some(known_case(case_id, PolicyAnswer::new(&finding, &decided, self.exposed)).await?)
+            }
+            None => None,
+        };
         let answer = Answer {
             summary: summary(&finding, &decided, &plan),
+            known_case,
             finding: &finding,
             exposed: self.exposed,
             decided: &decided,
@@ -127,6 +146,40 @@ struct Answer<'a> {
     explained: Option<&'a Explanation<'a>>,
     asked: &'a Asked,
     summary: String,
+    known_case: Option<KnownCase>,
+}
+
+/// What the finding means for a case that is known: the cell of the table *Known cases and new events*.
+#[derive(Debug, Serialize)]
+struct KnownCase {
+    case_id: String,
+    standing: &'static str,
+    event: &'static str,
+    response: &'static str,
+}
+
+impl KnownCase {
+    fn lines(&self) -> [String; 2] {
+        [format!("The case is {}, and {}.", self.standing, self.event), self.response.to_owned()]
+    }
+}
+
+async fn known_case(case_id: &str, answer: PolicyAnswer) -> anyhow::Result<KnownCase> {
+    let operator = Operator::connect().await?;
+    let case = match operator.case(case_id).await? {
+        Ok(case) => case,
+        Err(refusal) => bail!(refusal.why),
+    };
+    // Whether the object is at its place again only the worker may see; where it is not, there is nothing to decide.
+    let standing = Standing::of(&case, case.status == Status::Open, true);
+    let event = Event::of(&case.policy_answer, &answer);
+    let response = response(standing, event, is_left_by_person(&case, false));
+    Ok(KnownCase {
+        case_id: case.case_id,
+        standing: standing.words(),
+        event: event.words(),
+        response: response.words(),
+    })
 }
 
 impl Answer<'_> {
@@ -157,6 +210,7 @@ impl Answer<'_> {
             None => format!("  {}: {:?}", self.decided.rule, self.decided.disposition),
         });
         lines.push(self.summary.clone());
+        lines.extend(self.known_case.iter().flat_map(KnownCase::lines));
         lines
     }
 
@@ -181,6 +235,7 @@ impl Answer<'_> {
             "passed": passed.collect::<Vec<_>>(),
             "would": self.decided,
             "summary": self.summary,
+            "known_case": self.known_case,
         })
     }
 }

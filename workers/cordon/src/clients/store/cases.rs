@@ -13,8 +13,9 @@ use super::{
 use crate::{
     clients::error::classify,
     domain::{
-        case::{Case, Decision, Escalation, Outcome, Purge, QuarantineCopy, Restore, Status},
+        case::{Case, Decision, Escalation, Outcome, Purge, QuarantineCopy, Renewal, Restore, Status},
         pause::Pause,
+        policy::Disposition,
         time,
     },
     error::{Code, Error, Result},
@@ -29,9 +30,8 @@ pub struct Cases {
 
 /// The value of `render_due` while a case is due.
 pub(super) const DUE: &str = "due";
-/// The key of the pause, and the beginning of those of the counters of automatic moves.
+/// The key of the pause.
 const PAUSE: &str = "brake#pause";
-const AUTOMATIC: &str = "brake#automatic#";
 /// The beginning of the keys that remember when operators were told of something.
 const NOTICE: &str = "notice#";
 /// When operators were told of something.
@@ -39,9 +39,6 @@ const NOTICE: &str = "notice#";
 struct Notice {
     told_at: String,
 }
-
-/// How much of a time of [`time::now`] names the hour.
-const HOUR: usize = "2026-03-11T09".len();
 
 impl Cases {
     /// The table of this name.
@@ -76,9 +73,13 @@ impl Cases {
         let put = match replaces {
             None => put.condition_expression("attribute_not_exists(case_id)"),
             Some(old) => put
-                .condition_expression("execution_arn = :execution AND generation = :generation")
+                .condition_expression(
+                    "execution_arn = :execution AND generation = :generation AND #status = :status",
+                )
+                .expression_attribute_names("#status", "status")
                 .expression_attribute_values(":execution", text(&old.execution_arn))
-                .expression_attribute_values(":generation", to_value(&old.generation)),
+                .expression_attribute_values(":generation", to_value(&old.generation))
+                .expression_attribute_values(":status", text(old.status.name())),
         };
         let put = self.put_recognized(put, case, |there: &Case| {
             there.execution_arn == case.execution_arn && there.approval_id == case.approval_id
@@ -106,6 +107,63 @@ impl Cases {
                 _ => Err(classify("dynamodb:PutItem on cases", error)),
             },
         }
+    }
+
+    /// Gives an open and undecided case the plan of a stricter finding: `by`, over exactly `existing`. Votes for the old
+    /// plan stay on record and count no more. Where `by` is to be moved, that is decided with it. `Theirs` when the case
+    /// was decided, closed, taken over, voted on or renewed meanwhile.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn renew(
+        &self,
+        existing: &Case,
+        by: &Case,
+        renewal: &Renewal,
+        ends_at: &str,
+    ) -> Result<Conditional<Case>> {
+        let mut set = "SET finding = :finding, finding_ids = list_append(finding_ids, :ids), policy_answer = :answer, \
+                       disposition = :disposition, #plan = :plan, plan_hash = :hash, approval_id = :approval, \
+                       renewal = :renewal, #round = :one, round_ends_at = :ends, asked = :asked, render_due = :due, \
+                       render_due_at = :now"
+            .to_owned();
+        let mut remove = " REMOVE snooze, escalation, over_limit".to_owned();
+        let mut update = self.due(self.update(&existing.case_id));
+        if by.disposition == Disposition::Quarantine {
+            set.push_str(", decision = :decision, decided_at = :now");
+            update = update.expression_attribute_values(":decision", text(Decision::Quarantine.name()));
+        }
+        if by.plan.channel != existing.plan.channel {
+            // It is asked where the new rule says, in a message of its own.
+            remove.push_str(", slack_ts, slack_intent_at, digest");
+        }
+        let new_ids: Vec<_> = by.finding_ids.iter().filter(|id| !existing.finding_ids.contains(id)).collect();
+        let update = update
+            .update_expression(set + &remove)
+            .condition_expression(
+                "execution_arn = :execution AND generation = :generation AND #status = :open AND \
+                 attribute_not_exists(decision) AND plan_hash = :seen AND size(votes) = :votes_seen",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_names("#round", "round")
+            .expression_attribute_values(":finding", to_value(&by.finding))
+            .expression_attribute_values(":ids", to_value(&new_ids))
+            .expression_attribute_values(":answer", to_value(&by.policy_answer))
+            .expression_attribute_values(":disposition", to_value(&by.disposition))
+            .expression_attribute_values(":plan", to_value(&by.plan))
+            .expression_attribute_values(":hash", text(&by.plan_hash))
+            .expression_attribute_values(":approval", text(&by.approval_id))
+            .expression_attribute_values(":renewal", to_value(renewal))
+            .expression_attribute_values(":one", to_value(&1))
+            .expression_attribute_values(":ends", text(ends_at))
+            .expression_attribute_values(":asked", to_value(&(existing.asked + 1)))
+            .expression_attribute_values(":execution", text(&existing.execution_arn))
+            .expression_attribute_values(":generation", to_value(&existing.generation))
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":seen", text(&existing.plan_hash))
+            .expression_attribute_values(":votes_seen", to_value(&existing.votes.len()));
+        recognized(&self.table, update, |there: &Case| there.approval_id == by.approval_id).await
     }
 
     /// Adds a finding to the case that answers it.
@@ -511,37 +569,6 @@ impl Cases {
             .condition_expression("resume_token = :token")
             .expression_attribute_values(":token", text(token));
         conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Counts one more automatic move in this clock hour, in all and in the bucket. Names the limit that is reached,
-    /// if one is; then nothing happens without a person.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn count_automatic(
-        &self,
-        bucket: &str,
-        per_hour: Option<u32>,
-        per_bucket: Option<u32>,
-    ) -> Result<Option<String>> {
-        let now = time::now();
-        let hour = &now[..HOUR];
-        for (key, limit, of) in [
-            (format!("{AUTOMATIC}{hour}#{bucket}"), per_bucket, " in this bucket"),
-            (format!("{AUTOMATIC}{hour}"), per_hour, ""),
-        ] {
-            let Some(limit) = limit else { continue };
-            let update = self
-                .update(&key)
-                .update_expression("ADD moves :one")
-                .condition_expression("attribute_not_exists(moves) OR moves < :limit")
-                .expression_attribute_values(":one", to_value(&1))
-                .expression_attribute_values(":limit", to_value(&limit));
-            if limit == 0 || conditional(&self.table, update).await?.is_none() {
-                return Ok(Some(format!("more than {limit} automatic moves{of} in this hour")));
-            }
-        }
-        Ok(None)
     }
 
     /// Forgets a token that was answered or is dead.

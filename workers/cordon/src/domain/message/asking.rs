@@ -28,6 +28,13 @@ pub(super) fn blocks(case: &Case) -> Vec<Value> {
         },
         until(case)
     ))];
+    blocks.extend(case.renewal.as_ref().map(|renewal| {
+        section(&format!(
+            ":arrows_counterclockwise: {} Changed at {}. Earlier votes no longer count.",
+            escape(&renewal.why, 1_000),
+            at(&renewal.at)
+        ))
+    }));
     blocks.extend(case.escalation.as_ref().map(|escalation| {
         section(&format!(
             ":rotating_light: The fallback approvers may decide too since {}: {}.",
