@@ -55,7 +55,7 @@ data "aws_iam_policy_document" "worker" {
 
   statement {
     sid     = "KeepRecords"
-    actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
 
     resources = [
       aws_dynamodb_table.cases.arn,

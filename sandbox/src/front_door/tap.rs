@@ -74,8 +74,9 @@ pub enum Ending {
 impl TappedCall {
     /// Whether it may change what is stored.
     pub fn writes(&self) -> bool {
-        let reads =
-            ["Get", "Head", "List", "Query", "Scan"].iter().any(|verb| self.operation.starts_with(verb));
+        let reads = ["BatchGet", "Get", "Head", "List", "Query", "Scan"]
+            .iter()
+            .any(|verb| self.operation.starts_with(verb));
         !reads && matches!(self.service.as_str(), "s3" | "dynamodb")
     }
 

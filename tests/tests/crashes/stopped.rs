@@ -1,7 +1,10 @@
 //! A run that is stopped, and its case closed, while a worker still has its task.
 
 use anyhow::{Context, Result, ensure};
-use cordon::domain::case::{Outcome, OutcomeResult};
+use cordon::domain::{
+    case::{Outcome, OutcomeResult, RestoreOutcome, RestoreResult},
+    time,
+};
 use cordon_sandbox::{Meeting, TappedCall};
 use cordon_tests::on_stage;
 use serde_json::Value;
@@ -22,6 +25,48 @@ async fn close(scene: &Scene, task: &Task) -> Result<()> {
     };
     scene.cases.close(&case, &outcome, None).await?;
     Ok(())
+}
+
+/// What the reconciler does when the run of a restore was stopped.
+async fn end_restore(scene: &Scene, task: &Task) -> Result<()> {
+    let case = scene.cases.get(&task.case.case_id).await?.context("the case is on record")?;
+    let ended = case.with_open_restore(|restore| {
+        restore.outcome = Some(RestoreOutcome {
+            result: RestoreResult::Failed,
+            detail: "The run ended as ABORTED.".into(),
+            code: Some("ABORTED".into()),
+            at: time::now(),
+        });
+    });
+    scene.cases.close_restore(&ended).await?.context("the restore is ended").map(drop)
+}
+
+#[test]
+fn a_restore_that_is_stopped_puts_back_no_further_version() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == "all versions, back");
+        let scenario = scenario.context("it is there")?;
+        let _turn = scene.turn().await;
+        let task = scenario.prepare(scene).await?;
+        // After the first version is on record as put back, and before the second is.
+        let mut recorded = 0;
+        let before_the_second = move |call: &TappedCall| {
+            recorded += usize::from(call.operation == "UpdateItem");
+            let asked = call.operation == "BatchGetItem" && recorded == 1;
+            if asked { Meeting::Late } else { Meeting::Passes }
+        };
+        let mut process = scene.start(&task, before_the_second).await?;
+        ensure!(process.answer().await?.is_none(), "the record is not read between two versions");
+        end_restore(scene, &task).await?;
+        process.tap.release();
+        let answer = process.answer().await?.context("nothing more is held")?;
+        ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
+        let object = task.case.object();
+        let listed = scene.s3.list_object_versions().bucket(&object.bucket).send().await?;
+        ensure!(listed.versions().len() == 1, "the source holds {:?}", listed.versions());
+        Ok(())
+    })
 }
 
 fn is_refused(answer: &Value) -> Result<()> {

@@ -7,7 +7,7 @@
 //!
 //! | step | call |
 //! |---|---|
-//! | `CheckPause`, `AskVersioning`, `ReadManifest` | `check_pause`; `GetBucketVersioning`; `GetObject` of the manifest and `HeadObject` of what it names, for what is not copied quickly |
+//! | `CheckPause`, `AskVersioning`, `ReadManifest` | `with_pause`; `GetBucketVersioning`; `GetObject` of the manifest and `HeadObject` of what it names, where the case has a place for its copies |
 //! | `ListSource`, `HeadSource` | `ListObjectVersions`, `HeadObject` in `secure` |
 //! | `Copy`, `HeadCopy` | `CopyObject` with `copy-source-if-match` and `If-None-Match: *`; `HeadObject` of the copy |
 //! | `WriteManifest`, `ReadManifestAgain` | `PutObject` with `If-None-Match: *`; `GetObject`, before an object is given up |

@@ -46,8 +46,8 @@ pub(crate) struct Protocol {
     pub(crate) spares_the_null_version: bool,
     /// Before an object is called missing or changed, the manifest is looked for again.
     pub(crate) looks_again: bool,
-    /// The manifest of an earlier attempt is asked for before anything is copied, as it is for what is not copied
-    /// quickly. No condition: the promise holds either way.
+    /// The manifest of an earlier attempt is asked for before anything is copied, as it is where the case has a place
+    /// for its copies. No condition: the promise holds either way.
     pub(crate) asks_for_the_manifest_first: bool,
 }
 

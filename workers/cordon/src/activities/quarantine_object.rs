@@ -26,6 +26,7 @@ use crate::{
         case::{Case, QuarantineCopy},
         finding::{ObjectVersion, real_version},
         manifest::{Entry, Location, Manifest, Verification, copy_key, quarantine_key},
+        pause::Pause,
         policy::{Verify, Versions},
         time,
     },
@@ -77,7 +78,7 @@ impl Activity for QuarantineObject {
     type Error = Error;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
-        let case = self.authorised(&input).await?;
+        let (case, pause) = self.authorised(&input).await?;
         if case.finding.sample {
             return Ok(Output {
                 result: "sample",
@@ -85,7 +86,7 @@ impl Activity for QuarantineObject {
                 quarantine_key: None,
             });
         }
-        self.0.cases.check_pause(&case.case_id).await?;
+        self.0.cases.stop_at(pause, &case.case_id).await?;
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;
         let mut the_move = Move { mover, case, place };
@@ -103,8 +104,9 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
             // A copy can take hours; the run may have been stopped, and its case closed, in the meantime.
-            self.authorised(&input).await.map_err(|error| copied_only(&the_move.case, error))?;
-            self.0.cases.check_pause(&the_move.case.case_id).await?;
+            let again = self.authorised(&input).await;
+            let (_, pause) = again.map_err(|error| copied_only(&the_move.case, error))?;
+            self.0.cases.stop_at(pause, &the_move.case.case_id).await?;
             if the_move.remove(&manifest).await? == Removed::Changed {
                 return Ok(the_move.changed(&manifest));
             }
@@ -119,12 +121,12 @@ impl Activity for QuarantineObject {
 }
 
 impl QuarantineObject {
-    /// The case as it is on record, if its object may be moved.
-    async fn authorised(&self, input: &Input) -> Result<Case> {
-        let case =
-            self.0.cases.get(&input.case_id).await?.ok_or_else(|| not_authorised("there is no such case"))?;
+    /// The case as it is on record, if its object may be moved, and the pause in force.
+    async fn authorised(&self, input: &Input) -> Result<(Case, Option<Pause>)> {
+        let (case, pause) = self.0.cases.with_pause(&input.case_id).await?;
+        let case = case.ok_or_else(|| not_authorised("there is no such case"))?;
         case.authorisation(&input.execution_arn).map_err(|why| not_authorised(&why))?;
-        Ok(case)
+        Ok((case, pause))
     }
 }
 

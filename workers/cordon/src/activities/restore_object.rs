@@ -23,6 +23,7 @@ use crate::{
         case::{Case, Restore},
         finding::{ObjectVersion, real_version},
         manifest::{Entry, Manifest, ObjectFacts, Verification, manifest_beside},
+        pause::Pause,
         policy::Verify,
     },
     error::{Code, Error, Result},
@@ -63,8 +64,8 @@ impl Activity for RestoreObject {
     type Error = Error;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
-        let (case, restore) = self.requested(&input).await?;
-        self.0.cases.check_pause(&case.case_id).await?;
+        let Requested { case, restore, pause } = self.requested(&input).await?;
+        self.0.cases.stop_at(pause, &case.case_id).await?;
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
         let mover = self.0.restorers.open(&place, &case.case_id).await?;
@@ -99,11 +100,24 @@ impl Activity for RestoreObject {
             if context.is_cancelled() {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
-            self.0.cases.check_pause(&put_back.case.case_id).await?;
+            // The run may have been stopped, and its request ended, while the last version was put back.
+            let Requested { case, pause, .. } = self.requested(&input).await?;
+            self.0.cases.stop_at(pause, &case.case_id).await?;
+            put_back.case = case;
+            if entries.get(put_back.done()) != Some(entry) {
+                continue;
+            }
             put_back.case = self.one_more(&input, &put_back, entry).await?;
         }
         Ok(Output { result: "restored", detail: detail(&manifest, entries.len()) })
     }
+}
+
+/// What somebody has asked for, as it is on record.
+struct Requested {
+    case: Case,
+    restore: Restore,
+    pause: Option<Pause>,
 }
 
 impl RestoreObject {
@@ -124,19 +138,20 @@ impl RestoreObject {
             Err(error) if error.code() == Some(Code::ObjectExists) => error,
             Err(error) => return Err(error),
         };
-        let (case, restore) = self.requested(input).await?;
+        let Requested { case, restore, .. } = self.requested(input).await?;
         if restore.restored.len() > put_back.done() { Ok(case) } else { Err(refused) }
     }
 
-    /// The case and the request on record that this run is for.
-    async fn requested(&self, input: &Input) -> Result<(Case, Restore)> {
+    /// The case and the request on record that this run is for, and the pause in force.
+    async fn requested(&self, input: &Input) -> Result<Requested> {
         let member = |name: &str| input.request.get(name).and_then(Value::as_str);
         let (Some(case_id), Some(request_id)) = (member("case_id"), member("request_id")) else {
             return Err(not_authorised(
                 "the run's input lacks case_id or request_id; ask with `cordon restore` or in Slack",
             ));
         };
-        let case = self.0.cases.get(case_id).await?.ok_or_else(|| not_authorised("there is no such case"))?;
+        let (case, pause) = self.0.cases.with_pause(case_id).await?;
+        let case = case.ok_or_else(|| not_authorised("there is no such case"))?;
         let restore = case
             .open_restore()
             .filter(|restore| {
@@ -144,7 +159,7 @@ impl RestoreObject {
             })
             .cloned()
             .ok_or_else(|| not_authorised("no open request on record is for this run"))?;
-        Ok((case, restore))
+        Ok(Requested { case, restore, pause })
     }
 
     /// Nothing goes back into a bucket that is still shared, unless that was asked for.

@@ -1,9 +1,11 @@
 //! The `cases` table.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use serde::de::DeserializeOwned;
 
@@ -497,12 +499,42 @@ impl Cases {
         self.item(PAUSE).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
-    /// Whether a case's moves may go on. Where they may not, the case says so, and its run waits to be resumed.
+    /// A case and the pause in force, in one consistent read.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn with_pause(&self, case_id: &str) -> Result<(Option<Case>, Option<Pause>)> {
+        let key = |id: &str| HashMap::from([("case_id".to_owned(), text(id))]);
+        let both = KeysAndAttributes::builder().keys(key(case_id)).keys(key(PAUSE)).consistent_read(true);
+        let both = both.build().expect("keys are set");
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, both)
+            .send()
+            .await
+            .map_err(|error| classify("dynamodb:BatchGetItem on cases", error))?;
+        if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
+            return Err(Error::Retryable("dynamodb:BatchGetItem on cases read a part only".into()));
+        }
+        let (mut case, mut pause) = (None, None);
+        for item in answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default() {
+            if item.get("case_id") == Some(&text(PAUSE)) {
+                pause = Some(from_item(&self.table, item)?);
+            } else {
+                case = Some(from_item(&self.table, item)?);
+            }
+        }
+        Ok((case, pause))
+    }
+
+    /// Whether a case's moves may go on under the pause that is in force, if one is. Where they may not, the case says so,
+    /// and its run waits to be resumed.
     ///
     /// # Errors
     /// `Paused`; otherwise as classified.
-    pub async fn check_pause(&self, case_id: &str) -> Result<()> {
-        let Some(pause) = self.pause_in_force().await? else { return Ok(()) };
+    pub async fn stop_at(&self, pause: Option<Pause>, case_id: &str) -> Result<()> {
+        let Some(pause) = pause else { return Ok(()) };
         self.mark_paused(case_id, &pause).await?;
         Err(Error::terminal(
             Code::Paused,
@@ -529,19 +561,16 @@ impl Cases {
         self.put_recognized(put, pause, |there: &Pause| there == pause).await
     }
 
-    /// Ends the pause; gives back the one that was in force.
+    /// Ends the pause; gives back the one that was in force. It is read before: when the answer to the deletion is lost
+    /// and it is repeated, nothing is there any more that could be told.
     ///
     /// # Errors
     /// As classified.
     pub async fn resume(&self) -> Result<Option<Pause>> {
-        let call = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("case_id", text(PAUSE))
-            .return_values(ReturnValue::AllOld);
-        let answer = call.send().await.map_err(|error| classify("dynamodb:DeleteItem on cases", error))?;
-        answer.attributes.map(|item| from_item(&self.table, item)).transpose()
+        let Some(pause) = self.pause_in_force().await? else { return Ok(None) };
+        let call = self.client.delete_item().table_name(&self.table).key("case_id", text(PAUSE));
+        call.send().await.map_err(|error| classify("dynamodb:DeleteItem on cases", error))?;
+        Ok(Some(pause))
     }
 
     async fn mark_paused(&self, case_id: &str, pause: &Pause) -> Result<()> {
