@@ -1,6 +1,7 @@
 //! The Terraform module in a directory of its own, with its providers.
 
 use std::{
+    collections::BTreeMap,
     env,
     fs::{self, File},
     path::{Path, PathBuf},
@@ -8,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What the module is made of, in the repository.
@@ -75,6 +77,41 @@ impl Module {
     /// When it fails; with what it has said, but for lines that show a whole state.
     pub fn terraform(&self, arguments: &[&str]) -> Result<String> {
         run(&mut self.command(arguments))
+    }
+
+    /// The resources and data sources in the state that a run of one of its tests makes against the mock of AWS.
+    ///
+    /// # Errors
+    /// When the test fails or has no such run.
+    pub fn resources(&self, test: &str, run: &str) -> Result<Vec<Value>> {
+        let filter = format!("-filter=tests/{test}.tftest.hcl");
+        let said = self.terraform(&["test", "-json", "-verbose", &filter])?;
+        let mut states = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|message| message["type"] == "test_state" && message["@testrun"] == run);
+        let mut state =
+            states.next().with_context(|| format!("{test} has no run {run} that makes a state"))?;
+        match state["test_state"]["root_module"]["resources"].take() {
+            Value::Array(resources) => Ok(resources),
+            other => anyhow::bail!("the state of {run} holds no list of resources but {other}"),
+        }
+    }
+
+    /// Every state machine in such a state as Step Functions would get it, by its stem.
+    ///
+    /// # Errors
+    /// As [`Module::resources`]; when a definition is not JSON.
+    pub fn state_machines(&self, test: &str, run: &str) -> Result<BTreeMap<String, Value>> {
+        let resources = self.resources(test, run)?;
+        let machines = resources.iter().filter(|resource| resource["type"] == "aws_sfn_state_machine");
+        machines
+            .map(|machine| {
+                let stem = machine["index"].as_str().context("a state machine has its stem as its index")?;
+                let definition = machine["values"]["definition"].as_str().context("it has a definition")?;
+                Ok((stem.to_owned(), serde_json::from_str(definition)?))
+            })
+            .collect()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -91,19 +91,7 @@ impl Installation {
     }
 
     fn render() -> Self {
-        let module = Module::copied().unwrap();
-        let test = ["test", "-json", "-verbose", "-filter=tests/installation.tftest.hcl"];
-        let resources = module
-            .terraform(&test)
-            .unwrap()
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|message| message["type"] == "test_state")
-            .and_then(|mut message| match message["test_state"]["root_module"]["resources"].take() {
-                Value::Array(resources) => Some(resources),
-                _ => None,
-            })
-            .expect("terraform test prints the state that it made");
+        let resources = Module::copied().unwrap().resources("installation", "installs").unwrap();
         Self { resources }
     }
 

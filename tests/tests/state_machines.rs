@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use activity_worker::{INVALID_INPUT, WORKER_PANICKED, WORKER_SHUTDOWN};
@@ -11,47 +12,21 @@ use cordon::{
     activities::CATALOG,
     error::{Code, RETRYABLE},
 };
+use cordon_tests::Module;
 use serde_json::{Value, json};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Every state machine, rendered as Terraform does.
-fn machines() -> BTreeMap<String, Value> {
-    let mut machines = BTreeMap::new();
-    for entry in fs::read_dir(root().join("statemachines")).unwrap() {
-        let path = entry.unwrap().path();
-        if let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".asl.json") {
-            machines.insert(name.to_owned(), render(&fs::read_to_string(&path).unwrap()));
-        }
-    }
-    assert!(machines.len() >= 4);
-    machines
-}
-
-fn render(template: &str) -> Value {
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').expect("a placeholder ends");
-        text.push_str(before);
-        text.push_str(&match name {
-            "heartbeat_seconds" => "30".to_owned(),
-            "round_seconds" => "14400".to_owned(),
-            "scan_timeout_seconds" => "86400".to_owned(),
-            "operators_topic_arn" => "arn:aws:sns:us-east-1:111122223333:cordon-operators".to_owned(),
-            "cases_table" | "exposures_table" => name.to_owned(),
-            other => {
-                let stem =
-                    other.strip_suffix("_arn").unwrap_or_else(|| panic!("unknown placeholder {other}"));
-                format!("arn:aws:states:us-east-1:111122223333:activity:cordon-{stem}")
-            }
-        });
-        rest = after;
-    }
-    text.push_str(rest);
-    serde_json::from_str(&text).expect("a rendered state machine is JSON")
+/// Every state machine, as Terraform renders it with every input at its default.
+fn machines() -> &'static BTreeMap<String, Value> {
+    static MACHINES: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
+    MACHINES.get_or_init(|| {
+        let machines = Module::copied().unwrap().state_machines("installation", "installs").unwrap();
+        assert!(machines.len() >= 4);
+        machines
+    })
 }
 
 fn pascal(stem: &str) -> String {
@@ -93,7 +68,7 @@ fn one_stem_names_an_activity_in_every_layer() {
 
     let mut used = BTreeSet::new();
     for (machine, definition) in machines() {
-        for (name, state) in states(&definition) {
+        for (name, state) in states(definition) {
             if let Some(stem) = activity_of(&state) {
                 assert_eq!(name, pascal(stem), "state and activity in {machine}");
                 used.insert(stem.to_owned());
@@ -119,7 +94,7 @@ fn one_stem_names_an_activity_in_every_layer() {
 fn state_machines_and_binary_agree_on_every_error_code() {
     let mut caught = BTreeSet::new();
     for (machine, definition) in machines() {
-        for (name, state) in states(&definition) {
+        for (name, state) in states(definition) {
             let Some(stem) = activity_of(&state) else { continue };
             let entry = CATALOG.iter().find(|entry| entry.stem == stem).unwrap();
             let runtime = [WORKER_PANICKED, INVALID_INPUT];
@@ -281,7 +256,7 @@ fn task(state: &Value, say: &mut impl FnMut(String)) {
 #[test]
 fn the_rendered_state_machines_are_valid_and_hold_the_rules() {
     for (name, machine) in machines() {
-        assert_eq!(problems(&machine), Vec::<String>::new(), "{name}");
+        assert_eq!(problems(machine), Vec::<String>::new(), "{name}");
     }
 }
 
