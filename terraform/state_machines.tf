@@ -7,6 +7,7 @@ resource "aws_sfn_state_machine" "this" {
 
   definition = templatefile("${path.module}/../statemachines/${each.key}.asl.json", merge(
     { for stem, activity in aws_sfn_activity.this : "${stem}_arn" => activity.id },
+    local.retries,
     {
       cases_table          = aws_dynamodb_table.cases.name
       exposures_table      = aws_dynamodb_table.exposures.name

@@ -390,6 +390,18 @@ variable "activity_heartbeat_seconds" {
   }
 }
 
+variable "retry_interval_scale" {
+  description = "What the pauses between the attempts of a state are multiplied with. Leave it at 1: then a disturbance of five minutes ends no run. The sandbox shortens them, so that its tests see a state give up."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.retry_interval_scale > 0 && var.retry_interval_scale <= 1
+    error_message = "retry_interval_scale must be greater than 0 and at most 1."
+  }
+}
+
 variable "scan_timeout_seconds" {
   description = "How long a Macie job may take before its buckets are due again."
   type        = number

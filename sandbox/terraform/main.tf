@@ -61,6 +61,7 @@ module "cordon" {
   reuse_window_seconds       = var.reuse_window_seconds
   round_seconds              = var.round_seconds
   activity_heartbeat_seconds = var.activity_heartbeat_seconds
+  retry_interval_scale       = var.retry_interval_scale
   scan_timeout_seconds       = var.scan_timeout_seconds
   state_machine_log_level    = "ALL"
   deletion_protection        = false

@@ -98,6 +98,12 @@ variable "activity_heartbeat_seconds" {
   default     = 10
 }
 
+variable "retry_interval_scale" {
+  description = "As of the module, smaller: 50 minutes become one, so that a state that gives up is seen to."
+  type        = number
+  default     = 0.02
+}
+
 variable "scan_timeout_seconds" {
   description = "As of the module, shorter: the sandbox's Macie takes seconds."
   type        = number

@@ -54,6 +54,7 @@ run "refuses_inputs_out_of_their_domain" {
     reuse_window_seconds       = 0
     round_seconds              = 0
     activity_heartbeat_seconds = 60
+    retry_interval_scale       = 1.5
     scan_timeout_seconds       = 1
     operators_email            = "security"
     state_machine_log_level    = "INFO"
@@ -74,6 +75,7 @@ run "refuses_inputs_out_of_their_domain" {
     var.reuse_window_seconds,
     var.round_seconds,
     var.activity_heartbeat_seconds,
+    var.retry_interval_scale,
     var.scan_timeout_seconds,
     var.operators_email,
     var.state_machine_log_level,
