@@ -23,6 +23,8 @@ mod events;
 mod executions;
 #[path = "engine_mends/harness.rs"]
 mod harness;
+#[path = "engine_mends/integrations.rs"]
+mod integrations;
 #[path = "engine_mends/keys.rs"]
 mod keys;
 #[path = "engine_mends/multipart.rs"]

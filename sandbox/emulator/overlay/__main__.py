@@ -15,6 +15,7 @@ from . import (
     condition_keys,
     executions,
     history,
+    integrations,
     paths,
     policy_patterns,
     reserved_sources,
@@ -47,7 +48,7 @@ def main():
     if found != _WRITTEN_AGAINST:
         sys.exit(f"The overlay mends MiniStack {_WRITTEN_AGAINST}, but {found} is installed: "
                  "remove the virtual environment and start again.")
-    for module in (executions, states, history, tasks, activities, callbacks, retry, paths,
+    for module in (executions, states, history, tasks, activities, callbacks, retry, integrations, paths,
                    s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
                    s3_archives, s3_permissions, s3_missing, s3_owners,
                    sqs_urls, transport, reserved_sources, condition_keys,

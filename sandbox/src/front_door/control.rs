@@ -4,12 +4,13 @@ use axum::body::Body;
 use axum::http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::FrontDoor;
 use super::calls::CallFilter;
 use super::encoding::{decode, query_pairs};
-use super::faults::{Fault, answer};
+use super::faults::{Fault, FaultKind, InnerCall, answer};
 use crate::credentials::{self, Refusal};
 
 /// Where the routes lie.
@@ -37,12 +38,19 @@ impl FrontDoor {
                 Ok(filter) => json_answer(200, &json!({"calls": self.calls.select(&filter)})),
                 Err(why) => refusal(400, "InvalidFilter", &why),
             },
-            ("POST", "/_sandbox/faults") => match read_fault(body).await {
+            ("POST", "/_sandbox/faults/met") => match read::<InnerCall>(body).await {
+                Ok(call) => {
+                    let met = self.faults.meet(&call.service, &call.operation, Some(&call.principal));
+                    json_answer(200, &json!({"fault": met.map(FaultKind::to_wire)}))
+                }
+                Err(why) => refusal(400, "InvalidCall", &format!("This is not a call: {why}.")),
+            },
+            ("POST", "/_sandbox/faults") => match read::<Fault>(body).await {
                 Ok(fault) => {
                     self.faults.inject(fault);
                     json_answer(200, &json!({}))
                 }
-                Err(why) => refusal(400, "InvalidFault", &why),
+                Err(why) => refusal(400, "InvalidFault", &format!("This is not a fault: {why}.")),
             },
             ("DELETE", "/_sandbox/faults") => {
                 self.faults.clear();
@@ -64,9 +72,9 @@ impl FrontDoor {
     }
 }
 
-async fn read_fault(body: Incoming) -> Result<Fault, String> {
+async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, String> {
     let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| error.to_string())?;
-    serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("This is not a fault: {error}."))
+    serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())
 }
 
 fn filter(query: &str) -> Result<CallFilter, String> {

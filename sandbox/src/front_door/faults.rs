@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A fault, and which calls it meets.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -56,6 +56,26 @@ enum WireKind {
     InternalError,
     Latency,
     Cut,
+}
+
+impl FaultKind {
+    /// As it goes over HTTP.
+    pub(super) fn to_wire(self) -> Value {
+        match self {
+            FaultKind::Throttle => json!({"kind": "throttle"}),
+            FaultKind::InternalError => json!({"kind": "internal_error"}),
+            FaultKind::Cut => json!({"kind": "cut"}),
+            FaultKind::Latency(delay) => json!({"kind": "latency", "latency_ms": delay.as_millis() as u64}),
+        }
+    }
+}
+
+/// A call that is made behind the front door, by Step Functions itself, and that a fault may meet all the same.
+#[derive(Deserialize)]
+pub(super) struct InnerCall {
+    pub(super) service: String,
+    pub(super) operation: String,
+    pub(super) principal: String,
 }
 
 impl TryFrom<WireFault> for Fault {
