@@ -43,3 +43,17 @@ run "scaled_down" {
     error_message = "The pauses are not a hundredth, in whole seconds."
   }
 }
+
+# Whole seconds, one at least.
+run "as_short_as_they_can_be" {
+  variables {
+    retry_interval_scale = 0.003
+  }
+
+  assert {
+    condition = alltrue([for shape in values(local.retries) : alltrue([for retrier in jsondecode(shape) :
+      retrier.MaxAttempts == 0 || try(retrier.IntervalSeconds == 1 && retrier.MaxDelaySeconds == 1, false)
+    ])])
+    error_message = "A pause is not a second."
+  }
+}

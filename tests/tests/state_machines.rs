@@ -274,22 +274,75 @@ fn every_failure_of_a_response_or_restore_is_recorded_and_told_before_it_ends() 
             for catch in state["Catch"].as_array().into_iter().flatten() {
                 if catch["ErrorEquals"] == json!(["States.ALL"]) {
                     let expected = match name.as_str() {
-                        "ReportOutcome" => "TellOperators",
-                        "TellOperators" => "Failed",
+                        "ReportOutcome" => "RouteReportError",
+                        "TellOperators" | "TellOperatorsOfReport" => "Failed",
                         // What operators were to be told besides: the case itself goes on.
                         "TellOperatorsOfApproval" => "AwaitDecision",
                         "TellOperatorsOfExpiry" => "RouteExpiry",
+                        "TellOperatorsOfRescan" => "Done",
                         _ => "ReportOutcome",
                     };
                     assert_eq!(catch["Next"], expected, "{machine_name}.{name}");
                 }
             }
         }
-        assert_eq!(
-            machine["States"]["RouteOutcome"]["Choices"][0]["Next"], "TellOperators",
-            "{machine_name}"
-        );
-        assert_eq!(machine["States"]["TellOperators"]["Next"], "Failed", "{machine_name}");
+        let states = &machine["States"];
+        // An error, and an outcome that is a failure by itself: both are told, and both fail the run.
+        let routes = states["RouteOutcome"]["Choices"].as_array().unwrap();
+        let to = |variable: &str| {
+            let route =
+                routes.iter().find(|route| route["Variable"] == variable && route["IsPresent"] == true);
+            route.unwrap_or_else(|| panic!("{machine_name} asks for no {variable}"))["Next"].clone()
+        };
+        assert_eq!(to("$.report.failure"), "TakeFailure", "{machine_name}");
+        assert_eq!(to("$.error"), "TellOperators", "{machine_name}");
+        for (before, after) in [
+            ("TakeFailure", "TellOperators"),
+            ("TakeReportError", "TellOperatorsOfReport"),
+            ("TellOperators", "Failed"),
+            ("TellOperatorsOfReport", "Failed"),
+        ] {
+            assert_eq!(states[before]["Next"], after, "{machine_name}");
+        }
+    }
+}
+
+/// The first error is the one that counts: whatever fails after it has another place.
+#[test]
+fn no_error_takes_the_place_of_an_earlier_one() {
+    for (machine_name, machine) in machines() {
+        let all = states(machine);
+        // States behind one that has caught an error, to which their own Catch has to leave it.
+        let mut behind: BTreeSet<String> = BTreeSet::new();
+        loop {
+            let mut next = behind.clone();
+            for (name, state) in &all {
+                for catch in state["Catch"].as_array().into_iter().flatten() {
+                    if catch["ResultPath"] == "$.error" {
+                        next.extend(catch["Next"].as_str().map(str::to_owned));
+                    }
+                }
+                if behind.contains(name) {
+                    let targets = state["Catch"].as_array().into_iter().flatten();
+                    let targets =
+                        targets.chain(state["Choices"].as_array().into_iter().flatten()).chain([state]);
+                    let targets = targets.flat_map(|target| [&target["Next"], &target["Default"]]);
+                    next.extend(targets.filter_map(|target| target.as_str().map(str::to_owned)));
+                }
+            }
+            if next == behind {
+                break;
+            }
+            behind = next;
+        }
+        for (name, state) in all.iter().filter(|(name, _)| behind.contains(name)) {
+            for catch in state["Catch"].as_array().into_iter().flatten() {
+                assert_ne!(
+                    catch["ResultPath"], "$.error",
+                    "{machine_name}.{name} may overwrite the first error"
+                );
+            }
+        }
     }
 }
 

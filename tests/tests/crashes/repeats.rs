@@ -153,7 +153,7 @@ async fn given(scene: &Scene, stem: &str) -> Result<Given> {
         }
         "close_cycle" => {
             let plan = json!({"batches": 0, "scanned": 0, "reported": 0});
-            Ok(Given { input: json!({"cycle": name, "plan": plan}), bucket: name })
+            Ok(Given { input: json!({"cycle": name, "run": {"plan": plan}}), bucket: name })
         }
         _ => bail!("this activity has no case here"),
     }

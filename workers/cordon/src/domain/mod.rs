@@ -5,6 +5,7 @@ pub mod asff;
 pub mod case;
 pub mod digest;
 pub mod exposure;
+pub mod failure;
 pub mod finding;
 pub mod foresight;
 pub mod known_cases;
