@@ -10,6 +10,9 @@ use super::{Outage, Slack, State, blocks, messages, modals, workspace};
 /// Longest text of a message.
 const LONGEST_TEXT: usize = 40_000;
 
+/// Longest text that a message is updated with, in bytes: measured in public, and less than what it is posted with.
+const LONGEST_UPDATED_TEXT: usize = 4_000;
+
 /// Largest metadata, in bytes of JSON.
 const LARGEST_METADATA: usize = 16_000;
 
@@ -162,7 +165,7 @@ pub(super) fn content(arguments: &Arguments) -> Result<Map<String, Value>, Vec<S
 fn parse_content(arguments: &Arguments) -> Result<Map<String, Value>, Failure> {
     let mut content = Map::new();
     if let Some(text) = arguments.0.get("text").and_then(Value::as_str) {
-        if text.chars().count() > LONGEST_TEXT {
+        if blocks::length(text) > LONGEST_TEXT {
             return Err("msg_too_long".into());
         }
         content.insert("text".to_owned(), json!(text));
@@ -214,6 +217,9 @@ fn update(state: &mut State, arguments: &Arguments) -> Outcome {
     let channel = arguments.channel()?;
     let ts = arguments.text("ts").ok_or("message_not_found")?;
     let content = parse_content(arguments)?;
+    if content.get("text").and_then(Value::as_str).is_some_and(|text| text.len() > LONGEST_UPDATED_TEXT) {
+        return Err("msg_too_long".into());
+    }
     if !content.contains_key("text") && !content.contains_key("blocks") {
         return Err("no_text".into());
     }
@@ -393,6 +399,8 @@ mod tests {
         assert_eq!(error(&slack, "chat.postMessage", blocks), "invalid_blocks");
         let metadata = json!({"channel": "C0SECURITY", "text": "x", "metadata": {"event_type": "case"}});
         assert_eq!(error(&slack, "chat.postMessage", metadata), "invalid_metadata_format");
+        let long = json!({"channel": "C0SECURITY", "ts": "1.000000", "text": "字".repeat(1_334)});
+        assert_eq!(error(&slack, "chat.update", long), "msg_too_long");
         let gone = json!({"channel": "C0SECURITY", "ts": "1.000000", "text": "x"});
         assert_eq!(error(&slack, "chat.update", gone), "message_not_found");
         let stranger = json!({"channel": "C0SECURITY", "user": "U0NOBODY00", "text": "x"});

@@ -10,8 +10,13 @@ use serde_json::{Value, json};
 /// Blocks in one message.
 const MOST_BLOCKS: usize = 50;
 
-/// Characters of text in all blocks of one message; Slack does not document it, but refuses about here.
-const LONGEST_MESSAGE: usize = 13_000;
+/// Blocks in one modal.
+const MOST_MODAL_BLOCKS: usize = 100;
+
+/// Characters of text in all blocks of one message, and what each block adds to them. Slack does not document it, but
+/// refuses about here (<https://github.com/slackapi/bolt-js/issues/2509>).
+const LONGEST_MESSAGE: usize = 13_200;
+const BLOCK_COST: usize = 100;
 
 /// Why blocks are refused: the error code, and messages for `response_metadata`.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +47,9 @@ fn accept_on(surface: Surface, blocks: &Value) -> Result<Value, Refusal> {
         return Err(Refusal { error: "invalid_blocks_format", messages: vec![] });
     };
     let mut problems = Problems::default();
-    if given.len() > MOST_BLOCKS {
-        problems.add("/blocks", format!("no more than {MOST_BLOCKS} items allowed"));
+    let most = if surface == Surface::Modal { MOST_MODAL_BLOCKS } else { MOST_BLOCKS };
+    if given.len() > most {
+        problems.add("/blocks", format!("no more than {most} items allowed"));
     }
     let mut ids = HashSet::new();
     for (index, block) in given.iter().enumerate() {
@@ -61,10 +67,16 @@ fn accept_on(surface: Surface, blocks: &Value) -> Result<Value, Refusal> {
     if !problems.0.is_empty() {
         return Err(Refusal { error: "invalid_blocks", messages: problems.0 });
     }
-    if given.iter().map(text_length).sum::<usize>() > LONGEST_MESSAGE {
+    let cost = |block| BLOCK_COST + text_length(block);
+    if surface == Surface::Message && given.iter().map(cost).sum::<usize>() > LONGEST_MESSAGE {
         return Err(Refusal { error: "msg_blocks_too_long", messages: vec![] });
     }
     Ok(given.iter().cloned().map(with_defaults).collect())
+}
+
+/// Slack does not say how it counts characters; in UTF-16 there are the most.
+pub(super) fn length(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 #[derive(Default)]
@@ -76,7 +88,7 @@ impl Problems {
     }
 
     fn check_length(&mut self, value: &Value, at: &str, longest: usize) {
-        let length = value.as_str().map_or(0, |text| text.chars().count());
+        let length = value.as_str().map_or(0, length);
         if length > longest {
             self.add(at, format!("must be less than {} characters", longest + 1));
         }
@@ -145,8 +157,9 @@ fn check_block(block: &Value, at: &str, problems: &mut Problems) {
     }
 }
 
-/// The only input of the sandbox: text.
+/// The only input of the sandbox: text (<https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element>).
 fn check_input(block: &Value, at: &str, problems: &mut Problems) {
+    problems.check_length(&block["block_id"], &format!("{at}/block_id"), 255);
     check_text(&block["label"], &format!("{at}/label"), TextKind::Plain, 2000, problems);
     if !block["hint"].is_null() {
         check_text(&block["hint"], &format!("{at}/hint"), TextKind::Plain, 2000, problems);
@@ -154,7 +167,17 @@ fn check_input(block: &Value, at: &str, problems: &mut Problems) {
     if block["element"]["type"] != "plain_text_input" {
         problems.add(&format!("{at}/element/type"), "the sandbox's Slack has only plain_text_input");
     }
-    problems.check_length(&block["element"]["action_id"], &format!("{at}/element/action_id"), 255);
+    let (element, at) = (&block["element"], format!("{at}/element"));
+    problems.check_length(&element["action_id"], &format!("{at}/action_id"), 255);
+    if !element["placeholder"].is_null() {
+        check_text(&element["placeholder"], &format!("{at}/placeholder"), TextKind::Plain, 150, problems);
+    }
+    for (name, range) in [("min_length", 0..=3_000), ("max_length", 1..=3_000)] {
+        if element[name].as_u64().is_some_and(|length| !range.contains(&length)) {
+            problems
+                .add(&format!("{at}/{name}"), format!("must be from {} to {}", range.start(), range.end()));
+        }
+    }
 }
 
 fn check_section(block: &Value, at: &str, problems: &mut Problems) {
@@ -208,7 +231,7 @@ fn text_length(value: &Value) -> usize {
         Value::Object(members) => members
             .iter()
             .map(|(name, member)| match (name.as_str(), member) {
-                ("text", Value::String(text)) => text.chars().count(),
+                ("text", Value::String(text)) => length(text),
                 _ => text_length(member),
             })
             .sum(),
@@ -297,9 +320,21 @@ mod tests {
 
     #[test]
     fn a_message_as_a_whole_may_be_too_long() {
-        let section = json!({"type": "section", "text": plain(&"x".repeat(3000))});
-        assert!(accept(&json!(vec![section.clone(); 4])).is_ok());
-        assert_eq!(accept(&json!(vec![section; 5])).expect_err("refused").error, "msg_blocks_too_long");
+        let section = |length: usize| json!({"type": "section", "text": plain(&"x".repeat(length))});
+        assert!(accept(&json!(vec![section(3000); 4])).is_ok());
+        assert_eq!(accept(&json!(vec![section(3000); 5])).expect_err("refused").error, "msg_blocks_too_long");
+        assert!(accept(&json!(vec![section(164); 50])).is_ok());
+        let many = accept(&json!(vec![section(165); 50]));
+        assert_eq!(many.expect_err("each block costs too").error, "msg_blocks_too_long");
+        assert!(accept_view(&json!(vec![section(165); 50])).is_ok(), "that limit is of messages");
+    }
+
+    #[test]
+    fn characters_are_counted_as_utf_16_does() {
+        let header = |text: &str| json!([{"type": "header", "text": plain(text)}]);
+        assert!(accept(&header(&"字".repeat(150))).is_ok());
+        assert!(accept(&header(&"😀".repeat(75))).is_ok());
+        assert!(problem(header(&"😀".repeat(76))).contains("must be less than 151 characters"));
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(super) fn open(state: &mut State, trigger_id: &str, view: &Value) -> Result<
             problems.push(format!("[ERROR] {what}"));
         }
     };
-    let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
+    let length = |value: &Value| value.as_str().map_or(0, blocks::length);
     must(view["type"] == "modal", "the sandbox's Slack has only views of type modal");
     for part in ["title", "submit", "close"] {
         let text = &view[part]["text"];
@@ -98,10 +98,10 @@ pub(super) fn open(state: &mut State, trigger_id: &str, view: &Value) -> Result<
         length(&view["private_metadata"]) <= LONGEST_METADATA,
         "must be less than 3001 characters [json-pointer:/view/private_metadata]",
     );
-    must(
-        length(&view["callback_id"]) <= 255,
-        "must be less than 256 characters [json-pointer:/view/callback_id]",
-    );
+    for id in ["callback_id", "external_id"] {
+        let must_be = format!("must be less than 256 characters [json-pointer:/view/{id}]");
+        must(length(&view[id]) <= 255, &must_be);
+    }
     if !problems.is_empty() {
         return Err(blocks::Refusal { error: "invalid_arguments", messages: problems });
     }
@@ -231,6 +231,9 @@ mod tests {
             ("/private_metadata", json!("x".repeat(3_001))),
             ("/type", json!("home")),
             ("/blocks/0/element/type", json!("checkboxes")),
+            ("/blocks/0/element/min_length", json!(3_001)),
+            ("/blocks/0/block_id", json!("x".repeat(256))),
+            ("/callback_id", json!("x".repeat(256))),
         ] {
             let trigger = state.modals.trigger("U0ALICE001");
             let mut view = view();

@@ -18,6 +18,11 @@ pub fn object(region: &str, bucket: &str, key: &str) -> String {
     )
 }
 
+/// The bucket in S3.
+pub fn bucket(region: &str, bucket: &str) -> String {
+    format!("https://{region}.console.aws.amazon.com/s3/buckets/{}?region={region}", encoded(bucket))
+}
+
 /// The run.
 pub fn execution(region: &str, execution_arn: &str) -> String {
     format!(

@@ -1,19 +1,22 @@
 //! The Slack message of a case: a function of the record, nothing else.
 //!
 //! Everything that came from outside (keys, bucket names, identifiers) is escaped, so that no mention, link or
-//! formatting can be smuggled in, and cut, so that Block Kit's limits hold
-//! (<https://docs.slack.dev/reference/block-kit/blocks>).
+//! formatting can be smuggled in, and cut, so that Slack's [`limits`] hold.
 
 mod asking;
 mod digest;
+mod limits;
 mod mrkdwn;
 
 use serde_json::{Value, json};
 
-use self::mrkdwn::{at, context, field, mention, mrkdwn, plain, section, voter};
 pub use self::{
     digest::{digest_reminder, render_digest},
     mrkdwn::{code, escape},
+};
+use self::{
+    limits::Room,
+    mrkdwn::{at, code_with_ends, context, field, mention, plain, section},
 };
 use super::{
     case::{Case, Decision, OutcomeResult, Restore, RestoreResult, Status},
@@ -36,8 +39,13 @@ pub const PAGE_ACTION: &str = "page:";
 pub const METADATA_TYPE: &str = "cordon_case";
 /// The `event_type` of the metadata of reminders.
 const REMINDER_TYPE: &str = "cordon_reminder";
-/// How many restores of a case its message tells of.
+/// How many restores of a case its message tells of, and how many kinds of sensitive data.
 const RESTORES_SHOWN: usize = 5;
+const DETECTIONS_SHOWN: usize = 8;
+/// How much of a key is always shown, however much else there is to say.
+const KEY_SHOWN: usize = 300;
+/// A longer link is left out: cut it would lead elsewhere.
+const LONGEST_LINK: usize = 1_000;
 
 /// A message as `chat.postMessage` and `chat.update` take it, without its channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +75,7 @@ pub fn reminder(case: &Case) -> Option<Reminder> {
     }
     let sign = if case.escalation.is_some() { ":rotating_light: *Escalated.* " } else { ":bell: " };
     Some(Reminder {
-        text: format!("{sign}{}: please decide. {}", asking::approvers(case), asking::until(case)),
+        text: format!("{sign}{}: please decide. {}", asking::approvers(case, Room::ALL), asking::until(case)),
         metadata: json!({"event_type": REMINDER_TYPE,
             "event_payload": {"case_id": case.case_id, "generation": case.generation, "asked": case.asked}}),
     })
@@ -75,13 +83,18 @@ pub fn reminder(case: &Case) -> Option<Reminder> {
 
 /// Where the object is, as code that nothing can leave.
 pub fn place(case: &Case) -> String {
-    code(&format!("{}/{}", case.object().bucket, case.object().key), 2_000)
+    let object = case.object();
+    let (key, cut) = code_with_ends(&object.key, 2_000);
+    format!("{key} in {}{}", code(&object.bucket, 100), if cut { " (the key is shown in part)" } else { "" })
 }
 
 /// Renders a case.
 pub fn render(case: &Case) -> Message {
+    Room::fit(|room| render_in(case, room))
+}
+
+fn render_in(case: &Case, room: Room) -> Message {
     let finding = &case.finding;
-    let place = format!("{}/{}", finding.object.bucket, finding.object.key);
     let sample = match (case.plan.shadow, finding.sample) {
         (true, true) => "[SHADOW] [SAMPLE] ",
         (true, false) => "[SHADOW] ",
@@ -114,68 +127,109 @@ pub fn render(case: &Case) -> Message {
             "This is a Macie *sample finding*: there is no such object, and nothing will be touched.",
         ));
     }
-    blocks.push(json!({"type": "section", "text": mrkdwn(&format!("*Object*\n{}", code(&place, 2_900)))}));
+    blocks.push(section(&object(case, room)));
     let mut fields = vec![
         field("Severity", &format!("{} *{:?}*", dot(case), finding.severity)),
         field("Finding type", &code(&finding.finding_type, 200)),
-        field("Account, Region", &escape(&format!("{}, {}", finding.object.account, finding.region), 300)),
+        field("Account, Region", &escape(&format!("{}, {}", finding.object.account, finding.region), 100)),
         field(
             "Version",
             &finding
                 .object
                 .version_id
                 .as_deref()
-                .map_or_else(|| "unversioned".to_owned(), |id| code(id, 300)),
+                .map_or_else(|| "unversioned".to_owned(), |id| code(id, room.of(300))),
         ),
-        field("Found", &detections(case)),
-        field("Rule", &escape(&case.plan.rule, 300)),
+        field("Found", &detections(case, room)),
+        field("Rule", &escape(&case.plan.rule, room.of(300).max(100))),
     ];
     if let Some(size) = finding.size {
         let written = finding.last_modified.as_deref().unwrap_or("unknown");
         fields.push(field("Size, last written", &format!("{} bytes, {}", size, at(written))));
     }
-    fields.extend(finding.owner.as_ref().map(|owner| field("Owner (tag)", &code(owner, 300))));
+    fields.extend(finding.owner.as_ref().map(|owner| field("Owner (tag)", &code(owner, room.of(300)))));
     blocks.push(json!({"type": "section", "fields": fields}));
-    blocks.extend((case.asked > 0).then(|| section(&format!("*Who can reach the bucket:* {}", reach(case)))));
-    blocks.push(context(&format!(
-        "<{}|Macie finding>  ·  <{}|S3 object>  ·  <{}|Step Functions run>  ·  case `{}`{}",
-        links::macie_finding(&finding.region, &finding.id),
-        links::object(&finding.region, &finding.object.bucket, &finding.object.key),
-        links::execution(&finding.region, &case.execution_arn),
-        &case.case_id[..12.min(case.case_id.len())],
-        if case.generation > 1 { format!(", generation {}", case.generation) } else { String::new() },
-    )));
+    blocks.extend(
+        (case.asked > 0).then(|| section(&format!("*Who can reach the bucket:* {}", reach(case, room)))),
+    );
+    blocks.push(context(&links(case)));
     blocks.push(json!({"type": "divider"}));
-    blocks.extend(state(case));
+    blocks.extend(state(case, room));
     Message {
-        text: escape(&format!("{sample}{:?} finding: {title} ({place})", finding.severity), 1_000),
+        text: escape(&format!("{sample}{title}: "), 100)
+            + &escape(&finding.object.key, 300)
+            + &escape(&format!(" in {} ({:?})", finding.object.bucket, finding.severity), 100),
         blocks: Value::Array(blocks),
-        metadata: json!({"event_type": METADATA_TYPE,
-            "event_payload": {"case_id": case.case_id, "generation": case.generation}}),
+        metadata: metadata(&case.case_id, case.generation),
     }
 }
 
+/// By which a message is found again.
+fn metadata(case_id: &str, generation: u32) -> Value {
+    json!({"event_type": METADATA_TYPE, "event_payload": {"case_id": case_id, "generation": generation}})
+}
+
+/// Which object it is: the key first.
+fn object(case: &Case, room: Room) -> String {
+    let object = &case.finding.object;
+    let (key, cut) = code_with_ends(&object.key, room.of(2_400).max(KEY_SHOWN));
+    let mut shown = format!("*Object*\n{key}\nin bucket {}", code(&object.bucket, 100));
+    if cut {
+        shown.push_str(&format!(
+            "\n:scissors: The key has {} characters and is shown in part. `cordon approvals show {}` shows all of it.",
+            object.key.chars().count(),
+            case.case_id
+        ));
+    }
+    shown
+}
+
+/// Where else to look.
+fn links(case: &Case) -> String {
+    let (finding, object) = (&case.finding, &case.finding.object);
+    let link = |url: &str, label: &str| format!("<{url}|{label}>");
+    let to_object = links::object(&finding.region, &object.bucket, &object.key);
+    let s3 = if to_object.len() <= LONGEST_LINK {
+        link(&to_object, "S3 object")
+    } else {
+        let bucket = links::bucket(&finding.region, &object.bucket);
+        format!("{} (the key is too long for a link to the object)", link(&bucket, "S3 bucket"))
+    };
+    format!(
+        "{}  ·  {s3}  ·  {}  ·  case `{}`{}",
+        link(&links::macie_finding(&finding.region, &finding.id), "Macie finding"),
+        link(&links::execution(&finding.region, &case.execution_arn), "Step Functions run"),
+        &case.case_id[..12.min(case.case_id.len())],
+        if case.generation > 1 { format!(", generation {}", case.generation) } else { String::new() },
+    )
+}
+
 /// Who outside can reach the bucket, as Access Analyzer said when people were asked last.
-fn reach(case: &Case) -> String {
+fn reach(case: &Case, room: Room) -> String {
     match case.reach.as_deref() {
         None => "not known at the moment; see Access Analyzer.".into(),
         Some([]) => "nobody outside, as far as Access Analyzer has told.".into(),
-        Some(lines) => lines.iter().map(|line| code(line, 120)).collect::<Vec<_>>().join(", "),
+        Some(lines) => {
+            let shown = room.items(lines.len());
+            let mut all: Vec<_> = lines.iter().take(shown).map(|line| code(line, 120)).collect();
+            all.extend((lines.len() > shown).then(|| format!("and {} more", lines.len() - shown)));
+            all.join(", ")
+        }
     }
 }
 
 /// What the message says of the state of the case, and the buttons while there is something to decide.
-fn state(case: &Case) -> Vec<Value> {
+fn state(case: &Case, room: Room) -> Vec<Value> {
     if let Some(outcome) = &case.outcome {
         let sign = match outcome.result {
             OutcomeResult::Quarantined => ":lock:",
             OutcomeResult::Failed => ":rotating_light:",
             _ => ":white_check_mark:",
         };
-        let mut lines =
-            vec![section(&format!("{sign} *{}* {}", label(outcome.result), escape(&outcome.detail, 2_000)))];
-        lines.push(context(&format!("{}{}", decider(case), closed(case))));
-        lines.extend(case.restores.iter().rev().take(RESTORES_SHOWN).rev().map(restored));
+        let detail = escape(&outcome.detail, room.of(2_000));
+        let mut lines = vec![section(&format!("{sign} *{}* {detail}", label(outcome.result)))];
+        lines.push(context(&format!("{}{}", decider_in(case, room), closed(case))));
+        lines.extend(restores(case, room));
         if let Some(purge) = &case.purge {
             let done = purge.done_at.as_deref().map_or_else(
                 || "is being deleted from quarantine".to_owned(),
@@ -183,29 +237,34 @@ fn state(case: &Case) -> Vec<Value> {
             );
             lines.push(section(&format!(
                 ":wastebasket: The copy {done}, as {} asked: {}",
-                person(&purge.requested_by),
-                escape(&purge.reason, 500)
+                person(&purge.requested_by, room),
+                escape(&purge.reason, room.of(500))
             )));
         } else if can_be_restored(case) {
             lines.push(restore_button(case));
         }
-        lines.extend(pause(case));
+        lines.extend(pause(case, room));
         return lines;
     }
     if case.paused_at.is_some() {
-        return pause(case).into_iter().collect();
+        return pause(case, room).into_iter().collect();
     }
     match case.decision {
         _ if case.plan.shadow => Vec::new(),
         Some(Decision::Quarantine) => {
-            vec![section(&format!(":hourglass_flowing_sand: {} The object is being moved.", decider(case)))]
+            vec![section(&format!(
+                ":hourglass_flowing_sand: {} The object is being moved.",
+                decider_in(case, room)
+            ))]
         }
-        Some(Decision::Dismiss) => vec![section(&format!(":hourglass_flowing_sand: {}", decider(case)))],
-        Some(Decision::Expired) => vec![section(&format!(":hourglass: {}", decider(case)))],
+        Some(Decision::Dismiss) => {
+            vec![section(&format!(":hourglass_flowing_sand: {}", decider_in(case, room)))]
+        }
+        Some(Decision::Expired) => vec![section(&format!(":hourglass: {}", decider_in(case, room)))],
         None if case.disposition == Disposition::Quarantine => {
             vec![section(":hourglass_flowing_sand: Policy quarantines this object at once.")]
         }
-        None => asking::blocks(case),
+        None => asking::blocks(case, room),
     }
 }
 
@@ -215,31 +274,42 @@ fn put_back(case: &Case) -> bool {
     last.is_some_and(|outcome| outcome.result == RestoreResult::Restored)
 }
 
-fn restored(restore: &Restore) -> Value {
+/// The latest restores, and how many there were before.
+fn restores(case: &Case, room: Room) -> Vec<Value> {
+    let earlier = case.restores.len().saturating_sub(room.items(RESTORES_SHOWN));
+    let mut lines: Vec<_> = case.restores[earlier..].iter().map(|restore| restored(restore, room)).collect();
+    if earlier > 0 {
+        let times = if earlier == 1 { "once".to_owned() } else { format!("{earlier} times") };
+        lines.insert(0, context(&format!("Restores were asked for {times} before.")));
+    }
+    lines
+}
+
+fn restored(restore: &Restore, room: Room) -> Value {
     let (sign, ended) = match &restore.outcome {
         None => (":hourglass_flowing_sand:", "Under way.".to_owned()),
         Some(outcome) => match outcome.result {
             RestoreResult::Restored => (
                 ":leftwards_arrow_with_hook:",
-                format!("*Put back* at {}. {}", at(&outcome.at), escape(&outcome.detail, 500)),
+                format!("*Put back* at {}. {}", at(&outcome.at), escape(&outcome.detail, room.of(500))),
             ),
             RestoreResult::Failed => {
-                (":warning:", format!("*Not put back.* {}", escape(&outcome.detail, 1_000)))
+                (":warning:", format!("*Not put back.* {}", escape(&outcome.detail, room.of(1_000))))
             }
         },
     };
     section(&format!(
         "{sign} Restore asked for by {} at {} ({}). {ended}",
-        person(&restore.requested_by),
+        person(&restore.requested_by, room),
         at(&restore.requested_at),
-        escape(&restore.reason, 500),
+        escape(&restore.reason, room.of(500)),
     ))
 }
 
-fn pause(case: &Case) -> Option<Value> {
+fn pause(case: &Case, room: Room) -> Option<Value> {
     let since = case.paused_at.as_deref()?;
     let why = case.pause.as_ref().map_or_else(String::new, |pause| {
-        format!(", as {} ordered: {}", person(&pause.paused_by), escape(&pause.reason, 500))
+        format!(", as {} ordered: {}", person(&pause.paused_by, room), escape(&pause.reason, room.of(500)))
     });
     Some(section(&format!(
         ":double_vertical_bar: *Paused* since {}{why}. Nothing is touched until somebody runs `cordon resume`.",
@@ -248,15 +318,15 @@ fn pause(case: &Case) -> Option<Value> {
 }
 
 /// An IAM ARN, or a Slack user as a mention.
-fn person(requested_by: &str) -> String {
+fn person(requested_by: &str, room: Room) -> String {
     match requested_by.strip_prefix("slack:").and_then(|slack| slack.split_once('/')) {
         Some((_, user)) => mention(user),
-        None => code(requested_by, 300),
+        None => mrkdwn::arn(requested_by, room),
     }
 }
 
 fn can_be_restored(case: &Case) -> bool {
-    case.quarantine_copy.is_some() && case.status == Status::Closed && case.purge.is_none()
+    case.outcome.is_some() && case.quarantine_copy.is_some() && case.status == Status::Closed && case.purge.is_none()
 }
 
 fn restore_button(case: &Case) -> Value {
@@ -267,36 +337,40 @@ fn restore_button(case: &Case) -> Value {
 
 /// Who decided what and when, as one sentence for people.
 pub fn decider(case: &Case) -> String {
+    decider_in(case, Room::ALL)
+}
+
+fn decider_in(case: &Case, room: Room) -> String {
     let decided_at = case.decided_at.as_deref().map_or_else(|| "an unknown time".into(), at);
+    let rule = || code(&case.plan.rule, room.of(300).max(100));
     match case.decision {
-        _ if case.plan.shadow => {
-            format!("Decided by policy in shadow mode, rule {}.", code(&case.plan.rule, 300))
-        }
+        _ if case.plan.shadow => format!("Decided by policy in shadow mode, rule {}.", rule()),
         Some(Decision::Expired) => format!("Nobody decided; expired at {decided_at}."),
         Some(decision) => {
             let what = if decision == Decision::Quarantine { "Quarantine" } else { "Dismissal" };
             if decision == Decision::Quarantine && case.disposition == Disposition::Quarantine {
-                return by_policy(case);
+                return by_policy(case, room);
             }
             let votes = voices(&case.votes, &case.plan_hash, decision);
-            let who: Vec<_> = votes.iter().map(|vote| voter(&vote.by)).collect();
+            let who = mrkdwn::voters(&votes, " and ", room, |vote| mrkdwn::voter(&vote.by, room));
             let why: Vec<_> = votes.iter().filter_map(|vote| vote.reason.as_deref()).collect();
             let why = if why.is_empty() {
                 String::new()
             } else {
-                format!(" Reason: {}", escape(&why.join("; "), 1_000))
+                format!(" Reason: {}", escape(&why.join("; "), room.of(1_000)))
             };
-            format!("{what} decided by {} at {decided_at}.{why}", who.join(" and "))
+            format!("{what} decided by {who} at {decided_at}.{why}")
         }
-        None if case.disposition == Disposition::Quarantine => by_policy(case),
+        None if case.disposition == Disposition::Quarantine => by_policy(case, room),
         None => "Nobody decided.".into(),
     }
 }
 
 /// Policy alone has decided, at once or after a stricter finding came to the open case.
-fn by_policy(case: &Case) -> String {
-    let why = case.renewal.as_ref().map(|renewal| format!(" {}", escape(&renewal.why, 500)));
-    format!("Decided by policy, rule {}.{}", code(&case.plan.rule, 300), why.unwrap_or_default())
+fn by_policy(case: &Case, room: Room) -> String {
+    let why = case.renewal.as_ref().map(|renewal| format!(" {}", escape(&renewal.why, room.of(500))));
+    let rule = code(&case.plan.rule, room.of(300).max(100));
+    format!("Decided by policy, rule {rule}.{}", why.unwrap_or_default())
 }
 
 fn closed(case: &Case) -> String {
@@ -324,13 +398,13 @@ fn dot(case: &Case) -> &'static str {
     }
 }
 
-fn detections(case: &Case) -> String {
+fn detections(case: &Case, room: Room) -> String {
     let all = &case.finding.detections;
     if all.is_empty() {
         return "see the finding".into();
     }
-    let mut lines: Vec<_> =
-        all.iter().take(8).map(|d| format!("{} × {}", d.count, code(&d.name, 100))).collect();
+    let shown = all.iter().take(room.items(DETECTIONS_SHOWN));
+    let mut lines: Vec<_> = shown.map(|d| format!("{} × {}", d.count, code(&d.name, 100))).collect();
     if all.len() > lines.len() {
         lines.push(format!("and {} more kinds", all.len() - lines.len()));
     }
@@ -419,21 +493,61 @@ mod tests {
     }
 
     #[test]
-    fn block_kit_limits_hold_for_the_longest_input() {
-        let mut case = case(Disposition::Review);
-        case.finding.object.key = "&".repeat(1_024);
-        case.plan.rule = "<".repeat(5_000);
-        case.plan.approvers = (0..500).map(|n| format!("U{n:030}")).collect();
-        let message = render(&case);
-        let blocks = message.blocks.as_array().unwrap();
-        assert!(blocks.len() <= 50);
-        for block in blocks {
-            if let Some(text) = block["text"]["text"].as_str() {
-                assert!(text.chars().count() <= 3_000, "{}", text.len());
-            }
-            for field in block["fields"].as_array().into_iter().flatten() {
-                assert!(field["text"].as_str().unwrap().chars().count() <= 2_000);
-            }
+    fn a_question_about_a_key_of_any_length_and_script_is_within_slacks_limits() {
+        for key in ["%".repeat(800), "字".repeat(341), "&".repeat(1_024), "\u{1}".repeat(1_024)] {
+            let mut case = case(Disposition::Review);
+            case.finding.object.key.clone_from(&key);
+            case.plan.object.key = key;
+            let message = render(&case);
+            assert_eq!(limits::exceeded(&message), Vec::<String>::new());
+            assert_eq!(buttons(&message), 1);
         }
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_shows_both_ends_and_says_so_and_a_link_is_whole_or_left_out() {
+        let shown = |key: &str| {
+            let mut case = case(Disposition::Review);
+            case.finding.object.key = key.into();
+            render(&case).blocks.to_string()
+        };
+        let whole = shown("exports/card.txt");
+        assert!(
+            whole.contains("prefix=exports%2Fcard.txt|S3 object>") && !whole.contains("in part"),
+            "{whole}"
+        );
+        let key = format!("exports/{}/card.txt", "&".repeat(1_000));
+        let cut = shown(&key);
+        assert!(cut.contains("`exports/&amp;") && cut.contains("&amp;/card.txt`"), "{cut}");
+        assert!(cut.contains("The key has 1017 characters and is shown in part."), "{cut}");
+        assert!(cut.contains("s3/buckets/finance?region=us-east-1|S3 bucket>"), "{cut}");
+        assert!(!cut.contains("s3/object/"), "no link that leads elsewhere: {cut}");
+    }
+
+    #[test]
+    fn a_case_that_was_restored_often_with_long_reasons_is_within_slacks_limits() {
+        let mut case = decided(case(Disposition::Review));
+        case.status = Status::Closed;
+        let (detail, result) = ("&".repeat(2_000), OutcomeResult::Quarantined);
+        case.outcome = Some(Outcome { result, detail: detail.clone(), code: None });
+        let failed = |requested_by: &str| Restore {
+            request_id: "r".into(),
+            execution_arn: "arn".into(),
+            requested_by: requested_by.into(),
+            reason: detail.clone(),
+            replace: false,
+            even_if_exposed: false,
+            requested_at: "2026-03-11T10:00:00.000Z".into(),
+            restored: Vec::new(),
+            outcome: Some(crate::domain::case::RestoreOutcome {
+                result: RestoreResult::Failed,
+                detail: detail.clone(),
+                code: None,
+                at: "2026-03-11T10:01:00.000Z".into(),
+            }),
+        };
+        case.restores = (0..7).map(|_| failed("slack:T0CORDON01/U0ALICE001")).collect();
+        let message = render(&case);
+        assert_eq!(limits::exceeded(&message), Vec::<String>::new());
     }
 }

@@ -5,22 +5,23 @@ use serde_json::{Value, json};
 
 use super::{
     DISMISS_ACTION, QUARANTINE_ACTION, SNOOZE_ACTION,
-    mrkdwn::{at, code, context, cut, escape, mention, mention_group, plain, section, voter},
+    limits::Room,
+    mrkdwn::{at, code, context, cut, escape, mention, mention_group, plain, section, voter, voters},
 };
 use crate::domain::{
     case::{Case, Decision},
     manifest::quarantine_key,
     policy::{OnExpiry, Versions},
-    vote::voices,
+    vote::{Vote, voices},
 };
 
 /// How many approvers are named.
 const NAMED: usize = 20;
 
-pub(super) fn blocks(case: &Case) -> Vec<Value> {
+pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
     let mut blocks = vec![section(&format!(
         "*Who decides:* {}.{} {}",
-        approvers(case),
+        approvers(case, room),
         if case.plan.approvals > 1 {
             format!(" {} of them have to say the same.", case.plan.approvals)
         } else {
@@ -31,7 +32,7 @@ pub(super) fn blocks(case: &Case) -> Vec<Value> {
     blocks.extend(case.renewal.as_ref().map(|renewal| {
         section(&format!(
             ":arrows_counterclockwise: {} Changed at {}. Earlier votes no longer count.",
-            escape(&renewal.why, 1_000),
+            escape(&renewal.why, room.of(1_000)),
             at(&renewal.at)
         ))
     }));
@@ -39,34 +40,35 @@ pub(super) fn blocks(case: &Case) -> Vec<Value> {
         section(&format!(
             ":rotating_light: The fallback approvers may decide too since {}: {}.",
             at(&escalation.at),
-            escape(&escalation.why, 500)
+            escape(&escalation.why, room.of(500))
         ))
     }));
     for decision in [Decision::Quarantine, Decision::Dismiss] {
-        blocks.extend(so_far(case, decision));
+        blocks.extend(so_far(case, decision, room));
     }
     blocks.extend(case.snooze.as_ref().map(|snooze| {
         section(&format!(
             ":zzz: Snoozed by {} until {}. Whoever may decide still can.",
-            voter(&snooze.by),
+            voter(&snooze.by, room),
             at(&snooze.until)
         ))
     }));
-    blocks.push(context(&effects(case)));
+    blocks.push(context(&effects(case, room)));
     blocks.push(json!({"type": "actions", "block_id": "decision", "elements": buttons(case)}));
     blocks
 }
 
 /// Who is asked, as mentions.
-pub(super) fn approvers(case: &Case) -> String {
+pub(super) fn approvers(case: &Case, room: Room) -> String {
     let plan = &case.plan;
     let fallback = if case.escalation.is_some() { plan.fallback_approvers.as_slice() } else { &[] };
     let mut users: Vec<&String> = plan.approvers.iter().collect();
     users.extend(fallback.iter().filter(|user| !plan.approvers.contains(user)));
     let mut who: Vec<String> = plan.approver_groups.iter().map(|group| mention_group(group)).collect();
     who.extend(users.into_iter().map(|user| mention(user)));
-    let more = who.len().saturating_sub(NAMED);
-    who.truncate(NAMED);
+    let named = room.items(NAMED);
+    let more = who.len().saturating_sub(named);
+    who.truncate(named);
     who.extend((more > 0).then(|| format!("{more} more")));
     who.join(", ")
 }
@@ -87,28 +89,27 @@ pub(super) fn until(case: &Case) -> String {
     format!("{round} {end}; without a decision {then}.")
 }
 
-fn so_far(case: &Case, decision: Decision) -> Option<Value> {
+fn so_far(case: &Case, decision: Decision, room: Room) -> Option<Value> {
     let voices = voices(&case.votes, &case.plan_hash, decision);
-    let voted: Vec<String> =
-        voices.iter().map(|vote| format!("{} at {}", voter(&vote.by), at(&vote.at))).collect();
-    (!voted.is_empty()).then(|| {
+    let voted = |vote: &Vote| format!("{} at {}", voter(&vote.by, room), at(&vote.at));
+    (!voices.is_empty()).then(|| {
         section(&format!(
             ":ballot_box_with_ballot: *{} of {} for {}:* {}. Another person has to say the same.",
-            voted.len(),
+            voices.len(),
             case.plan.approvals,
             if decision == Decision::Quarantine { "quarantine" } else { "dismissal" },
-            voted.join(", ")
+            voters(&voices, ", ", room, voted)
         ))
     })
 }
 
 /// What each button does, exactly.
-fn effects(case: &Case) -> String {
+fn effects(case: &Case, room: Room) -> String {
     let object = case.object();
     let what = match (&object.version_id, case.plan.versions) {
         (_, Versions::All) => "every version of the key".to_owned(),
         (Some(version), Versions::Reported) => {
-            format!("version {} (older versions stay)", code(version, 200))
+            format!("version {} (older versions stay)", code(version, room.of(200)))
         }
         (None, Versions::Reported) => "the object, if it has not been written again since,".to_owned(),
     };

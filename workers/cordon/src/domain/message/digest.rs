@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    METADATA_TYPE, Message, PAGE_ACTION, REMINDER_TYPE, Reminder, asking, can_be_restored, decider, dot,
-    label,
-    mrkdwn::{at, code, context, escape, mrkdwn, plain, section, voter},
+    Message, PAGE_ACTION, REMINDER_TYPE, Reminder, asking, can_be_restored, decider_in, dot, label,
+    limits::Room,
+    metadata,
+    mrkdwn::{at, code, code_with_ends, context, escape, plain, section, voter, voters},
     restore_button,
 };
 use crate::domain::{
@@ -14,8 +15,15 @@ use crate::domain::{
     policy::Disposition,
 };
 
+/// How much of a key is always shown.
+const KEY_SHOWN: usize = 100;
+
 /// Renders a digest, given the cases on its page.
 pub fn render_digest(digest: &Digest, cases: &[Case]) -> Message {
+    Room::fit(|room| render_in(digest, cases, room))
+}
+
+fn render_in(digest: &Digest, cases: &[Case], room: Room) -> Message {
     let (count, page, pages) = (digest.members.len(), digest.shown_page(), digest.pages());
     let title = format!("Sensitive data in {}: {count} more objects", digest.bucket);
     let mut blocks = vec![
@@ -25,11 +33,11 @@ pub fn render_digest(digest: &Digest, cases: &[Case]) -> Message {
         ),
     ];
     if let Some(case) = cases.iter().find(|case| is_open(case)) {
-        blocks.push(section(&format!("*Who decides:* {}.", asking::approvers(case))));
+        blocks.push(section(&format!("*Who decides:* {}.", asking::approvers(case, room))));
     }
     for (number, case) in cases.iter().enumerate() {
         blocks.push(json!({"type": "divider"}));
-        blocks.push(json!({"type": "section", "text": mrkdwn(&entry(case))}));
+        blocks.push(section(&entry(case, room)));
         if is_open(case) {
             blocks.push(json!({"type": "actions", "block_id": format!("decision-{number}"),
                 "elements": asking::buttons(case)}));
@@ -49,8 +57,7 @@ pub fn render_digest(digest: &Digest, cases: &[Case]) -> Message {
     Message {
         text: escape(&title, 1_000),
         blocks: Value::Array(blocks),
-        metadata: json!({"event_type": METADATA_TYPE,
-            "event_payload": {"case_id": digest.case_id, "generation": digest.generation}}),
+        metadata: metadata(&digest.case_id, digest.generation),
     }
 }
 
@@ -67,34 +74,37 @@ fn is_open(case: &Case) -> bool {
     case.disposition == Disposition::Review && case.takes_votes(&case.approval_id, &case.plan_hash)
 }
 
-fn entry(case: &Case) -> String {
-    let found: Vec<_> = case.finding.detections.iter().take(3).collect();
-    let found: Vec<_> = found.iter().map(|d| format!("{} × {}", d.count, code(&d.name, 60))).collect();
+fn entry(case: &Case, room: Room) -> String {
+    let found = case.finding.detections.iter().take(room.items(3));
+    let found: Vec<_> = found.map(|d| format!("{} × {}", d.count, code(&d.name, room.of(60)))).collect();
+    let (key, cut) = code_with_ends(&case.object().key, room.of(300).max(KEY_SHOWN));
     format!(
-        "{} {}\n{}  ·  case `{}`\n{}",
+        "{} {key}{}\n{}  ·  case `{}`\n{}",
         dot(case),
-        code(&case.object().key, 300),
+        if cut { " (in part)" } else { "" },
         found.join(", "),
         &case.case_id[..12.min(case.case_id.len())],
-        standing(case)
+        standing(case, room)
     )
 }
 
-fn standing(case: &Case) -> String {
+fn standing(case: &Case, room: Room) -> String {
     if let Some(outcome) = &case.outcome {
-        return format!("*{}* {} {}", label(outcome.result), escape(&outcome.detail, 200), decider(case));
+        let detail = escape(&outcome.detail, room.of(200));
+        return format!("*{}* {detail} {}", label(outcome.result), decider_in(case, room));
     }
     if case.decision.is_some() {
-        return format!(":hourglass_flowing_sand: {}", decider(case));
+        return format!(":hourglass_flowing_sand: {}", decider_in(case, room));
     }
     let votes: Vec<String> = [(Decision::Quarantine, "quarantine"), (Decision::Dismiss, "dismissal")]
         .into_iter()
-        .flat_map(|(decision, word)| {
+        .filter_map(|(decision, word)| {
             let voices = crate::domain::vote::voices(&case.votes, &case.plan_hash, decision);
-            voices.into_iter().map(move |vote| format!("{} for {word}", voter(&vote.by)))
+            (!voices.is_empty())
+                .then(|| format!("{} for {word}", voters(&voices, ", ", room, |vote| voter(&vote.by, room))))
         })
         .collect();
-    let votes = if votes.is_empty() { String::new() } else { format!(" {} so far.", votes.join(", ")) };
+    let votes = if votes.is_empty() { String::new() } else { format!(" {} so far.", votes.join("; ")) };
     let snooze = case.snooze.as_ref().map(|snooze| format!(" Snoozed until {}.", at(&snooze.until)));
     format!("{}{votes}{}", asking::until(case), snooze.unwrap_or_default())
 }
