@@ -64,6 +64,31 @@ async fn a_session_policy_narrows_what_the_role_may() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_session_policy_is_short_and_names_nothing_beyond_latin_1() -> Result<()> {
+    let (config, name) = (root().await, unique("role"));
+    let arn = role(&aws_sdk_iam::Client::new(&config), &name, "ecs-tasks.amazonaws.com").await?;
+    let sts = aws_sdk_sts::Client::new(&config);
+    let policy = |key: &str| {
+        let statement =
+            json!({ "Effect": "Allow", "Action": "s3:*", "Resource": format!("arn:aws:s3:::b/{key}") });
+        json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+    };
+    let written = policy("").len();
+    for (policy, refusal) in [
+        (policy(&"k".repeat(2_048 - written)), None),
+        (policy(&"k".repeat(2_049 - written)), Some("ValidationError")),
+        (policy("über"), None),
+        (policy("語"), Some("ValidationError")),
+        (policy("語").replace('語', "\\u8a9e"), Some("MalformedPolicyDocument")),
+        (policy("\u{1}"), Some("MalformedPolicyDocument")),
+    ] {
+        let assume = sts.assume_role().role_arn(&arn).role_session_name("session").policy(&policy);
+        assert_eq!(code(assume.send().await).as_deref(), refusal, "{policy}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_escaped_pattern_character_in_a_policy_stands_for_itself() -> Result<()> {
     let (client, bucket) = (s3(&root().await), unique("escaped"));
     client.create_bucket().bucket(&bucket).send().await?;

@@ -1,16 +1,14 @@
 //! What a session of the mover's or the restorer's role may do: one bucket, one key, one case.
 
-use std::fmt::Write;
-
 use serde_json::json;
 
 use super::Place;
+use crate::clients::sts::{POLICY_LIMIT, key_pattern};
 
-/// The longest part of a key that the session policy spells out, as it is written there: STS takes 2,048 characters of
-/// policy, none above U+00FF (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
-const POLICY_KEY_LIMIT: usize = 500;
-
-/// The session policy, whatever the key within the limit of STS. `role_arn` says in which partition everything is.
+/// The session policy, within what STS takes whatever the key. `role_arn` says in which partition everything is.
+///
+/// It names the key exactly where STS lets it, or else by a pattern that matches further keys of the same bucket, and
+/// never fewer: what is narrowed to one bucket and one case stays so.
 pub(super) fn session_policy(
     role_arn: &str,
     place: &Place,
@@ -20,72 +18,64 @@ pub(super) fn session_policy(
     let bucket = &place.bucket;
     let s3 = format!("arn:{}:s3:::", role_arn.split(':').nth(1).unwrap_or("aws"));
     let statement = |actions: &[&str], resources: &[String]| json!({"Effect": "Allow", "Action": actions, "Resource": resources});
-    let policy = json!({"Version": "2012-10-17", "Statement": [
-        statement(&["s3:*"], &[
-            format!("{s3}{bucket}"),
-            format!("{s3}{bucket}/{}", literal(&place.key)),
-            format!("{s3}{quarantine_bucket}/{}/{bucket}/{case_id}/*", place.owner),
-        ]),
-        // A missing copy or manifest must read as 404: without s3:ListBucket S3 answers 403.
-        statement(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[format!("{s3}{quarantine_bucket}")]),
-        statement(&["kms:*"], &["*".to_owned()]),
-    ]});
-    in_ascii(&policy.to_string())
-}
-
-/// JSON with every character outside ASCII as `\u` escapes.
-fn in_ascii(json: &str) -> String {
-    let mut text = String::new();
-    for c in json.chars() {
-        if c.is_ascii() {
-            text.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        }
-    }
-    text
-}
-
-/// A key as an IAM resource pattern that matches itself only; one too long for the policy ends in `*`.
-fn literal(key: &str) -> String {
-    let mut pattern = String::new();
-    let mut written = 0;
-    for c in key.chars() {
-        written += if c.is_ascii() { 1 } else { 6 * c.len_utf16() };
-        if written > POLICY_KEY_LIMIT {
-            pattern.push('*');
-            break;
-        }
-        match c {
-            '*' | '?' | '$' => {
-                let _ = write!(pattern, "${{{c}}}");
-            }
-            c => pattern.push(c),
-        }
-    }
-    pattern
+    let policy = |key: &str| {
+        json!({"Version": "2012-10-17", "Statement": [
+            statement(&["s3:*"], &[
+                format!("{s3}{bucket}"),
+                format!("{s3}{bucket}/{key}"),
+                format!("{s3}{quarantine_bucket}/{}/{bucket}/{case_id}/*", place.owner),
+            ]),
+            // A missing copy or manifest must read as 404: without s3:ListBucket S3 answers 403.
+            statement(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[format!("{s3}{quarantine_bucket}")]),
+            statement(&["kms:*"], &["*".to_owned()]),
+        ]})
+        .to_string()
+    };
+    policy(&key_pattern(&place.key, POLICY_LIMIT.saturating_sub(policy("").len())))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
+    use crate::clients::sts::matches_key;
+
+    /// The longest names that everything else can have.
+    fn longest(key: &str) -> String {
+        let place = Place { owner: "111122223333".into(), bucket: "b".repeat(63), key: key.into() };
+        let role = format!("arn:aws-us-gov:iam::111122223333:role/{}", "m".repeat(64));
+        session_policy(&role, &place, &"q".repeat(63), &"c".repeat(64))
+    }
+
+    /// Whether STS takes the policy, and it allows the key.
+    fn serves(key: &str) -> Result<(), String> {
+        let policy = longest(key);
+        if policy.len() > POLICY_LIMIT || !policy.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(format!("STS refuses {} characters: {policy}", policy.len()));
+        }
+        let parsed: Value = serde_json::from_str(&policy).map_err(|error| error.to_string())?;
+        let resource = parsed["Statement"][0]["Resource"][1].as_str().unwrap_or_default();
+        let pattern = resource.split_once('/').map_or("", |(_, pattern)| pattern);
+        matches_key(pattern, key).then_some(()).ok_or_else(|| format!("{pattern} does not match {key:?}"))
+    }
 
     #[test]
-    fn a_key_with_pattern_characters_matches_only_itself() {
-        assert_eq!(literal("a*b?c$d"), "a${*}b${?}c${$}d");
+    fn whoever_names_an_object_cannot_keep_it_by_its_name() {
+        for text in ["*", "?", "$", "\u{1}", "\n", "\u{7f}", "\"", "\\", "a", "é", "語", "😀", "${*}", "a*"]
+        {
+            for bytes in [1, 250, 400, 1_024] {
+                let key = text.repeat(bytes / text.len().min(bytes));
+                assert_eq!(serves(&key), Ok(()), "{text:?} over {bytes} bytes");
+            }
+        }
     }
 
     proptest! {
         #[test]
-        fn the_session_policy_fits_for_any_key(key in "[\\PC*?$\"]{1,1024}") {
-            let place = Place { owner: "111122223333".into(), bucket: "b".repeat(63), key };
-            let policy = session_policy("arn:aws-us-gov:iam::111122223333:role/mover", &place, &"q".repeat(63), &"c".repeat(64));
-            prop_assert!(policy.is_ascii() && policy.len() <= 2_048, "{}", policy.len());
-            prop_assert!(serde_json::from_str::<serde_json::Value>(&policy).is_ok());
+        fn the_session_policy_fits_any_key_and_allows_it(key in r#"(?s)([ -~]|[*?$"\\]|[\x00-\x1f\x7f]|.){1,300}"#) {
+            prop_assert_eq!(serves(&key), Ok(()));
         }
     }
 }
