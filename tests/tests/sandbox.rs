@@ -600,6 +600,7 @@ async fn what_a_tap_does_to_a_call_looks_as_it_does_on_aws() -> Result<()> {
             Ending::InternalError | Ending::ErrorInOk => Some("InternalError"),
             Ending::Unavailable => Some("ServiceUnavailable"),
             Ending::RequestTimeout => Some("RequestTimeout"),
+            Ending::ExpiredToken => Some("ExpiredToken"),
         };
         assert_eq!(error.code(), code, "{fault:?}: {error:?}");
         let exists = root.head_object().bucket("copies").key(&key).send().await.is_ok();

@@ -67,6 +67,8 @@ pub enum Ending {
     Unavailable,
     /// S3 waited too long for the request, status 400.
     RequestTimeout,
+    /// S3 takes the session for expired, status 400.
+    ExpiredToken,
     /// S3 began to answer with status 200 before it failed: the error is in the body.
     ErrorInOk,
 }
@@ -91,9 +93,9 @@ impl TappedCall {
             After(Cut),
             After(InternalError),
         ];
-        // An answer to HEAD has no body that could name the error.
-        if self.service == "s3" && !self.operation.starts_with("Head") {
-            faults.push(Instead(RequestTimeout));
+        // An answer to HEAD has no body that could name the error, and is a bare 400.
+        if self.service == "s3" {
+            faults.extend([Instead(RequestTimeout), Instead(ExpiredToken)]);
         }
         if matches!(self.operation.as_str(), "CopyObject" | "UploadPartCopy" | "CompleteMultipartUpload") {
             faults.extend([Instead(ErrorInOk), After(ErrorInOk)]);
@@ -118,6 +120,7 @@ impl Ending {
                 "RequestTimeout",
                 "Your socket connection to the server was not read from or written to within the timeout period.",
             ),
+            Ending::ExpiredToken => s3_error(400, "ExpiredToken", "The provided token has expired."),
             Ending::ErrorInOk => {
                 s3_error(200, "InternalError", "We encountered an internal error. Please try again.")
             }

@@ -89,6 +89,25 @@ async fn a_session_policy_is_short_and_names_nothing_beyond_latin_1() -> Result<
 }
 
 #[tokio::test]
+async fn an_expired_session_is_a_bare_400_to_head_and_named_to_get() -> Result<()> {
+    let (config, name) = (root().await, unique("expired"));
+    let iam = aws_sdk_iam::Client::new(&config);
+    let arn = role(&iam, &name, "ecs-tasks.amazonaws.com").await?;
+    let assume = aws_sdk_sts::Client::new(&config).assume_role().role_arn(arn).role_session_name("session");
+    let keys =
+        assume.duration_seconds(0).send().await?.credentials.context("the credentials of a session")?;
+    let (key, secret, token) = (keys.access_key_id, keys.secret_access_key, keys.session_token);
+    let expired = s3(&signed_by(Credentials::new(key, secret, Some(token), None, "expired")).await);
+    let head = expired.head_object().bucket(&name).key("k").send().await;
+    let head = head.expect_err("a session of no seconds has expired");
+    assert_eq!(head.raw_response().map(|answer| answer.status().as_u16()), Some(400));
+    assert_eq!(head.raw_response().and_then(|answer| answer.body().bytes()), Some(&[][..]));
+    let get = expired.get_object().bucket(&name).key("k").range("bytes=0-0").send().await;
+    assert_eq!(code(get).as_deref(), Some("ExpiredToken"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_escaped_pattern_character_in_a_policy_stands_for_itself() -> Result<()> {
     let (client, bucket) = (s3(&root().await), unique("escaped"));
     client.create_bucket().bucket(&bucket).send().await?;

@@ -9,10 +9,12 @@ mod in_parts;
 mod listing;
 mod looking;
 mod removing;
+mod session;
 mod session_policy;
+#[cfg(test)]
+mod tests;
 
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
     error::ProvideErrorMetadata,
@@ -26,7 +28,7 @@ pub use self::{
     looking::Seen,
     removing::Removed,
 };
-use self::{looking::denied_by_kms, session_policy::session_policy};
+use self::{looking::denied_by_kms, session::Session, session_policy::session_policy};
 use super::error::{classify, status};
 use crate::{
     domain::{finding::ObjectVersion, manifest::Manifest},
@@ -124,37 +126,20 @@ impl Movers {
         }
     }
 
-    /// Assumes the role for exactly this place, the case's prefix in quarantine, and nothing else.
+    /// Assumes the role for exactly this place, the case's prefix in quarantine, and nothing else; again whenever the
+    /// session is about to expire.
     ///
     /// # Errors
     /// As classified.
     pub async fn open(&self, place: &Place, case_id: &str) -> Result<Mover> {
-        let session = format!("cordon-{}", &case_id[..16.min(case_id.len())]);
-        let answer = self
-            .sts
-            .assume_role()
-            .role_arn(&self.role_arn)
-            .role_session_name(&session)
-            .duration_seconds(3_600)
-            .policy(session_policy(&self.role_arn, place, &self.quarantine_bucket, case_id))
-            .send()
-            .await
-            .map_err(|error| classify(&format!("sts:AssumeRole of {}", self.role_arn), error))?;
-        let keys = answer.credentials.ok_or_else(|| {
-            Error::Retryable(format!("sts:AssumeRole of {} answered without credentials", self.role_arn))
-        })?;
-        let credentials = Credentials::new(
-            keys.access_key_id,
-            keys.secret_access_key,
-            Some(keys.session_token),
-            std::time::SystemTime::try_from(keys.expiration).ok(),
-            "mover",
-        );
-        let config =
-            aws_sdk_s3::config::Builder::from(&self.config).credentials_provider(credentials).build();
+        let name = format!("cordon-{}", &case_id[..16.min(case_id.len())]);
+        let policy = session_policy(&self.role_arn, place, &self.quarantine_bucket, case_id);
+        let session = Session::open(self.sts.clone(), self.role_arn.clone(), name.clone(), policy).await?;
+        let config = aws_sdk_s3::config::Builder::from(&self.config);
+        let config = config.identity_cache(Session::cache()).credentials_provider(session).build();
         Ok(Mover {
             client: Client::from_conf(config),
-            session,
+            session: name,
             quarantine_bucket: self.quarantine_bucket.clone(),
             account: self.account.clone(),
             part_bytes: self.part_bytes,

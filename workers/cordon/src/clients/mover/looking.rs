@@ -61,22 +61,57 @@ impl Mover {
             .key(&place.key)
             .set_version_id(version_id.map(str::to_owned))
             .expected_bucket_owner(&place.owner);
-        match call.clone().checksum_mode(ChecksumMode::Enabled).send().await {
+        match call.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(head) => Ok(Some(seen(&head))),
             // 405: the version is a delete marker.
             Err(error) if matches!(status(&error), 404 | 405) => Ok(None),
-            // A HEAD's refusal has no body. Checksums need the KMS key, the rest does not: so refusals can be told apart.
-            Err(error) if matches!(status(&error), 400 | 403) => match call.send().await {
-                Ok(_) => Err(unusable_key()),
-                // What is left of bad requests is the one for a key that the request does not bring.
-                Err(error) if status(&error) == 400 => Err(Error::terminal(
-                    Code::UnsupportedEncryption,
-                    "The object is encrypted with a key that only its owner has (SSE-C), so it cannot be copied; \
-                     nothing was touched. Ask the owner to remove it or to encrypt it with a KMS key.",
-                )),
-                Err(_) => Err(classify(&format!("s3:HeadObject in {}", place.bucket), error)),
-            },
+            // The refusal of a HEAD has no body that could say why.
+            Err(error) if matches!(status(&error), 301 | 400 | 403) => {
+                Err(self.refusal(place, version_id).await)
+            }
             Err(error) => Err(classify(&format!("s3:HeadObject in {}", place.bucket), error)),
+        }
+    }
+
+    /// Why S3 refuses to show an object: asked again by a GET of one byte, whose refusal has a body.
+    async fn refusal(&self, place: &Place, version_id: Option<&str>) -> Error {
+        let call = self
+            .client
+            .get_object()
+            .bucket(&place.bucket)
+            .key(&place.key)
+            .set_version_id(version_id.map(str::to_owned))
+            .range("bytes=0-0")
+            .expected_bucket_owner(&place.owner);
+        let Err(error) = call.send().await else {
+            return Error::Retryable(format!("s3:HeadObject in {} was refused once", place.bucket));
+        };
+        let service = error.as_service_error();
+        let message = service.and_then(ProvideErrorMetadata::message).unwrap_or_default();
+        match (status(&error), service.and_then(ProvideErrorMetadata::code).unwrap_or_default()) {
+            // An object without bytes has none to give.
+            (416, _) => Error::Retryable(format!("s3:HeadObject in {} was refused once", place.bucket)),
+            (404 | 405, _) => {
+                Error::Retryable(format!("the object in {} was removed meanwhile", place.bucket))
+            }
+            (400, "InvalidRequest") if message.contains("Server Side Encryption") => Error::terminal(
+                Code::UnsupportedEncryption,
+                "The object is encrypted with a key that only its owner has (SSE-C), so it cannot be copied; nothing was \
+                 touched. Ask the owner to remove it or to encrypt it with a KMS key.",
+            ),
+            (301, _) | (400, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
+                Error::terminal(
+                    Code::RequestRejected,
+                    format!(
+                        "The bucket {} is in another Region than Cordon, which moves objects of its own Region only; nothing \
+                     was touched. Install Cordon in that Region too, or move the object by hand.",
+                        place.bucket
+                    ),
+                )
+            }
+            _ if denied_by_kms(&error) => unusable_key(),
+            _ if is_archived(&error) => archived(),
+            _ => classify(&format!("s3:GetObject in {}", place.bucket), error),
         }
     }
 
