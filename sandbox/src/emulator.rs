@@ -175,6 +175,38 @@ impl Emulator {
         Ok(())
     }
 
+    /// The key policy of a KMS key; `None` when there is no such key.
+    pub(crate) async fn key_policy(&self, key: &str) -> anyhow::Result<Option<Value>> {
+        let answer = self
+            .http
+            .post(&self.endpoint)
+            .header("x-amz-target", "TrentService.GetKeyPolicy")
+            .header("content-type", "application/x-amz-json-1.1")
+            // The emulator takes the root user at its word.
+            .header(
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/kms/aws4_request, \
+                     SignedHeaders=host, Signature=none"
+                ),
+            )
+            .json(&serde_json::json!({"KeyId": key, "PolicyName": "default"}))
+            .send()
+            .await
+            .context("the emulator did not give a key policy")?;
+        if answer.status() == reqwest::StatusCode::BAD_REQUEST {
+            return Ok(None);
+        }
+        let answer: Value = answer
+            .error_for_status()
+            .context("the emulator did not give a key policy")?
+            .json()
+            .await
+            .context("the emulator's answer about a key policy is not understood")?;
+        let policy = answer["Policy"].as_str().context("a key has a policy")?;
+        serde_json::from_str(policy).context("a key policy is not JSON")
+    }
+
     /// Whether the emulator answers its health check.
     pub(crate) async fn is_healthy(&self) -> bool {
         healthy(&self.http, &self.endpoint).await

@@ -3,12 +3,14 @@
 pub mod browser;
 pub mod clicks;
 mod finding;
+mod kms;
 mod module;
 pub mod operator;
 mod stage;
 mod worker;
 
 pub use finding::finding_document;
+pub use kms::kms;
 pub use module::Module;
 pub use operator::{OPERATOR, Said};
 pub use stage::{

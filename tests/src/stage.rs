@@ -37,7 +37,7 @@ use tokio::{
 };
 
 use crate::{
-    finding_document,
+    finding_document, kms,
     operator::{self, OPERATOR, Said},
 };
 
@@ -213,25 +213,9 @@ impl Stage {
         Ok(Placed { version, size })
     }
 
-    /// Asks KMS by way of Step Functions, in which there is no need of one more SDK.
+    /// Asks KMS.
     pub async fn kms(&self, action: &str, parameters: Value) -> Result<Value> {
-        let definition = json!({"StartAt": "Only", "States": {"Only": {"Type": "Task", "End": true,
-            "Resource": format!("arn:aws:states:::aws-sdk:kms:{action}"), "Parameters": parameters}}});
-        let machine = self
-            .sfn
-            .create_state_machine()
-            .name(format!("kms-{}", hex_id()))
-            .definition(definition.to_string())
-            .role_arn(format!(
-                "arn:aws:iam::{}:role/{}",
-                self.sandbox.account(),
-                self.deployment.output("worker_role_name")?
-            ))
-            .send()
-            .await?
-            .state_machine_arn;
-        let run = self.sfn.start_execution().state_machine_arn(machine).send().await?.execution_arn;
-        Ok(serde_json::from_str(self.ended(&run).await?.output().unwrap_or("null"))?)
+        kms(&self.root, action, parameters).await
     }
 
     /// Shares a bucket with another account.

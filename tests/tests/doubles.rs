@@ -16,10 +16,12 @@ use aws_sdk_macie2::types::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, ObjectOwnership, PublicAccessBlockConfiguration, StorageClass,
+    BucketVersioningStatus, ObjectOwnership, PublicAccessBlockConfiguration, ServerSideEncryption,
+    StorageClass,
 };
 use cordon_sandbox::slack::{ClickResult, Outage, RateLimits};
 use cordon_sandbox::{Options, Sandbox};
+use cordon_tests::kms;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{RwLock, mpsc};
@@ -35,8 +37,9 @@ const KEYS: &str = "[default]\naws_access_key_id = AKIAQZ7ZK3MXWEXAMPLE\n\
 const PRODUCT: &str = "arn:aws:securityhub:us-east-1:111122223333:product/111122223333/default";
 const CHANNEL: &str = "C0SECURITY";
 
-/// Held for reading by who uses Macie, for writing by who turns its controls; and so for Slack.
+/// Held for reading by who uses Macie, for writing by who turns its controls; and so for the others.
 static MACIE: RwLock<()> = RwLock::const_new(());
+static SECURITY_HUB: RwLock<()> = RwLock::const_new(());
 static SLACK: RwLock<()> = RwLock::const_new(());
 
 /// The shared sandbox, with Macie, an analyzer and Security Hub switched on. It lives on a runtime of its own,
@@ -464,6 +467,49 @@ async fn a_job_reads_every_page_and_skips_what_macie_cannot_read() -> Result<()>
 }
 
 #[tokio::test]
+async fn what_is_encrypted_out_of_macies_reach_is_skipped_and_the_job_is_complete_without_an_error()
+-> Result<()> {
+    let _shared = MACIE.read().await;
+    let world = World::new().await?;
+    let bucket = world.bucket("encrypted").await?;
+    let root = world.sandbox.sdk_config().await;
+    let key = kms(&root, "createKey", json!({})).await?["KeyMetadata"]["Arn"].clone();
+    let key = key.as_str().context("a key has an ARN")?;
+    let put = |name: &str| {
+        let body = ByteStream::from_static(CARD.as_bytes());
+        world.s3.put_object().bucket(&bucket).key(name).body(body)
+    };
+    put("ours").server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key).send().await?;
+    put("managed").server_side_encryption(ServerSideEncryption::AwsKms).send().await?;
+    let (customers, md5) = ("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "KYvwGXoFFJ42a2u2GDWhwQ==");
+    let closed = put("customers").sse_customer_algorithm("AES256").sse_customer_key(customers);
+    closed.sse_customer_key_md5(md5).send().await?;
+
+    let scanned = async || -> Result<Vec<String>> {
+        let job = world.scan(&[&bucket]).await?;
+        let described = world.macie.describe_classification_job().job_id(&job).send().await?;
+        let error = described.last_run_error_status().and_then(|status| status.code().cloned());
+        assert_eq!(error, Some(LastRunErrorStatusCode::None));
+        let findings = world.findings_of(&job).await?;
+        let keys = findings.iter().filter_map(|found| found.resources_affected()?.s3_object()?.key());
+        let mut keys: Vec<_> = keys.map(str::to_owned).collect();
+        keys.sort();
+        Ok(keys)
+    };
+    assert_eq!(scanned().await?, ["managed"], "the account may use the key, Macie may not");
+
+    let role =
+        "arn:aws:iam::111122223333:role/aws-service-role/macie.amazonaws.com/AWSServiceRoleForAmazonMacie";
+    let statement = |who: &str, action: &str| json!({"Effect": "Allow", "Principal": {"AWS": who}, "Action": action, "Resource": "*"});
+    let policy = json!({"Version": "2012-10-17",
+        "Statement": [statement("arn:aws:iam::111122223333:root", "kms:*"), statement(role, "kms:Decrypt")]});
+    let parameters = json!({"KeyId": key, "PolicyName": "default", "Policy": policy.to_string()});
+    kms(&root, "putKeyPolicy", parameters).await?;
+    assert_eq!(scanned().await?, ["managed", "ours"], "the key policy names its service-linked role");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_client_token_names_one_job_and_only_with_the_same_request() -> Result<()> {
     let _shared = MACIE.read().await;
     let world = World::new().await?;
@@ -858,6 +904,7 @@ mod asff {
 
     #[tokio::test]
     async fn an_import_tells_which_findings_failed_and_why() -> Result<()> {
+        let _shared = SECURITY_HUB.read().await;
         let world = World::new().await?;
         let id = unique("mixed");
         let blank = finding(&format!("{id}-blank"), "2026-03-11T10:00:00Z").title(" ").build();
@@ -884,6 +931,7 @@ mod asff {
 
     #[tokio::test]
     async fn a_newer_import_updates_and_leaves_to_the_customer_what_is_the_customers() -> Result<()> {
+        let _shared = SECURITY_HUB.read().await;
         let world = World::new().await?;
         let id = unique("updated");
         let import = async |finding: AwsSecurityFinding| -> Result<()> {
@@ -923,6 +971,7 @@ mod asff {
 
     #[tokio::test]
     async fn findings_are_found_by_id_and_paged() -> Result<()> {
+        let _shared = SECURITY_HUB.read().await;
         let world = World::new().await?;
         let prefix = unique("paged");
         let findings =
@@ -940,6 +989,7 @@ mod asff {
 
     #[tokio::test]
     async fn every_import_is_published() -> Result<()> {
+        let _shared = SECURITY_HUB.read().await;
         let world = World::new().await?;
         let mut events = world.events(json!({"source": ["aws.securityhub"]})).await?;
         let id = unique("published");
@@ -951,6 +1001,50 @@ mod asff {
             .await?;
         let event = events.next("the import", |event| event["detail"]["findings"][0]["Id"] == id).await?;
         assert_eq!(event["detail-type"], "Security Hub Findings - Imported");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn where_it_is_off_every_call_is_refused_and_what_it_knew_is_there_again_after() -> Result<()> {
+        let _own = SECURITY_HUB.write().await;
+        let world = World::new().await?;
+        let id = unique("off");
+        let import = async || {
+            let finding = finding(&id, "2026-03-11T10:00:00Z").build();
+            world.hub.batch_import_findings().findings(finding).send().await
+        };
+        import().await?;
+        world.sandbox.security_hub().set_off(true);
+        let error = import().await.err().context("refused")?;
+        assert_eq!(
+            aws_sdk_securityhub::error::ProvideErrorMetadata::code(&error),
+            Some("InvalidAccessException")
+        );
+        world.sandbox.security_hub().set_off(false);
+        let filters = by_id(StringFilterComparison::Equals, &id);
+        let found = world.hub.get_findings().filters(filters).send().await?;
+        assert_eq!(found.findings().len(), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_refused_finding_fails_alone_in_an_answer_of_200() -> Result<()> {
+        let _shared = SECURITY_HUB.read().await;
+        let world = World::new().await?;
+        let (refused, taken) = (unique("refused"), unique("taken"));
+        let about = |bucket: &str| {
+            let resource = Resource::builder().r#type("AwsS3Bucket").id(format!("arn:aws:s3:::{bucket}"));
+            finding(bucket, "2026-03-11T10:00:00Z").set_resources(None).resources(resource.build()).build()
+        };
+        let hub = world.sandbox.security_hub();
+        hub.refuse_findings_about(&format!("arn:aws:s3:::{refused}"), true);
+        let import = world.hub.batch_import_findings().findings(about(&refused)).findings(about(&taken));
+        let answer = import.send().await?;
+        assert_eq!((answer.success_count, answer.failed_count), (Some(1), Some(1)));
+        assert_eq!(answer.failed_findings()[0].id.as_deref(), Some(refused.as_str()));
+        hub.refuse_findings_about(&format!("arn:aws:s3:::{refused}"), false);
+        let again = world.hub.batch_import_findings().findings(about(&refused)).send().await?;
+        assert_eq!(again.failed_count, Some(0));
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::ObjectStorageClass;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Macie, detection::Scanner, finding, finding::ScannedObject};
+use super::{Macie, detection::Scanner, finding, finding::ScannedObject, keys};
 use crate::doubles::{ApiError, now, required, strings, timestamp};
 
 /// Buckets that one job may name.
@@ -288,7 +288,7 @@ async fn scan_bucket(
 }
 
 /// Reads one object; `None` if there is nothing to report: it holds no sensitive data that can be read, or it went
-/// away meanwhile.
+/// away meanwhile. What Macie may not read leaves no trace in the job.
 async fn scan_object(
     macie: &Macie,
     bucket: &str,
@@ -303,6 +303,13 @@ async fn scan_object(
             return Ok(None);
         }
     };
+    // Root reads what Macie may not.
+    if let Some(key) = object.ssekms_key_id()
+        && !keys::may_use(macie, key).await?
+    {
+        tracing::debug!(bucket, key, "Macie job skips an object whose KMS key it may not use");
+        return Ok(None);
+    }
     let mut scanner = Scanner::default();
     while let Some(piece) = object.body.try_next().await? {
         scanner.feed(&piece);

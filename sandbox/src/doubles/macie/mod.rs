@@ -1,12 +1,15 @@
 //! A double of Amazon Macie: the session, one-time classification jobs that read real objects, and findings.
 //!
 //! A job reads the latest version of every object of its buckets through S3, after a settable pace; each object
-//! with sensitive data makes one finding, kept for GetFindings and published on EventBridge at once.
+//! with sensitive data makes one finding, kept for GetFindings and published on EventBridge at once. What Macie cannot
+//! read (an archive class, a customer's own key, a KMS key whose policy does not name its service-linked role) is
+//! skipped, and the job is COMPLETE without an error.
 
 mod criteria;
 mod detection;
 mod finding;
 mod job;
+mod keys;
 
 use std::{
     collections::BTreeMap,
@@ -220,11 +223,10 @@ impl Macie {
             return Err(ApiError::new(409, "ConflictException", "Macie has already been enabled"));
         }
         let at = now();
-        let role = "role/aws-service-role/macie.amazonaws.com/AWSServiceRoleForAmazonMacie";
         state.session = Some(json!({
             "status": body["status"].as_str().unwrap_or("ENABLED"),
             "findingPublishingFrequency": body["findingPublishingFrequency"].as_str().unwrap_or("FIFTEEN_MINUTES"),
-            "serviceRole": format!("arn:aws:iam::{}:{role}", self.home.account),
+            "serviceRole": keys::service_role(&self.home.account),
             "createdAt": at,
             "updatedAt": at,
         }));

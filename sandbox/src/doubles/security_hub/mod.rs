@@ -4,7 +4,10 @@
 mod asff;
 mod filters;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Value, json};
 
@@ -33,6 +36,10 @@ struct State {
     /// In order of their first import.
     findings: Vec<Kept>,
     tags: Tags,
+    /// Answers as where it is not enabled, whatever is enabled.
+    off: bool,
+    /// Resources of which no finding is imported.
+    refused: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -52,6 +59,22 @@ impl SecurityHub {
     /// All findings as GetFindings gives them, in order of their first import.
     pub fn findings(&self) -> Vec<Value> {
         self.lock().findings.iter().map(|kept| kept.finding.clone()).collect()
+    }
+
+    /// Lets every call be answered as where Security Hub is not enabled, until it is on again. What is known is kept.
+    pub fn set_off(&self, off: bool) {
+        self.lock().off = off;
+    }
+
+    /// Lets imports of findings whose first resource has this ARN fail, one by one, in answers that are 200
+    /// nevertheless; `refuse` says from now on or no longer.
+    pub fn refuse_findings_about(&self, resource: &str, refuse: bool) {
+        let refused = &mut self.lock().refused;
+        if refuse {
+            refused.insert(resource.to_owned())
+        } else {
+            refused.remove(resource)
+        };
     }
 
     /// Names what a request asks for; `None` if the double does not have it.
@@ -104,7 +127,8 @@ impl SecurityHub {
     /// The error answer, as Security Hub gives it.
     pub async fn call(self: &Arc<Self>, operation: &Operation, call: Call) -> Answer {
         self.home.check(&call)?;
-        if operation.name != "EnableSecurityHub" && self.lock().hub.is_none() {
+        let not_enabled = |state: &State| state.hub.is_none() || state.off;
+        if operation.name != "EnableSecurityHub" && not_enabled(&self.lock()) {
             let message = format!("Account {} is not subscribed to AWS Security Hub", self.home.account);
             return Err(ApiError::new(401, "InvalidAccessException", message));
         }
@@ -181,7 +205,7 @@ impl SecurityHub {
         let mut failed = vec![];
         let mut imported = vec![];
         for finding in batch {
-            match asff::check(&self.home, finding) {
+            match asff::check(&self.home, finding).and_then(|()| self.check_refused(finding)) {
                 Ok(()) => imported.push(self.keep(finding)),
                 Err((code, message)) => failed.push(json!({
                     "Id": finding["Id"].as_str().unwrap_or("unknown"),
@@ -195,6 +219,14 @@ impl SecurityHub {
             self.publish(finding).await;
         }
         Ok(json!({"SuccessCount": succeeded, "FailedCount": failed.len(), "FailedFindings": failed}))
+    }
+
+    fn check_refused(&self, finding: &Value) -> Result<(), asff::Refusal> {
+        let about = finding["Resources"][0]["Id"].as_str().unwrap_or_default();
+        if self.lock().refused.contains(about) {
+            return Err(("InternalException", "The finding could not be processed.".to_owned()));
+        }
+        Ok(())
     }
 
     /// Creates or updates; `None` when an older or equal import was ignored.
