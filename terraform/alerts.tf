@@ -104,3 +104,69 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.operators.arn]
 }
+
+# An activity's timeouts begin when a worker takes the task. With none that polls nothing ever times out but the execution,
+# after 30 days, and ActivityScheduleTime has no data either: it is reported when a task is taken.
+locals {
+  # With what each flow that an event or the schedule begins starts. A worker polls all activities, so one that is away shows
+  # here in the next exposure cycle at the latest. Not with what a restore starts: its tasks last up to two hours, so one may
+  # rightly wait for a free slot, and whoever asked for it looks on.
+  first_activities = toset(["record_access_finding", "sync_access_findings", "triage_finding"])
+}
+
+resource "aws_cloudwatch_metric_alarm" "tasks_not_taken" {
+  for_each = local.first_activities
+
+  alarm_name          = "${var.name_prefix}-${each.key}-not-taken"
+  alarm_description   = "For ten minutes nobody has taken a task of ${var.name_prefix}-${each.key}. Tasks wait, and nothing is lost. See that `cordon worker` runs, that its log says \"worker ready\", and that its role may call states:GetActivityTask. The alarm ends when a task is taken."
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  alarm_actions       = [aws_sns_topic.operators.arn]
+
+  # The period of the task and two whole ones after it: between 10 and 15 minutes. A task of the last second of a period, a
+  # start that is reported late, and a worker that is replaced are all over within the second of the three.
+  evaluation_periods  = 3
+  datapoints_to_alarm = 3
+
+  # When what came last is too long ago to be looked at, the alarm stays as it is.
+  treat_missing_data = "ignore"
+
+  metric_query {
+    id = "scheduled"
+
+    metric {
+      namespace   = "AWS/States"
+      metric_name = "ActivitiesScheduled"
+      dimensions  = { ActivityArn = aws_sfn_activity.this[each.key].id }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+
+  metric_query {
+    id = "started"
+
+    metric {
+      namespace   = "AWS/States"
+      metric_name = "ActivitiesStarted"
+      dimensions  = { ActivityArn = aws_sfn_activity.this[each.key].id }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+
+  metric_query {
+    id         = "both"
+    expression = "FILL(scheduled, 0) + FILL(started, 0)"
+    label      = "Tasks scheduled or started"
+  }
+
+  # 1 where tasks came and none was taken, 0 where one was, and where neither happened whatever held before. No RUNNING_SUM,
+  # MAX or the like: over how many periods an alarm takes them is not documented.
+  metric_query {
+    id          = "not_taken"
+    expression  = "FILL(IF(both > 0, FILL(scheduled, 0) == both), REPEAT)"
+    label       = "Tasks scheduled, none taken"
+    return_data = true
+  }
+}

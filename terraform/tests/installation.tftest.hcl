@@ -185,6 +185,15 @@ run "installs" {
     error_message = "A state machine can end badly without an alarm."
   }
 
+  # Whether their expression tells a silent worker from a busy one, tests/tests/state_machines/alarms.rs evaluates.
+  assert {
+    condition = (
+      toset(keys(aws_cloudwatch_metric_alarm.tasks_not_taken)) == toset(["record_access_finding", "sync_access_findings", "triage_finding"])
+      && alltrue([for alarm in aws_cloudwatch_metric_alarm.tasks_not_taken : alarm.alarm_actions == toset([aws_sns_topic.operators.arn])])
+    )
+    error_message = "Tasks can wait for a worker that is away without an alarm."
+  }
+
   assert {
     condition     = toset(jsondecode(aws_cloudwatch_event_rule.ended_runs.event_pattern).detail.stateMachineArn) == toset(values(output.state_machine_arns))
     error_message = "The rule of ended runs leaves out a state machine."

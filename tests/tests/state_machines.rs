@@ -1,5 +1,7 @@
 //! The state machines agree with the binary and with the Terraform, and hold the rules of the house.
 
+#[path = "state_machines/alarms.rs"]
+mod alarms;
 #[path = "state_machines/retries.rs"]
 mod retries;
 

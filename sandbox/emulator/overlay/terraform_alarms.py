@@ -2,7 +2,8 @@
 
 AWS behaviour restored: DescribeAlarms answers whole alarms (actions, dimensions, period, statistic, description,
 treatment of missing data) in the query protocol too, which Terraform's provider speaks; without them every plan would
-change every alarm. [botocore cloudwatch MetricAlarm]
+change every alarm. An alarm on an expression keeps its queries, and has no metric, statistic and period of its own.
+[botocore cloudwatch MetricAlarm, MetricDataQuery]
 """
 
 import json
@@ -44,7 +45,51 @@ def _from_query(params):
     return request
 
 
+_NUMBERS = ("Period",)
+_BOOLEANS = ("ReturnData",)
+# What an alarm on an expression has in its queries instead.
+_OF_ONE_METRIC = ("Namespace", "MetricName", "Dimensions", "Statistic", "ExtendedStatistic", "Period", "Unit")
+
+
+def _tree(params, prefix):
+    """What the query protocol flattens into names such as ``Metrics.member.1.MetricStat.Stat``."""
+    tree = {}
+    for key in params:
+        if key.startswith(f"{prefix}."):
+            node, *path = [tree, *key.removeprefix(f"{prefix}.").split(".")]
+            for member in path[:-1]:
+                node = node.setdefault(member, {})
+            node[path[-1]] = _typed(path[-1], cloudwatch._p(params, key))
+    return _lists(tree)
+
+
+def _typed(name, value):
+    if name in _NUMBERS:
+        return int(value)
+    return value == "true" if name in _BOOLEANS else value
+
+
+def _lists(node):
+    if not isinstance(node, dict):
+        return node
+    if set(node) == {"member"}:
+        members = node["member"]
+        return [_lists(members[number]) for number in sorted(members, key=int)]
+    return {name: _lists(inner) for name, inner in node.items()}
+
+
 def install():
+    @mend(cloudwatch, "_put_metric_alarm")
+    def put_metric_alarm(original, params, data, is_cbor, is_json=False):
+        answer = original(params, data, is_cbor, is_json)
+        if is_cbor or is_json:
+            name, queries = data.get("AlarmName"), data.get("Metrics")
+        else:
+            name, queries = cloudwatch._p(params, "AlarmName"), _tree(params, "Metrics")
+        if answer[0] == 200 and queries:
+            cloudwatch._alarms[name].update({member: None for member in _OF_ONE_METRIC}, Metrics=queries)
+        return answer
+
     @mend(cloudwatch, "_describe_alarms")
     def describe_alarms(original, params, data, is_cbor, is_json=False):
         if is_cbor or is_json:

@@ -50,3 +50,42 @@ async fn describe_alarms_answers_whole_alarms_in_the_query_protocol() -> Result<
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn an_alarm_on_an_expression_is_answered_with_its_queries_and_without_a_metric_of_its_own() -> Result<()>
+{
+    root().await;
+    let name = unique("alarm");
+    let put = [
+        "Action=PutMetricAlarm&Version=2010-08-01&EvaluationPeriods=3&DatapointsToAlarm=3&Threshold=1",
+        "&ComparisonOperator=GreaterThanOrEqualToThreshold&TreatMissingData=ignore&ActionsEnabled=true",
+        "&Metrics.member.1.Id=scheduled&Metrics.member.1.ReturnData=false&Metrics.member.1.MetricStat.Period=300",
+        "&Metrics.member.1.MetricStat.Stat=Sum&Metrics.member.1.MetricStat.Metric.Namespace=AWS%2FStates",
+        "&Metrics.member.1.MetricStat.Metric.MetricName=ActivitiesScheduled",
+        "&Metrics.member.1.MetricStat.Metric.Dimensions.member.1.Name=ActivityArn",
+        "&Metrics.member.1.MetricStat.Metric.Dimensions.member.1.Value=activity",
+        "&Metrics.member.2.Id=waiting&Metrics.member.2.ReturnData=true&Metrics.member.2.Label=Waiting",
+        "&Metrics.member.2.Expression=FILL%28scheduled%2C%200%29%20%3E%200",
+    ];
+    cloudwatch(format!("{}&AlarmName={name}", put.concat())).await?;
+    let answer =
+        cloudwatch(format!("Action=DescribeAlarms&Version=2010-08-01&AlarmNames.member.1={name}")).await?;
+    for part in [
+        "<Id>scheduled</Id>",
+        "<MetricName>ActivitiesScheduled</MetricName>",
+        "<Dimensions><member><Name>ActivityArn</Name><Value>activity</Value></member></Dimensions>",
+        "<Period>300</Period>",
+        "<Stat>Sum</Stat>",
+        "<ReturnData>false</ReturnData>",
+        "<Expression>FILL(scheduled, 0) &gt; 0</Expression>",
+        "<Label>Waiting</Label>",
+        "<ReturnData>true</ReturnData>",
+        "<DatapointsToAlarm>3</DatapointsToAlarm>",
+    ] {
+        assert!(answer.contains(part), "{part} is not in {answer}");
+    }
+    for part in ["<Statistic>", "<Period>60</Period>", "<MetricName></MetricName>"] {
+        assert!(!answer.contains(part), "{part} is in {answer}");
+    }
+    Ok(())
+}
