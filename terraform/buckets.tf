@@ -131,7 +131,7 @@ data "aws_iam_policy_document" "quarantine_bucket" {
   statement {
     sid       = "OnlyMoverRestorerAndInvestigatorRead"
     effect    = "Deny"
-    actions   = ["s3:GetObject*"]                             # Every way of reading an object: versions, attributes, tags, torrents.
+    actions   = ["s3:GetObject*"]                             # Every way of reading an object: versions, attributes, tags, annotations, torrents.
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every object of this bucket.
 
     principals {
@@ -152,7 +152,7 @@ data "aws_iam_policy_document" "quarantine_bucket" {
 
     actions = [
       "s3:AbortMultipartUpload",
-      "s3:PutObject*", # Every way of writing an object: contents, tags, ACLs, retention.
+      "s3:PutObject*", # Every way of writing an object: contents, tags, annotations, ACLs, retention.
       "s3:ReplicateObject",
     ]
 
@@ -173,7 +173,7 @@ data "aws_iam_policy_document" "quarantine_bucket" {
   statement {
     sid       = "OnlyThePurgerDeletes"
     effect    = "Deny"
-    actions   = ["s3:DeleteObject*"]                          # Every way of removing: objects, versions, their tags.
+    actions   = ["s3:DeleteObject*"]                          # Every way of removing: objects, versions, their tags and annotations.
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every object of this bucket.
 
     principals {

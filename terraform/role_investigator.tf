@@ -18,9 +18,13 @@ data "aws_iam_policy_document" "investigator" {
 
     actions = [
       "s3:GetObject",
+      "s3:GetObjectAnnotation",
       "s3:GetObjectTagging",
       "s3:GetObjectVersion",
+      "s3:GetObjectVersionAnnotation",
       "s3:GetObjectVersionTagging",
+      "s3:ListObjectAnnotations",
+      "s3:ListObjectVersionAnnotations",
     ]
 
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.

@@ -19,11 +19,15 @@ data "aws_iam_policy_document" "mover" {
       "s3:DeleteObject",
       "s3:DeleteObjectVersion",
       "s3:GetObject",
+      "s3:GetObjectAnnotation",
       "s3:GetObjectLegalHold",
       "s3:GetObjectRetention",
       "s3:GetObjectTagging",
       "s3:GetObjectVersion",
+      "s3:GetObjectVersionAnnotation",
       "s3:GetObjectVersionTagging",
+      "s3:ListObjectAnnotations",
+      "s3:ListObjectVersionAnnotations",
     ]
 
     resources = ["arn:${local.partition}:s3:::*/*"] # Macie may find sensitive data in any object; the condition keeps to our own.
@@ -74,7 +78,10 @@ data "aws_iam_policy_document" "mover" {
       "s3:GetObject",
       "s3:ListMultipartUploadParts",
       "s3:PutObject",
+      "s3:PutObjectAnnotation",
       "s3:PutObjectTagging",
+      "s3:PutObjectVersionAnnotation",
+      "s3:PutObjectVersionTagging",
     ]
 
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.

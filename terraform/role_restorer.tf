@@ -17,9 +17,13 @@ data "aws_iam_policy_document" "restorer" {
 
     actions = [
       "s3:GetObject",
+      "s3:GetObjectAnnotation",
       "s3:GetObjectTagging",
       "s3:GetObjectVersion",
+      "s3:GetObjectVersionAnnotation",
       "s3:GetObjectVersionTagging",
+      "s3:ListObjectAnnotations",
+      "s3:ListObjectVersionAnnotations",
     ]
 
     resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
@@ -50,12 +54,19 @@ data "aws_iam_policy_document" "restorer" {
     actions = [
       "s3:AbortMultipartUpload",
       "s3:GetObject",
+      "s3:GetObjectAnnotation",
       "s3:GetObjectTagging",
       "s3:GetObjectVersion",
+      "s3:GetObjectVersionAnnotation",
       "s3:GetObjectVersionTagging",
       "s3:ListMultipartUploadParts",
+      "s3:ListObjectAnnotations",
+      "s3:ListObjectVersionAnnotations",
       "s3:PutObject",
+      "s3:PutObjectAnnotation",
       "s3:PutObjectTagging",
+      "s3:PutObjectVersionAnnotation",
+      "s3:PutObjectVersionTagging",
     ]
 
     resources = ["arn:${local.partition}:s3:::*/*"] # Any object may have been moved; the condition keeps to our own.
@@ -100,9 +111,13 @@ data "aws_iam_policy_document" "restorer" {
 
   # Cordon's own buckets are no source: what is in quarantine stays as it was found, and the policy is not an object.
   statement {
-    sid     = "NeverWriteToWhatIsOurs"
-    effect  = "Deny"
-    actions = ["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectTagging"]
+    sid    = "NeverWriteToWhatIsOurs"
+    effect = "Deny"
+
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:PutObject*", # Every way of writing an object: contents, tags, annotations.
+    ]
 
     resources = [
       "${aws_s3_bucket.this["quarantine"].arn}/*", # Every object of this bucket.

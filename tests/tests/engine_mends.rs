@@ -5,6 +5,8 @@
 
 #[path = "engine_mends/activities.rs"]
 mod activities;
+#[path = "engine_mends/annotations.rs"]
+mod annotations;
 #[path = "engine_mends/archives.rs"]
 mod archives;
 #[path = "engine_mends/buckets.rs"]

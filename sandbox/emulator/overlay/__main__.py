@@ -20,15 +20,17 @@ from . import (
     policy_patterns,
     reserved_sources,
     retry,
+    s3_annotations,
     s3_answers,
     s3_archives,
     s3_checksums,
     s3_copies,
     s3_encryption,
+    s3_headers,
     s3_keys,
     s3_missing,
     s3_multipart,
-    s3_owners, sts_policies,
+    s3_owners,
     s3_permissions,
     s3_tags,
     s3_versions,
@@ -51,7 +53,7 @@ def main():
                  "remove the virtual environment and start again.")
     for module in (executions, states, history, tasks, activities, callbacks, retry, integrations, paths,
                    s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
-                   s3_archives, s3_permissions, s3_missing, s3_owners,
+                   s3_archives, s3_permissions, s3_annotations, s3_missing, s3_owners, s3_headers, sts_policies,
                    sqs_urls, transport, reserved_sources, condition_keys,
                    authorization, task_roles, policy_patterns, terraform_alarms):
         module.install()

@@ -2,13 +2,15 @@
 
 AWS behaviour restored:
 
-- The tags that CreateMultipartUpload names are those of the object. [botocore s3 CreateMultipartUploadRequest.Tagging]
+- The tags that CreateMultipartUpload names are those of the object, each percent-encoded. Whether a ``+`` there is a space
+  or itself is not documented: it is refused. [botocore s3 CreateMultipartUploadRequest.Tagging]
 - An object that takes the place of another has none of its tags.
   [docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html]
 - A copy of the ``null`` version has its tags. [botocore s3 CopyObjectRequest.TaggingDirective]
 - HeadObject says how many tags there are. [botocore s3 HeadObjectOutput.TagCount]
 """
 
+import re
 from urllib.parse import parse_qsl
 
 from ministack.services import s3
@@ -16,6 +18,8 @@ from ministack.services import s3
 from .mending import mend
 from .s3_answers import answering
 from .s3_objects import source, version
+
+_UNENCODED = re.compile(r"[^-\w.~%=&]", re.ASCII)
 
 
 def install():
@@ -28,7 +32,11 @@ def install():
 
     @mend(s3, "_create_multipart_upload")
     def create_multipart_upload(original, bucket, key, headers):
-        tags = dict(parse_qsl(headers.get("x-amz-tagging", ""), keep_blank_values=True))
+        tagging = headers.get("x-amz-tagging", "")
+        if _UNENCODED.search(tagging):
+            return s3._error("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL "
+                                                "query parameters without tag name duplicates.", 400)
+        tags = dict(parse_qsl(tagging, keep_blank_values=True))
         if len(tags) > 10:
             return s3._error("BadRequest", "Object tags cannot be greater than 10", 400)
 

@@ -6,6 +6,7 @@
 //! happened. No worker runs beside it.
 
 mod approvals;
+mod descriptions;
 mod lost_answers;
 mod promise;
 mod rate_limits;

@@ -11,7 +11,7 @@ use cordon::domain::{
 use serde_json::Value;
 
 use super::{
-    scenario::{CONTENT_TYPE, Direction, METADATA, Stored, TAGS, Task},
+    scenario::{ANNOTATIONS, CONTENT_TYPE, Direction, METADATA, Stored, Task},
     scene::Scene,
 };
 
@@ -28,9 +28,9 @@ pub(super) async fn nothing_is_lost(scene: &Scene, task: &Task) -> Result<()> {
     Ok(())
 }
 
-/// Nothing that policy names has left its source.
+/// Nothing has left its source.
 pub(super) async fn is_at_source(scene: &Scene, task: &Task) -> Result<()> {
-    for stored in &task.named {
+    for stored in task.named.iter().chain(&task.others) {
         ensure!(at_source(scene, stored).await?, "{:?} has left its source", stored.asked);
     }
     Ok(())
@@ -134,7 +134,7 @@ async fn is_in_quarantine(scene: &Scene, stored: &Stored, entry: &Entry) -> Resu
     is_whole(scene, stored, &at.bucket, &at.key, at.version_id.as_deref()).await
 }
 
-/// Bytes, metadata, tags and content headers of an object version are here.
+/// Bytes, metadata, content headers, tags and annotations of an object version are here.
 async fn is_whole(
     scene: &Scene,
     stored: &Stored,
@@ -150,11 +150,22 @@ async fn is_whole(
     let metadata = head.metadata().and_then(|metadata| metadata.get(METADATA.0)).map(String::as_str);
     ensure!(metadata == Some(METADATA.1), "{key} has the metadata {metadata:?}");
     ensure!(head.content_type() == Some(CONTENT_TYPE), "{key} is {:?}", head.content_type());
-    let tags = s3.get_object_tagging().bucket(bucket).key(key).set_version_id(version).send().await?;
-    let mut tags: Vec<_> =
-        tags.tag_set().iter().map(|tag| format!("{}={}", tag.key(), tag.value())).collect();
+    let tags = s3.get_object_tagging().bucket(bucket).key(key).set_version_id(version.clone()).send().await?;
+    let mut tags: Vec<_> = tags.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect();
     tags.sort();
-    ensure!(tags.join("&") == TAGS, "{key} has the tags {tags:?}");
+    ensure!(tags == stored.tags(), "{key} has the tags {tags:?}");
+    let listed = s3.list_object_annotations().bucket(bucket).key(key).set_version_id(version.clone());
+    let listed = listed.send().await?;
+    let mut annotations = Vec::new();
+    for entry in listed.annotations() {
+        let get = s3.get_object_annotation().bucket(bucket).key(key).set_version_id(version.clone());
+        let got = get.annotation_name(entry.annotation_name()).send().await?;
+        let payload = String::from_utf8(got.annotation_payload.collect().await?.to_vec())?;
+        annotations.push((entry.annotation_name().to_owned(), payload));
+    }
+    annotations.sort();
+    let expected = ANNOTATIONS.map(|(name, payload)| (name.to_owned(), payload.to_owned()));
+    ensure!(annotations == expected, "{key} has the annotations {annotations:?}");
     Ok(())
 }
 

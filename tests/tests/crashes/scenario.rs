@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result, anyhow, ensure};
 use aws_sdk_s3::{
     primitives::ByteStream,
-    types::{BucketVersioningStatus, VersioningConfiguration},
+    types::{BucketVersioningStatus, Tag, Tagging, VersioningConfiguration},
 };
 use cordon::domain::{
     case::{Case, Outcome, OutcomeResult, Restore},
@@ -86,8 +86,11 @@ const ALL_VERSIONS: Scenario = Scenario {
 const KEY: &str = "reports/über 100%/a+b?.txt";
 /// The metadata of every object.
 pub(super) const METADATA: (&str, &str) = ("owner", "finance");
-/// The tags of every object, as the header takes them.
-pub(super) const TAGS: &str = "team=red&year=2026";
+/// The tags of every object. A large one has more, which are too long for a header.
+const TAGS: [(&str, &str); 2] = [("team", "red + blue"), ("year", "2026")];
+/// The annotations of every object.
+pub(super) const ANNOTATIONS: [(&str, &str); 2] =
+    [("données", r#"{"label": "invoice", "über": true}"#), ("review", "nothing yet")];
 /// The type of every object.
 pub(super) const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
 
@@ -97,6 +100,22 @@ pub(super) struct Stored {
     /// How S3 is asked for it.
     pub(super) asked: Option<String>,
     pub(super) bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// Its tags, sorted.
+    pub(super) fn tags(&self) -> Vec<(String, String)> {
+        tags(self.bytes.len())
+    }
+}
+
+fn tags(size: usize) -> Vec<(String, String)> {
+    let mut tags: Vec<_> = TAGS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    if size >= MULTIPART {
+        tags.extend(["a", "b"].map(|key| (key.to_owned(), "語".repeat(256))));
+    }
+    tags.sort();
+    tags
 }
 
 /// A task that is ready to be done.
@@ -202,12 +221,21 @@ impl Scenario {
 
 /// Puts an object; gives back its version id and its ETag. One that is large is sent once, and copied by S3 from then
 /// on.
-async fn put(scene: &Scene, bucket: &str, bytes: &[u8]) -> Result<(Option<String>, String)> {
+pub(super) async fn put(scene: &Scene, bucket: &str, bytes: &[u8]) -> Result<(Option<String>, String)> {
     static LARGE: OnceCell<()> = OnceCell::const_new();
     let send = async |bucket: &str, key: &str| {
         let put = scene.s3.put_object().bucket(bucket).key(key).body(ByteStream::from(bytes.to_vec()));
-        let put = put.metadata(METADATA.0, METADATA.1).tagging(TAGS).content_type(CONTENT_TYPE);
-        Ok::<_, anyhow::Error>(put.customize().disable_payload_signing().send().await?)
+        let put = put.metadata(METADATA.0, METADATA.1).content_type(CONTENT_TYPE);
+        let put = put.customize().disable_payload_signing().send().await?;
+        let tags =
+            tags(bytes.len()).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = Tagging::builder().set_tag_set(Some(tags.collect::<Result<_, _>>()?)).build()?;
+        scene.s3.put_object_tagging().bucket(bucket).key(key).tagging(tags).send().await?;
+        for (name, payload) in ANNOTATIONS {
+            let annotate = scene.s3.put_object_annotation().bucket(bucket).key(key).annotation_name(name);
+            annotate.annotation_payload(ByteStream::from_static(payload.as_bytes())).send().await?;
+        }
+        Ok::<_, anyhow::Error>(put)
     };
     if bytes.len() < MULTIPART {
         let put = send(bucket, KEY).await?;

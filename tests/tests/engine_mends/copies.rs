@@ -93,7 +93,8 @@ async fn tags_are_written_and_copied_only_by_those_who_may() -> Result<()> {
     bucket.put("plain").send().await?;
     let version = bucket.put("tagged").tagging("a=b").send().await?.version_id.context("a version id")?;
     let may = |also: &[&str]| {
-        let actions = [&["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], also].concat();
+        let plain = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:*Annotation"];
+        let actions = [&plain, also].concat();
         json!([{ "Effect": "Allow", "Action": actions, "Resource": "*" }])
     };
     for (also, by_key, by_version, writes) in [

@@ -271,3 +271,36 @@ async fn every_part_but_the_last_has_at_least_five_mebibytes() -> Result<()> {
     upload.complete(&enough).send().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn tags_in_a_header_are_percent_encoded() -> Result<()> {
+    let bucket = Bucket::new().await?;
+    for tagging in ["team=a+b", "team=a b", "team=ü"] {
+        let begun = bucket.begin("copy").tagging(tagging).send().await;
+        assert_eq!(code(begun).as_deref(), Some("InvalidArgument"), "{tagging}");
+    }
+    let begun = bucket.begin("copy").tagging("a%2Bb%3D=%C3%BC%20%26").send().await?;
+    bucket.put("source").body(b"content".to_vec().into()).send().await?;
+    let upload = Upload::of(&bucket, "copy", &begun.upload_id.context("an upload id")?);
+    let part = upload.copied(1, "source", 0..7).await?;
+    upload.complete(&[part]).send().await?;
+    assert_eq!(bucket.tags("copy").await?, [("a+b=".to_owned(), "ü &".to_owned())]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_with_more_than_eight_kilobytes_of_headers_is_refused() -> Result<()> {
+    let bucket = Bucket::new().await?;
+    let may = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }]);
+    let session = bucket.seen_by(&session(may, None).await?);
+    let begun = async |client: &Bucket, bytes: usize| {
+        let metadata = (0..bytes / 1_000).map(|n| (format!("m{n}"), "m".repeat(1_000)));
+        code(client.begin("copy").set_metadata(Some(metadata.collect())).send().await)
+    };
+    assert_eq!(begun(&bucket, 7_000).await, None);
+    assert_eq!(begun(&session, 5_000).await, None);
+    let too_large = Some("RequestHeaderSectionTooLarge".to_owned());
+    assert_eq!(begun(&session, 7_000).await, too_large, "a session's token counts too");
+    assert_eq!(begun(&bucket, 9_000).await, too_large);
+    Ok(())
+}

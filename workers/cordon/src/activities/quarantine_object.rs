@@ -324,6 +324,11 @@ impl Move {
             let copy = self.mover.read(&to, copy.version_id.as_deref(), &copy.etag).await?;
             verification = verification.with_both_read(&source, &copy).map_err(differs)?;
         }
+        if self.mover.in_parts(seen.facts.size) {
+            seen.facts.describe_alike(&copy.facts).map_err(differs)?;
+            let annotations = self.mover.carry_the_rest(&self.place, asked, &to, &copy).await?;
+            verification.annotations = Some(annotations);
+        }
         let quarantine = Location { bucket: to.bucket, key: to.key, version_id: copy.version_id };
         Ok(Entry { source: version.clone(), quarantine, object: seen.facts, verification })
     }

@@ -215,7 +215,8 @@ impl PutBack {
         }
         let there = self.mover.look(&self.place, None).await?;
         let over = match &there {
-            Some(there) if !self.is_ours(there) && self.is_it(&from, &copy, there).await? => {
+            Some(there) if !self.is_ours(there) && self.is_there(&from, &copy, there).await? => {
+                self.mover.carry_the_rest(&from, version, &self.place, there).await?;
                 return self.verified(&from, &copy, entry, there).await;
             }
             Some(there) if self.replace || self.is_ours(there) => Some(there.etag.as_str()),
@@ -224,11 +225,15 @@ impl PutBack {
         };
         let destination = Destination { place: &self.place, over, like: Some(&entry.object) };
         let copied = self.mover.copy(&from, version, &copy, destination).await?;
-        if self.mover.in_parts(copy.facts.size) {
+        let in_parts = self.mover.in_parts(copy.facts.size);
+        if in_parts {
             self.mover.abort_uploads(&self.place).await?;
         }
         match self.mover.look(&self.place, None).await? {
             Some(there) if self.is_it(&from, &copy, &there).await? => {
+                if in_parts {
+                    self.mover.carry_the_rest(&from, version, &self.place, &there).await?;
+                }
                 self.verified(&from, &copy, entry, &there).await
             }
             Some(_) => Err(self.taken()),
@@ -245,12 +250,19 @@ impl PutBack {
         restored.into_iter().any(|ours| *ours == self.version(there))
     }
 
-    /// Whether what is at the place is the object: the same bytes, metadata, headers and number of tags.
+    /// Whether what is at the place already is the object, and says nothing else about it.
+    async fn is_there(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<bool> {
+        let both = ((from, copy.version_id.as_deref()), (&self.place, there.version_id.as_deref()));
+        Ok(self.is_it(from, copy, there).await? && self.mover.annotations_agree(both.0, both.1).await?)
+    }
+
+    /// Whether what is at the place is the object: the same bytes, metadata, headers and number of tags. What was put
+    /// back in parts may have its tags still to come.
     async fn is_it(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<bool> {
         let (ours, theirs) = (&copy.facts, &there.facts);
-        let described = ours.metadata == theirs.metadata
-            && ours.content_headers == theirs.content_headers
-            && ours.tag_count == theirs.tag_count;
+        let tags_to_come = self.mover.in_parts(ours.size) && theirs.tag_count == 0;
+        let described =
+            ours.describe_alike(theirs).is_ok() && (ours.tag_count == theirs.tag_count || tags_to_come);
         match Verification::compare(ours, theirs) {
             Ok(verification) if described && verification.matched.is_some() => Ok(true),
             Ok(_) if described => {

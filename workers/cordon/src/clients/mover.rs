@@ -4,6 +4,7 @@
 //! further than the case it was made in. Every call names the bucket owner that it expects, and every write carries a
 //! condition. The roles belong to the account of the bucket, so a bucket where the requester pays needs nothing more.
 
+mod annotations;
 mod copying;
 mod in_parts;
 mod listing;
@@ -11,6 +12,7 @@ mod looking;
 mod removing;
 mod session;
 mod session_policy;
+mod tags;
 #[cfg(test)]
 mod tests;
 

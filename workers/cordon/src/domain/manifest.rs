@@ -82,7 +82,7 @@ pub struct ObjectFacts {
     /// Metadata entries that S3 holds and cannot show in a header.
     #[serde(default)]
     pub hidden_metadata: i32,
-    /// The number of tags (they are carried on the copy).
+    /// The number of tags, which are carried on the copy.
     pub tag_count: i32,
     /// Where a website endpoint redirects to.
     #[serde(default)]
@@ -92,6 +92,22 @@ pub struct ObjectFacts {
     pub replication: Option<String>,
     /// Whole-object checksums, by algorithm.
     pub checksums: BTreeMap<String, String>,
+}
+
+impl ObjectFacts {
+    /// Whether a copy has the metadata and the content headers of the object.
+    ///
+    /// # Errors
+    /// A sentence, when it has not.
+    pub fn describe_alike(&self, copy: &ObjectFacts) -> Result<(), String> {
+        if self.metadata != copy.metadata {
+            return Err("the metadata of object and copy differ".into());
+        }
+        if self.content_headers != copy.content_headers {
+            return Err("the content headers of object and copy differ".into());
+        }
+        Ok(())
+    }
 }
 
 /// What proves that a copy is the object.
@@ -106,6 +122,10 @@ pub struct Verification {
     /// Hex SHA-256 of both sides as read, where policy asks for `verify = "full"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<String>,
+    /// How many annotations were written beside a copy in parts, one by one. Absent for a copy at once: S3 takes all of
+    /// them along, or refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<usize>,
     /// The guarantee in words.
     pub guarantee: String,
 }
@@ -144,7 +164,14 @@ impl Verification {
                 "S3 copied the pinned ETag; size agrees; object and copy have no comparable checksum".into()
             }
         };
-        Ok(Self { size: copy.size, checksums: copy.checksums.clone(), matched, read: None, guarantee })
+        Ok(Self {
+            size: copy.size,
+            checksums: copy.checksums.clone(),
+            matched,
+            read: None,
+            annotations: None,
+            guarantee,
+        })
     }
 
     /// Whether a copy, as S3 describes it now, is the one that was verified.
@@ -199,6 +226,16 @@ mod tests {
     fn facts(size: i64, checksums: &[(&str, &str)]) -> ObjectFacts {
         let checksums = checksums.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         ObjectFacts { size, checksums, ..ObjectFacts::default() }
+    }
+
+    #[test]
+    fn a_copy_that_is_described_otherwise_is_not_the_object() {
+        let entry = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+        let source = ObjectFacts { metadata: entry("owner", "finance"), ..ObjectFacts::default() };
+        assert_eq!(source.describe_alike(&source.clone()), Ok(()));
+        assert!(source.describe_alike(&ObjectFacts::default()).unwrap_err().contains("metadata"));
+        let typed = ObjectFacts { content_headers: entry("Content-Type", "text/csv"), ..source.clone() };
+        assert!(source.describe_alike(&typed).unwrap_err().contains("content headers"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::{
     config::timeout::TimeoutConfig,
     error::ProvideErrorMetadata,
-    types::{MetadataDirective, ServerSideEncryption, StorageClass, TaggingDirective},
+    types::{AnnotationDirective, MetadataDirective, ServerSideEncryption, StorageClass, TaggingDirective},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clients::error::{classify, status},
     domain::manifest::ObjectFacts,
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Where a copy goes.
@@ -41,7 +41,8 @@ pub enum Copied {
 }
 
 impl Mover {
-    /// Copies an object version, as it was `seen`, with its metadata, content headers and tags.
+    /// Copies an object version, as it was `seen`, with its metadata, content headers, tags and annotations; in parts, some
+    /// of them are left to [`Mover::carry_the_rest`].
     ///
     /// # Errors
     /// `ObjectArchived`, `UnsupportedEncryption`, `RequestRejected` without a quarantine bucket; otherwise as
@@ -79,6 +80,7 @@ impl Mover {
             .expected_source_bucket_owner(&from.owner)
             .metadata_directive(MetadataDirective::Copy)
             .tagging_directive(TaggingDirective::Copy)
+            .annotation_directive(AnnotationDirective::Copy)
             .checksum_algorithm(seen.comparable(false))
             .set_storage_class(like.storage_class)
             .set_server_side_encryption(like.encryption)
@@ -96,6 +98,12 @@ impl Mover {
             Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
                 (412, _) | (404, Some("NoSuchKey" | "NoSuchVersion")) => Ok(Copied::Refused),
                 (404, _) if to.place.bucket == self.quarantine_bucket => Err(self.no_quarantine_bucket()),
+                // An annotation was changed during the copy, or the destination was written to.
+                (409, code) => Err(Error::Retryable(format!(
+                    "s3:CopyObject from {} met another change ({})",
+                    from.bucket,
+                    code.unwrap_or("409")
+                ))),
                 _ if is_archived(&error) => Err(archived()),
                 _ if denied_by_kms(&error) => Err(unusable_key()),
                 _ => Err(classify(&format!("s3:CopyObject from {}", from.bucket), error)),

@@ -1,7 +1,8 @@
 //! Copying in parts, many at once, and going on where another worker was ended.
 //!
-//! S3 carries nothing but bytes in parts: metadata, tags and content headers go by hand. An upload is found again by
-//! its key and by the session that began it, which is named after the case.
+//! S3 carries nothing but bytes in parts: metadata, content headers, tags and annotations go by hand, the former with the
+//! upload, and annotations when it is complete. An upload is found again by its key and by the session that began it,
+//! which is named after the case.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +12,22 @@ use aws_sdk_s3::{
     types::{ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use url::form_urlencoded;
 
 use super::{
     Mover, Place, archived,
     copying::{Copied, Destination, Like, copy_source, copy_timeout},
     listing::decoded,
     looking::{Seen, denied_by_kms, is_archived},
+    tags::in_a_header,
     unusable_key,
 };
 use crate::{
     clients::error::{classify, status},
-    domain::parts::{Part, parts},
-    error::{Error, Result},
+    domain::{
+        manifest::ObjectFacts,
+        parts::{Part, parts},
+    },
+    error::{Code, Error, Result},
 };
 
 /// Parts in flight at once.
@@ -51,6 +55,9 @@ impl Mover {
         seen: &Seen,
         to: Destination<'_>,
     ) -> Result<Copied> {
+        if let Some(error) = cannot_be_carried(&seen.facts) {
+            return Err(error);
+        }
         match self.all_parts(from, version_id, seen, to).await {
             Ok(copied) => Ok(copied),
             Err(Stop::Refused) => Ok(Copied::Refused),
@@ -112,6 +119,22 @@ impl Mover {
         Ok(())
     }
 
+    /// Gives a complete copy in parts what it does not have yet of the object: tags that were too long for a header, and
+    /// annotations. An earlier attempt may have been ended in between. Gives back how many annotations there are.
+    ///
+    /// # Errors
+    /// `ObjectMissing` when the object is gone; otherwise as classified.
+    pub async fn carry_the_rest(
+        &self,
+        from: &Place,
+        version_id: Option<&str>,
+        to: &Place,
+        copy: &Seen,
+    ) -> Result<usize> {
+        self.carry_tags(from, version_id, to, copy).await?;
+        self.carry_annotations(from, version_id, to, copy).await
+    }
+
     /// Whether an object of this size is copied in parts.
     pub fn in_parts(&self, size: i64) -> bool {
         size > self.part_bytes
@@ -164,6 +187,8 @@ impl Mover {
         to: Destination<'_>,
     ) -> Result<String> {
         let like = Like::of(to.like);
+        let tags = self.tags(from, version_id).await?;
+        let tagging = if tags.is_empty() { None } else { in_a_header(&tags, &seen.facts) };
         let call = self
             .client
             .create_multipart_upload()
@@ -171,7 +196,7 @@ impl Mover {
             .key(&to.place.key)
             .expected_bucket_owner(&to.place.owner)
             .set_metadata(Some(seen.facts.metadata.clone().into_iter().collect()))
-            .set_tagging(self.tagging(from, version_id, seen).await?)
+            .set_tagging(tagging)
             .checksum_algorithm(seen.comparable(true))
             .checksum_type(ChecksumType::FullObject)
             .set_storage_class(like.storage_class)
@@ -186,39 +211,15 @@ impl Mover {
                 request.headers_mut().insert("expires", expires.clone());
             }
         });
-        let created = call.send().await.map_err(|error| {
-            if denied_by_kms(&error) {
-                unusable_key()
-            } else {
-                classify(&format!("s3:CreateMultipartUpload in {}", to.place.bucket), error)
-            }
-        })?;
+        let created =
+            call.send().await.map_err(|error| match error.as_service_error().and_then(|e| e.code()) {
+                Some("RequestHeaderSectionTooLarge" | "MetadataTooLarge") => too_much_metadata(),
+                _ if denied_by_kms(&error) => unusable_key(),
+                _ => classify(&format!("s3:CreateMultipartUpload in {}", to.place.bucket), error),
+            })?;
         created
             .upload_id
             .ok_or_else(|| Error::Retryable("s3:CreateMultipartUpload answered without an upload id".into()))
-    }
-
-    /// The tags of an object version, as the header takes them.
-    async fn tagging(&self, place: &Place, version_id: Option<&str>, seen: &Seen) -> Result<Option<String>> {
-        if seen.facts.tag_count == 0 {
-            return Ok(None);
-        }
-        let call = self
-            .client
-            .get_object_tagging()
-            .bucket(&place.bucket)
-            .key(&place.key)
-            .set_version_id(version_id.map(str::to_owned))
-            .expected_bucket_owner(&place.owner);
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| classify(&format!("s3:GetObjectTagging in {}", place.bucket), error))?;
-        let mut encoded = form_urlencoded::Serializer::new(String::new());
-        for tag in answer.tag_set {
-            encoded.append_pair(&tag.key, &tag.value);
-        }
-        Ok(Some(encoded.finish()))
     }
 
     /// Size and ETag of the parts that are there, by number.
@@ -323,6 +324,29 @@ impl Mover {
     }
 }
 
+/// Why a copy in parts would be less than the object, if so.
+fn cannot_be_carried(facts: &ObjectFacts) -> Option<Error> {
+    let hidden = facts.hidden_metadata;
+    (hidden > 0).then(|| {
+        Error::terminal(
+            Code::RequestRejected,
+            format!(
+                "The object is too large to be copied at once, and S3 cannot show {hidden} of its metadata entries, so \
+                 a copy would lose them; nothing was moved. Write the object's metadata again without them, or move it \
+                 by hand."
+            ),
+        )
+    })
+}
+
+fn too_much_metadata() -> Error {
+    Error::terminal(
+        Code::RequestRejected,
+        "The object is too large to be copied at once, and its metadata and content headers do not fit into one request; \
+         nothing was moved. Shorten them, or move the object by hand.",
+    )
+}
+
 fn with_content_headers(
     call: CreateMultipartUploadFluentBuilder,
     seen: &Seen,
@@ -333,4 +357,18 @@ fn with_content_headers(
         .set_content_disposition(header("Content-Disposition"))
         .set_content_language(header("Content-Language"))
         .set_cache_control(header("Cache-Control"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_that_a_copy_would_lose_is_refused() {
+        assert!(cannot_be_carried(&ObjectFacts::default()).is_none());
+        let error = cannot_be_carried(&ObjectFacts { hidden_metadata: 2, ..ObjectFacts::default() });
+        let error = error.expect("it is refused");
+        assert_eq!(error.code(), Some(Code::RequestRejected));
+        assert!(error.to_string().contains("2 of its metadata entries"), "{error}");
+    }
 }
