@@ -139,6 +139,13 @@ data "aws_iam_policy_document" "worker" {
     resources = ["*"] # Macie knows no resource for these calls.
   }
 
+  # What automated discovery looks for, a rescan looks for too.
+  statement {
+    sid       = "ReadInspectionTemplate"
+    actions   = ["macie2:GetSensitivityInspectionTemplate", "macie2:ListSensitivityInspectionTemplates"]
+    resources = ["*"] # Macie knows no resource for these calls.
+  }
+
   statement {
     sid       = "ScanBuckets"
     actions   = ["macie2:CreateClassificationJob", "macie2:DescribeClassificationJob"]

@@ -70,6 +70,7 @@ async fn start() -> Result<Sandbox> {
         .send()
         .await?;
     sandbox.slack().set_rate_limits(None);
+    sandbox.macie().set_create_interval(None);
     Ok(sandbox)
 }
 

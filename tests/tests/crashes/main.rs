@@ -11,6 +11,7 @@ mod lost_answers;
 mod promise;
 mod rate_limits;
 mod repeats;
+mod rescans;
 mod scenario;
 mod scene;
 mod stopped;

@@ -74,7 +74,7 @@ fn told_of_this_time(stem: &str) -> &'static [&'static str] {
     }
 }
 
-async fn done(scene: &Scene, stem: &str, input: &Value) -> Result<Value> {
+pub(super) async fn done(scene: &Scene, stem: &str, input: &Value) -> Result<Value> {
     scene.worker.run_once(stem, input.to_string()).await.map_err(|failure| anyhow!("{stem}: {failure:?}"))
 }
 

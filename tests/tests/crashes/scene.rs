@@ -100,6 +100,7 @@ impl Scene {
         let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
         // The tests together post faster than one channel may.
         sandbox.slack().set_rate_limits(None);
+        sandbox.macie().set_create_interval(None);
         let asks = |name: &str, buckets: &str, users: &[&str], on_expiry: &str| {
             json!({"name": name, "buckets": [buckets], "disposition": "review", "rounds": 2,
                 "approvals": users.len(), "approvers": {"users": users}, "on_expiry": on_expiry})

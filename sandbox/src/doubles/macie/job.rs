@@ -7,7 +7,12 @@ use aws_sdk_s3::types::ObjectStorageClass;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Macie, detection::Scanner, finding, finding::ScannedObject, keys};
+use super::{
+    Macie,
+    detection::{Identifier, Scanner},
+    finding::{self, ScannedObject},
+    keys, scope,
+};
 use crate::doubles::{ApiError, now, required, strings, timestamp};
 
 /// Buckets that one job may name.
@@ -123,8 +128,10 @@ pub(super) fn check(request: &Value) -> Result<(), ApiError> {
     for name in ["clientToken", "name", "jobType"] {
         required(request, name)?;
     }
-    if request["name"].as_str().is_some_and(|name| name.len() > 500) {
-        return Err(ApiError::validation("name must have at most 500 characters"));
+    for (name, most) in [("clientToken", 64), ("name", 500), ("description", 200)] {
+        if request[name].as_str().is_some_and(|text| text.chars().count() > most) {
+            return Err(ApiError::validation(format!("{name} must have at most {most} characters")));
+        }
     }
     match request["jobType"].as_str() {
         Some("ONE_TIME") if request["scheduleFrequency"].is_null() => {}
@@ -136,16 +143,16 @@ pub(super) fn check(request: &Value) -> Result<(), ApiError> {
     if !definition["bucketCriteria"].is_null() {
         return Err(ApiError::lacking("Macie jobs that choose buckets by criteria"));
     }
-    if !definition["scoping"].is_null() && key_prefix(definition).is_none() {
-        return Err(ApiError::lacking("scoping of Macie jobs other than by one key prefix"));
-    }
-    for name in ["allowListIds", "customDataIdentifierIds", "managedDataIdentifierIds"] {
-        if request[name].as_array().is_some_and(|ids| !ids.is_empty()) {
-            return Err(ApiError::lacking(&format!("{name} of Macie jobs")));
+    scope::of(definition)?;
+    let ids = |name: &str| strings(&request[name]).len();
+    let selector = request["managedDataIdentifierSelector"].as_str().unwrap_or("RECOMMENDED");
+    match (selector, ids("managedDataIdentifierIds"), ids("customDataIdentifierIds")) {
+        ("RECOMMENDED" | "ALL", 0, _) | ("INCLUDE" | "EXCLUDE", 1.., _) | ("NONE", 0, 1..) => {}
+        ("RECOMMENDED" | "ALL" | "INCLUDE" | "EXCLUDE" | "NONE", ..) => {
+            let message = format!("the identifiers do not go with managedDataIdentifierSelector {selector}");
+            return Err(ApiError::validation(message));
         }
-    }
-    if !matches!(request["managedDataIdentifierSelector"].as_str(), None | Some("RECOMMENDED" | "ALL")) {
-        return Err(ApiError::lacking("Macie jobs that choose managed data identifiers one by one"));
+        _ => return Err(ApiError::validation("managedDataIdentifierSelector is not one that Macie has")),
     }
     if !matches!(request["samplingPercentage"].as_u64(), None | Some(100)) {
         return Err(ApiError::lacking("Macie jobs that look at a sample of the objects"));
@@ -171,16 +178,14 @@ pub(super) fn check(request: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The prefix that a job's keys must have, where it is scoped by one.
-fn key_prefix(definition: &Value) -> Option<&str> {
-    let [term] = definition["scoping"]["includes"]["and"].as_array()?.as_slice() else { return None };
-    let term = &term["simpleScopeTerm"];
-    let scoped = definition["scoping"]["excludes"].is_null()
-        && term["key"] == "OBJECT_KEY"
-        && term["comparator"] == "STARTS_WITH";
-    match term["values"].as_array()?.as_slice() {
-        [value] if scoped => value.as_str(),
-        _ => None,
+/// Whether a job looks for what one of Macie's own identifiers finds.
+fn looks_for(request: &Value, identifier: Identifier) -> bool {
+    let named = strings(&request["managedDataIdentifierIds"]).iter().any(|id| id == identifier.name());
+    match request["managedDataIdentifierSelector"].as_str() {
+        Some("INCLUDE") => named,
+        Some("EXCLUDE") => !named,
+        Some("NONE") => false,
+        _ => true,
     }
 }
 
@@ -195,8 +200,8 @@ enum End {
 
 /// Runs a job to its end. `forced_error` makes it end as a job does that could not access its buckets.
 pub(super) async fn run(macie: Arc<Macie>, id: String, pace: std::time::Duration, forced_error: bool) {
-    let Some((definition, mut status)) =
-        macie.with_job(&id, |job| (job.request["s3JobDefinition"].clone(), job.status.subscribe()))
+    let Some((request, mut status)) =
+        macie.with_job(&id, |job| (job.request.clone(), job.status.subscribe()))
     else {
         return;
     };
@@ -207,7 +212,7 @@ pub(super) async fn run(macie: Arc<Macie>, id: String, pace: std::time::Duration
     let end = match forced_error {
         true if may_go_on(&mut status).await => End::Complete { failed: true },
         true => End::Cancelled,
-        false => scan_buckets(&macie, &id, &definition, &mut status).await,
+        false => scan_buckets(&macie, &id, &request, &mut status).await,
     };
     if let End::Complete { failed } = end {
         macie.with_job(&id, |job| {
@@ -227,17 +232,17 @@ pub(super) async fn run(macie: Arc<Macie>, id: String, pace: std::time::Duration
 async fn scan_buckets(
     macie: &Arc<Macie>,
     id: &str,
-    definition: &Value,
+    request: &Value,
     status: &mut watch::Receiver<Status>,
 ) -> End {
     let mut failed = false;
-    for in_account in definition["bucketDefinitions"].as_array().into_iter().flatten() {
+    for in_account in request["s3JobDefinition"]["bucketDefinitions"].as_array().into_iter().flatten() {
         for bucket in strings(&in_account["buckets"]) {
             if !may_go_on(status).await {
                 return End::Cancelled;
             }
             let scanned = match in_account["accountId"] == macie.home.account {
-                true => scan_bucket(macie, id, &bucket, key_prefix(definition), status).await,
+                true => scan_bucket(macie, id, &bucket, request, status).await,
                 false => Err(anyhow::anyhow!("the bucket is in another account")),
             };
             match scanned {
@@ -263,7 +268,7 @@ async fn scan_bucket(
     macie: &Arc<Macie>,
     id: &str,
     bucket: &str,
-    prefix: Option<&str>,
+    request: &Value,
     status: &mut watch::Receiver<Status>,
 ) -> anyhow::Result<bool> {
     let s3 = macie.emulator.s3();
@@ -271,16 +276,20 @@ async fn scan_bucket(
         .await?
         .context("there is no such bucket in the account")?;
     let public = description["publicAccess"]["effectivePermission"] == "PUBLIC";
-    let listing = s3.list_objects_v2().bucket(bucket).set_prefix(prefix.map(str::to_owned));
-    let mut pages = listing.into_paginator().send();
+    let scope = scope::of(&request["s3JobDefinition"]).map_err(|error| anyhow::anyhow!(error.message))?;
+    let mut pages = s3.list_objects_v2().bucket(bucket).into_paginator().send();
     while let Some(page) = pages.next().await {
         for object in page?.contents() {
             let (Some(key), true) = (object.key(), can_be_analysed(object.storage_class())) else { continue };
+            let modified = object.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs);
+            if !scope.iter().all(|term| term.holds(key, modified, object.size().unwrap_or_default())) {
+                continue;
+            }
             if !may_go_on(status).await {
                 return Ok(false);
             }
             macie.with_job(id, |job| job.objects += 1);
-            let Some(scanned) = scan_object(macie, bucket, key, public).await? else { continue };
+            let Some(scanned) = scan_object(macie, bucket, key, request, public).await? else { continue };
             macie.publish(finding::of_object(&macie.home, id, &description, &scanned)).await;
         }
     }
@@ -293,6 +302,7 @@ async fn scan_object(
     macie: &Macie,
     bucket: &str,
     key: &str,
+    request: &Value,
     public: bool,
 ) -> anyhow::Result<Option<ScannedObject>> {
     let s3 = macie.emulator.s3();
@@ -314,7 +324,8 @@ async fn scan_object(
     while let Some(piece) = object.body.try_next().await? {
         scanner.feed(&piece);
     }
-    let detections = scanner.finish();
+    let mut detections = scanner.finish();
+    detections.retain(|detection| looks_for(request, detection.identifier));
     if detections.is_empty() {
         return Ok(None);
     }
@@ -380,13 +391,40 @@ mod tests {
         for (name, value) in [
             ("jobType", json!("SCHEDULED")),
             ("samplingPercentage", json!(10)),
-            ("managedDataIdentifierSelector", json!("NONE")),
-            ("customDataIdentifierIds", json!(["x"])),
+            ("s3JobDefinition", json!({"scoping": {"excludes": {}}})),
         ] {
             let mut request = request();
             request[name] = value;
             assert_eq!(check(&request).expect_err(name).status, 501);
         }
+    }
+
+    #[test]
+    fn identifiers_go_with_their_selector() {
+        for (selector, managed, custom, fits) in [
+            (json!("RECOMMENDED"), json!([]), json!(["c"]), true),
+            (json!("INCLUDE"), json!(["CREDIT_CARD_NUMBER"]), json!([]), true),
+            (json!("NONE"), json!([]), json!(["c"]), true),
+            (json!("NONE"), json!([]), json!([]), false),
+            (json!("EXCLUDE"), json!([]), json!([]), false),
+            (json!("ALL"), json!(["CREDIT_CARD_NUMBER"]), json!([]), false),
+            (json!("SOME"), json!([]), json!([]), false),
+        ] {
+            let mut request = request();
+            request["managedDataIdentifierSelector"] = selector;
+            request["managedDataIdentifierIds"] = managed;
+            request["customDataIdentifierIds"] = custom;
+            assert_eq!(check(&request).is_ok(), fits, "{request}");
+        }
+    }
+
+    #[test]
+    fn a_client_token_has_at_most_64_characters() {
+        let mut request = request();
+        request["clientToken"] = json!("t".repeat(64));
+        assert!(check(&request).is_ok());
+        request["clientToken"] = json!("t".repeat(65));
+        assert_eq!(check(&request).expect_err("too long").code, "ValidationException");
     }
 
     #[test]

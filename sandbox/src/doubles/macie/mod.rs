@@ -10,9 +10,10 @@ mod detection;
 mod finding;
 mod job;
 mod keys;
+mod scope;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -31,6 +32,12 @@ const MOST_FINDINGS: usize = 50;
 
 /// Jobs that one ListClassificationJobs gives.
 const MOST_JOBS: usize = 200;
+
+/// How often a job may be created, as AWS publishes it.
+const CREATE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The only template that an account has.
+const TEMPLATE: &str = "automated-sensitive-data-discovery";
 
 /// Types that CreateSampleFindings makes when none are named.
 const SAMPLE_TYPES: [&str; 3] = [
@@ -58,13 +65,18 @@ struct State {
     create_interval: Option<Duration>,
     last_create: Option<Instant>,
     fail_next_job: bool,
+    /// Custom data identifiers and allow lists that there are.
+    own_identifiers: BTreeSet<String>,
+    /// `includes` and `excludes` of the template, once automated discovery is on.
+    template: Option<Value>,
 }
 
 impl Macie {
     /// A Macie that is not enabled yet, as in a new account.
     pub fn new(emulator: Arc<Emulator>) -> Arc<Self> {
         let home = Home { account: emulator.account().to_owned(), region: emulator.region().to_owned() };
-        Arc::new(Self { emulator, home, state: Mutex::default() })
+        let state = State { create_interval: Some(CREATE_INTERVAL), ..State::default() };
+        Arc::new(Self { emulator, home, state: Mutex::new(state) })
     }
 
     /// How long a job runs before it looks at the first object. At first it does so at once.
@@ -72,8 +84,8 @@ impl Macie {
         self.lock().pace = pace;
     }
 
-    /// The shortest time between two CreateClassificationJob calls; faster ones are throttled. AWS publishes ten
-    /// seconds; here there is no such limit until one is set.
+    /// The shortest time between two CreateClassificationJob calls; faster ones are throttled. At first it is ten seconds,
+    /// as AWS publishes it.
     pub fn set_create_interval(&self, interval: Option<Duration>) {
         let mut state = self.lock();
         state.create_interval = interval;
@@ -83,6 +95,16 @@ impl Macie {
     /// Lets the next job end COMPLETE with a `lastRunErrorStatus` of ERROR, as one that could not access its buckets.
     pub fn fail_next_job(&self) {
         self.lock().fail_next_job = true;
+    }
+
+    /// Lets there be custom data identifiers and allow lists of these ids. Jobs may name them and find nothing by them.
+    pub fn put_own_identifiers(&self, ids: &[&str]) {
+        self.lock().own_identifiers.extend(ids.iter().map(|id| (*id).to_owned()));
+    }
+
+    /// Switches automated discovery on, with `includes` and `excludes` of its template, or off.
+    pub fn set_inspection_template(&self, template: Option<Value>) {
+        self.lock().template = template;
     }
 
     /// Registers a hand-made finding (either spelling of the ETag), so that GetFindings knows it.
@@ -150,6 +172,16 @@ impl Macie {
             ("POST", ["findings", "sample"]) => {
                 Operation::new("CreateSampleFindings", "macie2:CreateSampleFindings", "*")
             }
+            ("GET", ["templates", "sensitivity-inspections"]) => Operation::new(
+                "ListSensitivityInspectionTemplates",
+                "macie2:ListSensitivityInspectionTemplates",
+                "*",
+            ),
+            ("GET", ["templates", "sensitivity-inspections", _]) => Operation::new(
+                "GetSensitivityInspectionTemplate",
+                "macie2:GetSensitivityInspectionTemplate",
+                "*",
+            ),
             ("GET", ["tags", _, ..]) => {
                 Operation::new("ListTagsForResource", "macie2:ListTagsForResource", tagged_arn(path))
             }
@@ -186,6 +218,8 @@ impl Macie {
             "GetFindings" => self.get_findings(body),
             "GetFindingStatistics" => self.finding_statistics(body),
             "CreateSampleFindings" => self.create_samples(body).await,
+            "ListSensitivityInspectionTemplates" => self.list_templates(),
+            "GetSensitivityInspectionTemplate" => self.template(call.segment(2)),
             "ListTagsForResource" => Ok(json!({"tags": self.lock().tags.list(&operation.resource)?})),
             "TagResource" => self.lock().tags.add(&operation.resource, &body["tags"]).map(|()| json!({})),
             "UntagResource" => self.lock().tags.untag(&operation.resource, &call).map(|()| json!({})),
@@ -271,6 +305,12 @@ impl Macie {
             return Err(ApiError::new(403, "AccessDeniedException", "Macie is paused."));
         }
         job::check(body)?;
+        for name in ["customDataIdentifierIds", "allowListIds"] {
+            if let Some(unknown) = strings(&body[name]).iter().find(|id| !state.own_identifiers.contains(*id))
+            {
+                return Err(ApiError::validation(format!("{name}: there is no {unknown}")));
+            }
+        }
         if let Some(job) = state.jobs.iter().find(|job| job.request["clientToken"] == body["clientToken"]) {
             if job.request != *body {
                 let message = "the client token has been used for a job with other parameters";
@@ -285,6 +325,22 @@ impl Macie {
         let forced_error = std::mem::take(&mut state.fail_next_job);
         tokio::spawn(job::run(self.clone(), id.clone(), state.pace, forced_error));
         Ok(json!({"jobId": id, "jobArn": arn}))
+    }
+
+    fn list_templates(&self) -> Answer {
+        let on = self.lock().template.is_some();
+        let template = on.then(|| json!({"id": TEMPLATE, "name": TEMPLATE}));
+        Ok(json!({"sensitivityInspectionTemplates": template.into_iter().collect::<Vec<_>>()}))
+    }
+
+    fn template(&self, id: &str) -> Answer {
+        let template = self.lock().template.clone().filter(|_| id == TEMPLATE);
+        let mut template = template.ok_or_else(|| {
+            ApiError::new(404, "ResourceNotFoundException", format!("there is no template {id}"))
+        })?;
+        template["sensitivityInspectionTemplateId"] = json!(TEMPLATE);
+        template["name"] = json!(TEMPLATE);
+        Ok(template)
     }
 
     fn describe_job(&self, id: &str) -> Answer {

@@ -1,20 +1,21 @@
 //! Macie: findings and discovery jobs.
 
+mod rescan;
+
 use aws_sdk_macie2::{
     Client,
     operation::create_classification_job::builders::CreateClassificationJobFluentBuilder,
     types::{
-        CriterionAdditionalProperties, FindingCategory, FindingCriteria, JobComparator, JobScopeTerm,
-        JobScopingBlock, JobStatus, JobType, LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob,
-        S3JobDefinition, ScopeFilterKey, Scoping, SimpleScopeTerm, SortCriteria,
+        CriterionAdditionalProperties, FindingCategory, FindingCriteria, JobStatus, JobType,
+        LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
     },
 };
 use jiff::Timestamp;
 
+pub use self::rescan::{Rescan, WrittenObject};
 use super::error::classify;
 use crate::{
     domain::{
-        case::Case,
         exposure::Batch,
         finding::{Detection, Finding, ObjectVersion, Severity, bare_etag, real_version},
         time,
@@ -199,37 +200,6 @@ impl Macie {
         created(call).await
     }
 
-    /// Creates a job for the object of a case alone, or gets the one that was created for it before. Keys that begin
-    /// with the whole key are read too: Macie scopes by prefix.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn create_rescan(&self, case: &Case) -> Result<String> {
-        let object = case.object();
-        let bucket =
-            S3BucketDefinitionForJob::builder().account_id(&object.account).buckets(&object.bucket).build();
-        let key = SimpleScopeTerm::builder()
-            .key(ScopeFilterKey::ObjectKey)
-            .comparator(JobComparator::StartsWith)
-            .values(&object.key)
-            .build();
-        let includes =
-            JobScopingBlock::builder().and(JobScopeTerm::builder().simple_scope_term(key).build()).build();
-        let definition = S3JobDefinition::builder()
-            .bucket_definitions(bucket)
-            .scoping(Scoping::builder().includes(includes).build())
-            .build();
-        let name = format!("cordon-rescan-{}-{}", case.case_id, case.generation);
-        let call = self
-            .client
-            .create_classification_job()
-            .client_token(&name)
-            .name(&name)
-            .description("Cordon: an object that was written again after it was found to hold sensitive data")
-            .s3_job_definition(definition);
-        created(call).await
-    }
-
     /// How far a job is.
     ///
     /// # Errors
@@ -342,6 +312,7 @@ fn detections(result: &aws_sdk_macie2::types::ClassificationResult) -> Vec<Detec
         );
     managed.chain(custom).collect()
 }
+
 async fn created(call: CreateClassificationJobFluentBuilder) -> Result<String> {
     let answer = call
         .job_type(JobType::OneTime)
