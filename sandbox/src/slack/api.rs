@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
-use super::{Outage, Slack, State, blocks, messages, modals, workspace};
+use super::{MethodFaultKind, Outage, Slack, State, blocks, messages, modals, workspace};
 
 /// Longest text of a message.
 const LONGEST_TEXT: usize = 40_000;
@@ -88,8 +88,22 @@ impl Arguments {
 }
 
 impl Slack {
-    /// Answers a call of a method; `bearer` is the token of the Authorization header.
-    pub(super) fn api(&self, method: &str, bearer: Option<&str>, arguments: &Arguments) -> Reply {
+    /// Notes a call of a method, and gives what it is to meet.
+    pub(super) fn meet(&self, method: &str, arguments: &Arguments) -> Option<MethodFaultKind> {
+        let mut state = self.lock();
+        let channel = arguments.text("channel");
+        state.calls.push((method.to_owned(), channel.map(str::to_owned)));
+        state.faults.meet(method, channel)
+    }
+
+    /// Answers a call of a method that has met what it was to meet; `bearer` is the token of the Authorization header.
+    pub(super) fn api(
+        &self,
+        method: &str,
+        bearer: Option<&str>,
+        arguments: &Arguments,
+        met: Option<MethodFaultKind>,
+    ) -> Reply {
         let mut state = self.lock();
         match &state.outage {
             Outage::None => {}
@@ -105,6 +119,11 @@ impl Slack {
         }
         if let Err(error) = self.check_token(bearer.or_else(|| arguments.text("token"))) {
             return Reply::ok(json!({"ok": false, "error": error}));
+        }
+        match met {
+            None | Some(MethodFaultKind::Hangs(_)) => {}
+            Some(MethodFaultKind::Refused(error)) => return Reply::ok(json!({"ok": false, "error": error})),
+            Some(MethodFaultKind::RateLimited { retry_after }) => return Reply::rate_limited(retry_after),
         }
         let channel = arguments.text("channel").unwrap_or_default();
         if let Err(wait) = state.rates.admit(method, channel, Instant::now()) {
@@ -367,7 +386,7 @@ mod tests {
 
     fn call(slack: &Slack, method: &str, arguments: Value) -> Value {
         let arguments = Arguments(arguments.as_object().cloned().expect("an object"));
-        slack.api(method, Some(&slack.bot_token), &arguments).body
+        slack.api(method, Some(&slack.bot_token), &arguments, None).body
     }
 
     fn error(slack: &Slack, method: &str, arguments: Value) -> String {
@@ -379,7 +398,7 @@ mod tests {
     #[test]
     fn only_the_right_token_is_let_in() {
         let slack = slack();
-        let answer = |token| slack.api("auth.test", token, &Arguments::default()).body;
+        let answer = |token| slack.api("auth.test", token, &Arguments::default(), None).body;
         assert_eq!(answer(None)["error"], "not_authed");
         assert_eq!(answer(Some("xoxb-wrong"))["error"], "invalid_auth");
         assert_eq!(answer(Some(slack.bot_token()))["team_id"], "T0CORDON01");
@@ -483,7 +502,7 @@ mod tests {
     #[test]
     fn an_outage_is_what_it_was_set_to() {
         let slack = slack();
-        let answer = || slack.api("auth.test", Some(slack.bot_token()), &Arguments::default());
+        let answer = || slack.api("auth.test", Some(slack.bot_token()), &Arguments::default(), None);
         slack.set_outage(Outage::ServerError);
         assert_eq!(answer().status, 503);
         slack.set_outage(Outage::RateLimited { retry_after: 7 });

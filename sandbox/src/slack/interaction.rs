@@ -96,7 +96,7 @@ impl Slack {
             "team": {"id": workspace::TEAM, "domain": workspace::TEAM_DOMAIN},
             "enterprise": null,
             "is_enterprise_install": false,
-            "channel": {"id": channel, "name": workspace::CHANNEL.name},
+            "channel": {"id": channel, "name": workspace::channel_name(channel)},
             "message": without_metadata(message.clone()),
             "state": {"values": {}},
             "response_url": url,

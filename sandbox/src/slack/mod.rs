@@ -1,12 +1,14 @@
 //! A double of a Slack workspace: the Web API methods that Cordon calls, and a page in the browser that shows the
 //! channel and whose buttons send signed interactions, as Slack does for a person's click.
 //!
-//! The workspace has one channel, `C0SECURITY` (cordon-approvals), and four people in it: alice, bob and carol, and
-//! mallory, whose own workspace is another. Carol is in the user group `S0SECURITY`. Messages are held to Slack's limits, calls to its rates; an outage can
-//! be switched on. State lives in memory behind a mutex that is never held across an await.
+//! The workspace has two channels, `C0SECURITY` (cordon-approvals) and `C0FINANCE1` (finance-data), and four people in
+//! them: alice, bob and carol, and mallory, whose own workspace is another. Carol is in the user group `S0SECURITY`.
+//! Messages are held to Slack's limits, calls to its rates; an outage can be switched on, and single methods can be made
+//! to fail or hang. State lives in memory behind a mutex that is never held across an await.
 
 mod api;
 mod blocks;
+mod faults;
 mod interaction;
 mod messages;
 mod modals;
@@ -21,13 +23,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::Value;
 
+pub use faults::{MethodFault, MethodFaultKind};
 pub use interaction::ClickResult;
 pub use rates::RateLimits;
 
 use crate::loopback;
 
 use self::{
-    interaction::ResponseUrl, messages::Messages, modals::Modals, rates::Rates, workspace::Directory,
+    faults::MethodFaults, interaction::ResponseUrl, messages::Messages, modals::Modals, rates::Rates,
+    workspace::Directory,
 };
 
 /// How the Web API fails, for tests of what happens while Slack is away. The page goes on working.
@@ -64,6 +68,8 @@ struct State {
     directory: Directory,
     rates: Rates,
     outage: Outage,
+    faults: MethodFaults,
+    calls: Vec<(String, Option<String>)>,
     interactions_url: Option<String>,
     response_urls: Vec<ResponseUrl>,
     /// What Slack would show a user whose last click went wrong: user id and sentence.
@@ -101,6 +107,21 @@ impl Slack {
     /// Lets the Web API fail from now on, or work again.
     pub fn set_outage(&self, outage: Outage) {
         self.lock().outage = outage;
+    }
+
+    /// Lets some calls of the Web API fail or hang.
+    pub fn inject(&self, fault: MethodFault) {
+        self.lock().faults.add(fault);
+    }
+
+    /// Lets no single method fail any more.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// The calls of the Web API so far, oldest first: the method, and the channel that it names.
+    pub fn calls(&self) -> Vec<(String, Option<String>)> {
+        self.lock().calls.clone()
     }
 
     /// Sets the rates of the Web API; `None` takes them away.

@@ -125,7 +125,10 @@ fn referred(reference: &str) -> String {
         return mention(&format!("@{}", workspace::user(id).map_or(label.unwrap_or(id), |user| user.name)));
     }
     if let Some(id) = target.strip_prefix('#') {
-        let name = if id == workspace::CHANNEL.id { workspace::CHANNEL.name } else { label.unwrap_or(id) };
+        let name = match workspace::channel_name(id) {
+            unknown if unknown == id => label.unwrap_or(id),
+            name => name,
+        };
         return mention(&format!("#{name}"));
     }
     if let Some(special) = target.strip_prefix('!') {

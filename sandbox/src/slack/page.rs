@@ -37,7 +37,7 @@ pub(super) fn page(state: &State, channel: &str, user: &User) -> String {
          aria-live=\"polite\">{messages}</section>\n\
          <footer>A workspace of the sandbox. Buttons send what Slack sends, signed, to the app.</footer>\n\
          </main>\n</body>\n</html>\n",
-        name = workspace::CHANNEL.name,
+        name = workspace::channel_name(channel),
         team = workspace::TEAM_NAME,
         user = user.id,
         version = state.messages.version(),

@@ -12,13 +12,23 @@ pub struct RateLimits {
     pub posts_per_second: f64,
     /// Posts in a channel that may come at once.
     pub post_burst: u32,
+    /// usergroups.users.list (Tier 2).
+    pub tier_2_per_minute: u32,
     /// chat.update and the conversations.* methods, each (Tier 3).
-    pub calls_per_minute: u32,
+    pub tier_3_per_minute: u32,
+    /// chat.postEphemeral, users.info and views.open, each (Tier 4).
+    pub tier_4_per_minute: u32,
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { posts_per_second: 1.0, post_burst: 10, calls_per_minute: 50 }
+        Self {
+            posts_per_second: 1.0,
+            post_burst: 10,
+            tier_2_per_minute: 20,
+            tier_3_per_minute: 50,
+            tier_4_per_minute: 100,
+        }
     }
 }
 
@@ -49,12 +59,17 @@ impl Rates {
     /// Counts a call at this time; if it is one too many, gives how long to wait.
     pub(super) fn admit(&mut self, method: &str, channel: &str, now: Instant) -> Result<(), Duration> {
         let Some(limits) = self.limits else { return Ok(()) };
-        let tier_3 = (f64::from(limits.calls_per_minute) / 60.0, f64::from(limits.calls_per_minute));
+        let tier =
+            |per_minute: u32| (method.to_owned(), (f64::from(per_minute) / 60.0, f64::from(per_minute)));
         let (name, (per_second, burst)) = match method {
-            "chat.postMessage" | "chat.postEphemeral" => {
+            "chat.postMessage" => {
                 (format!("post {channel}"), (limits.posts_per_second, f64::from(limits.post_burst)))
             }
-            "chat.update" | "conversations.history" | "conversations.replies" => (method.to_owned(), tier_3),
+            "usergroups.users.list" => tier(limits.tier_2_per_minute),
+            "chat.update" | "conversations.history" | "conversations.replies" => {
+                tier(limits.tier_3_per_minute)
+            }
+            "chat.postEphemeral" | "users.info" | "views.open" => tier(limits.tier_4_per_minute),
             _ => return Ok(()),
         };
         let bucket = self.buckets.entry(name).or_insert(Bucket { tokens: burst, at: now });
@@ -75,7 +90,7 @@ mod tests {
 
     #[test]
     fn posts_come_in_a_burst_and_then_one_a_second_in_each_channel() {
-        let limits = RateLimits { posts_per_second: 1.0, post_burst: 2, calls_per_minute: 50 };
+        let limits = RateLimits { post_burst: 2, ..RateLimits::default() };
         let mut rates = Rates::new(Some(limits));
         let start = Instant::now();
         let mut post = |channel: &str, after: u64| {
@@ -89,6 +104,21 @@ mod tests {
         assert_eq!(post("C2", 0), Ok(()));
         assert_eq!(post("C1", 500), Err(500));
         assert_eq!(post("C1", 1000), Ok(()));
+    }
+
+    #[test]
+    fn each_method_has_the_rate_of_its_tier() {
+        for (method, per_minute) in [
+            ("usergroups.users.list", 20),
+            ("chat.update", 50),
+            ("chat.postEphemeral", 100),
+            ("views.open", 100),
+        ] {
+            let mut rates = Rates::default();
+            let now = Instant::now();
+            let admitted = (0..200).take_while(|_| rates.admit(method, "C1", now).is_ok()).count();
+            assert_eq!(admitted, per_minute, "{method}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::{
 };
 use url::form_urlencoded;
 
-use super::{Slack, api::Arguments, page, workspace, workspace::User};
+use super::{MethodFaultKind, Slack, api::Arguments, page, workspace, workspace::User};
 
 /// Above any message that Slack takes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -63,7 +63,7 @@ impl Slack {
         };
         let path: Vec<&str> = parts.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
         match (&parts.method, path.as_slice()) {
-            (&Method::POST | &Method::GET, ["api", method]) => self.web_api(method, &parts, &body),
+            (&Method::POST | &Method::GET, ["api", method]) => self.web_api(method, &parts, &body).await,
             (&Method::POST, ["actions", _, _, secret]) => self.response(secret, &body),
             (&Method::GET, []) => redirect(&format!("/channel/{}", workspace::CHANNEL.id)),
             (&Method::GET, ["page.css"]) => file("text/css; charset=utf-8", page::STYLE),
@@ -81,7 +81,7 @@ impl Slack {
         }
     }
 
-    fn web_api(&self, method: &str, parts: &Parts, body: &Bytes) -> Response<Body> {
+    async fn web_api(&self, method: &str, parts: &Parts, body: &Bytes) -> Response<Body> {
         let bearer = parts
             .headers
             .get(header::AUTHORIZATION)
@@ -92,7 +92,11 @@ impl Slack {
             Ok(arguments) => arguments,
             Err(error) => return json(StatusCode::OK, &serde_json::json!({"ok": false, "error": error})),
         };
-        let reply = self.api(method, bearer, &arguments);
+        let met = self.meet(method, &arguments);
+        if let Some(MethodFaultKind::Hangs(time)) = met {
+            tokio::time::sleep(time).await;
+        }
+        let reply = self.api(method, bearer, &arguments, met);
         let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &reply.body);
         if let Some(seconds) = reply.retry_after {

@@ -34,8 +34,10 @@ pub(super) const USERS: [User; 4] = [
     User { id: "U0MALLORY3", name: "mallory", team: "T0STRANGER" },
 ];
 
-/// The one channel.
+/// The channel that the page shows first.
 pub(super) const CHANNEL: Channel = Channel { id: "C0SECURITY", name: "cordon-approvals" };
+/// All of them.
+const CHANNELS: [Channel; 2] = [CHANNEL, Channel { id: "C0FINANCE1", name: "finance-data" }];
 
 /// A channel of the workspace.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +92,12 @@ pub(super) fn user(id: &str) -> Option<&'static User> {
 
 /// The channel's id for an id or a name with `#`, as the Web API takes either.
 pub(super) fn channel(id_or_name: &str) -> Option<&'static str> {
-    let named = id_or_name.strip_prefix('#') == Some(CHANNEL.name);
-    (named || id_or_name == CHANNEL.id).then_some(CHANNEL.id)
+    let is_meant =
+        |channel: &&Channel| id_or_name.strip_prefix('#') == Some(channel.name) || id_or_name == channel.id;
+    CHANNELS.iter().find(is_meant).map(|channel| channel.id)
+}
+
+/// The name of a channel; its id for one that there is not.
+pub(super) fn channel_name(id: &str) -> &str {
+    CHANNELS.iter().find(|channel| channel.id == id).map_or(id, |channel| channel.name)
 }
