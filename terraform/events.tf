@@ -46,7 +46,7 @@ resource "aws_cloudwatch_event_target" "state_machine" {
 }
 
 # No alarm on a log: where the worker's logs go is not this module's to say. The worker says it itself, once a day for
-# each policy that it cannot use.
+# each policy that it cannot use, and for each thing that Slack refuses for good.
 resource "aws_cloudwatch_event_rule" "unusable_policy" {
   name        = "${var.name_prefix}-${local.event_rules["unusable_policy"]}"
   description = "The newest policy cannot be read or is not valid; the one before it stays in force."
@@ -57,8 +57,23 @@ resource "aws_cloudwatch_event_rule" "unusable_policy" {
   })
 }
 
-resource "aws_cloudwatch_event_target" "unusable_policy" {
-  rule       = aws_cloudwatch_event_rule.unusable_policy.name
+resource "aws_cloudwatch_event_rule" "slack_refuses" {
+  name        = "${var.name_prefix}-${local.event_rules["slack_refuses"]}"
+  description = "Slack refuses a channel, a message or the app, and will go on refusing it until somebody mends that."
+
+  event_pattern = jsonencode({
+    source      = ["cordon"]
+    detail-type = ["Cordon Slack Refuses"]
+  })
+}
+
+resource "aws_cloudwatch_event_target" "notices" {
+  for_each = {
+    unusable_policy = aws_cloudwatch_event_rule.unusable_policy.name
+    slack_refuses   = aws_cloudwatch_event_rule.slack_refuses.name
+  }
+
+  rule       = each.value
   target_id  = "operators"
   arn        = aws_sns_topic.operators.arn
   input_path = "$.detail"

@@ -200,7 +200,7 @@ run "installs" {
   }
 
   assert {
-    condition     = alltrue([for target in concat(values(aws_cloudwatch_event_target.state_machine), [aws_cloudwatch_event_target.ended_runs]) : one(target.dead_letter_config).arn == aws_sqs_queue.dead_letters.arn])
+    condition     = alltrue([for target in concat(values(aws_cloudwatch_event_target.state_machine), values(aws_cloudwatch_event_target.notices), [aws_cloudwatch_event_target.ended_runs]) : one(target.dead_letter_config).arn == aws_sqs_queue.dead_letters.arn])
     error_message = "A target loses what cannot be delivered."
   }
 

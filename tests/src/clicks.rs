@@ -1,4 +1,5 @@
-//! A gateway and cases to decide, without Terraform and worker: for what concerns the gateway alone.
+//! A gateway and cases to decide, without Terraform and worker: for what concerns the gateway alone, or what Slack is
+//! shown.
 //!
 //! One at a time: tests slow the stores down, and look at the clock.
 
@@ -11,11 +12,14 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use cordon::{
-    clients::store::Cases,
+    clients::{Clients, store::Cases},
+    config::WorkerConfig,
     domain::{
         case::{Case, Decision},
         finding::{Finding, ObjectVersion},
@@ -30,10 +34,12 @@ use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use crate::stage::{ALICE, CHANNEL, eventually};
+use crate::stage::{ALICE, CHANNEL, OTHER_CHANNEL, eventually};
 
 /// The role of the gateways here.
 pub const GATEWAY: &str = "cordon-gateway";
+/// The role of what a worker does here.
+pub const WORKER: &str = "cordon-worker";
 /// The table of the cases here.
 pub const TABLE: &str = "cases";
 const BUCKET: &str = "cordon-state";
@@ -81,6 +87,7 @@ impl ClickStage {
         let stage = STAGE.get_or_init(async || Self::set().await.map_err(|error| format!("{error:#}"))).await;
         let stage = stage.as_ref().map_err(|error| anyhow!("the stage could not be set: {error}"))?;
         stage.sandbox.faults().clear();
+        stage.sandbox.slack().clear_faults();
         Ok((stage, alone))
     }
 
@@ -93,16 +100,31 @@ impl ClickStage {
         sandbox.slack().set_rate_limits(None);
         let root = sandbox.sdk_config().await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&root);
-        let key = KeySchemaElement::builder().attribute_name("case_id").key_type(KeyType::Hash).build()?;
-        let attribute = AttributeDefinition::builder().attribute_name("case_id");
-        let attribute = attribute.attribute_type(ScalarAttributeType::S).build()?;
-        let table = dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-        table.key_schema(key).attribute_definitions(attribute).send().await?;
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let due = GlobalSecondaryIndex::builder()
+            .index_name("render_due")
+            .key_schema(key("render_due", KeyType::Hash)?)
+            .key_schema(key("render_due_at", KeyType::Range)?)
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
+        let mut table = dynamodb
+            .create_table()
+            .table_name(TABLE)
+            .billing_mode(BillingMode::PayPerRequest)
+            .key_schema(key("case_id", KeyType::Hash)?)
+            .global_secondary_indexes(due.build()?);
+        for name in ["case_id", "render_due", "render_due_at"] {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
+            table = table.attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build()?);
+        }
+        table.send().await?;
         let s3 = aws_sdk_s3::Client::new(&root);
         s3.create_bucket().bucket(BUCKET).send().await?;
         let policy = json!({"version": 1, "rules": []}).to_string().into_bytes();
         s3.put_object().bucket(BUCKET).key("policy.json").body(policy.into()).send().await?;
-        give_role(&root, sandbox.account()).await?;
+        let gateway = ["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "states:SendTaskSuccess"];
+        give_role(&root, sandbox.account(), GATEWAY, &gateway).await?;
+        let worker = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "events:PutEvents"];
+        give_role(&root, sandbox.account(), WORKER, &worker).await?;
         let sfn = aws_sdk_sfn::Client::new(&root);
         let machine = waiting_machine(&sfn, sandbox.account()).await?;
         Ok(ClickStage {
@@ -168,26 +190,83 @@ impl ClickStage {
         }
     }
 
+    /// What a worker has to show cases with, as the role [`WORKER`]. The fallback channel is [`OTHER_CHANNEL`].
+    ///
+    /// # Errors
+    /// When the role cannot be assumed.
+    pub async fn clients(&self) -> Result<Clients> {
+        let root = self.sandbox.sdk_config().await;
+        let account = self.sandbox.account();
+        let arn = format!("arn:aws:iam::{account}:role/{WORKER}");
+        let sts = aws_sdk_sts::Client::new(&root);
+        let session = sts.assume_role().role_arn(arn).role_session_name("shows").send().await?;
+        let keys = session.credentials.context("a session has keys")?;
+        let keys = Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            Some(keys.session_token),
+            None,
+            "test",
+        );
+        let aws = root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build();
+        let arn = format!("arn:aws:states:{}:{account}:stateMachine:none", self.sandbox.region());
+        let settings = [
+            ("AWS_REGION", self.sandbox.region()),
+            ("CORDON_ACCOUNT_ID", account),
+            ("CORDON_CASES_TABLE", TABLE),
+            ("CORDON_EXPOSURES_TABLE", "none"),
+            ("CORDON_QUARANTINE_BUCKET", "none"),
+            ("CORDON_STATE_BUCKET", BUCKET),
+            ("CORDON_POLICY_KEY", "policy.json"),
+            ("CORDON_ACTIVITY_ARN_PREFIX", &arn),
+            ("CORDON_ACTIVITY_HEARTBEAT_SECONDS", "60"),
+            ("CORDON_MOVER_ROLE_ARN", &arn),
+            ("CORDON_RESTORER_ROLE_ARN", &arn),
+            ("CORDON_ANALYZER_ARN", &arn),
+            ("CORDON_FINDING_RESPONSE_ARN", &arn),
+            ("CORDON_OBJECT_RESTORE_ARN", &arn),
+            ("CORDON_ROUND_SECONDS", "60"),
+            ("CORDON_SCAN_TIMEOUT_SECONDS", "60"),
+            ("CORDON_EXCLUSION_TAG", "cordon=off"),
+            ("CORDON_REUSE_WINDOW_SECONDS", "60"),
+            ("CORDON_COMPANY_NAME", "none"),
+            ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
+            ("CORDON_SLACK_CHANNEL", OTHER_CHANNEL),
+            ("CORDON_SLACK_API_URL", &format!("{}/api", self.sandbox.slack_url())),
+            ("CORDON_SLACK_BOT_TOKEN", self.sandbox.slack().bot_token()),
+            ("CORDON_FALLBACK_APPROVERS", ALICE),
+        ];
+        let settings =
+            settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Clients::new(&aws, WorkerConfig::read(&settings)?))
+    }
+
     /// Opens cases that Alice may decide.
     ///
     /// # Errors
     /// When the table does not take them.
     pub async fn open(&self, count: usize) -> Result<Vec<Case>> {
-        let opened = (0..count).map(|_| async {
-            let case = self.case(self.next.fetch_add(1, Ordering::Relaxed))?;
-            ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
-            Ok(case)
-        });
+        let opened = (0..count).map(|_| self.open_about("card.txt"));
         stream::iter(opened).buffered(8).try_collect().await
     }
 
-    fn case(&self, number: u32) -> Result<Case> {
+    /// Opens a case about an object with this key.
+    ///
+    /// # Errors
+    /// When the table does not take it.
+    pub async fn open_about(&self, key: &str) -> Result<Case> {
+        let case = self.case(self.next.fetch_add(1, Ordering::Relaxed), key)?;
+        ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
+        Ok(case)
+    }
+
+    fn case(&self, number: u32, key: &str) -> Result<Case> {
         let object = ObjectVersion {
             account: self.sandbox.account().to_owned(),
             bucket: "finance".into(),
-            key: format!("{number}.txt"),
+            key: key.to_owned(),
             version_id: None,
-            etag: "5d41402abc4b2a76b9719d911017c592".into(),
+            etag: format!("{number:032x}"),
         };
         let finding: Finding = serde_json::from_value(json!({
             "id": &object.case_id()[..32], "finding_type": "SensitiveData:S3Object/Financial", "severity": "High",
@@ -281,13 +360,13 @@ impl ClickStage {
     }
 }
 
-/// The payload of Alice's click on *Quarantine*.
+/// The payload of Alice's click on *Quarantine*, in the channel where the case's message is.
 pub fn click(case: &Case) -> Value {
     json!({"type": "block_actions", "user": {"id": ALICE, "username": "alice", "team_id": "T0CORDON01"},
         "api_app_id": "A0CORDON01", "container": {"type": "message", "message_ts": "1773222415.000100",
-            "channel_id": CHANNEL, "is_ephemeral": false},
+            "channel_id": case.channel(), "is_ephemeral": false},
         "team": {"id": "T0CORDON01", "domain": "cordon-sandbox"}, "enterprise": null, "is_enterprise_install": false,
-        "channel": {"id": CHANNEL, "name": "cordon-approvals"},
+        "channel": {"id": case.channel(), "name": "cordon-approvals"},
         "actions": [{"action_id": format!("{QUARANTINE_ACTION}{}", case.approval_id), "block_id": "b", "type": "button",
             "value": format!("{}:{}", case.case_id, case.plan_hash), "action_ts": "1773222415.000100"}]})
 }
@@ -308,14 +387,14 @@ fn built_cordon() -> Result<PathBuf> {
     Ok(directory.join("cordon"))
 }
 
-async fn give_role(root: &SdkConfig, account: &str) -> Result<()> {
+async fn give_role(root: &SdkConfig, account: &str, role: &str, actions: &[&str]) -> Result<()> {
     let iam = aws_sdk_iam::Client::new(root);
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ecs-tasks.amazonaws.com", "AWS": format!("arn:aws:iam::{account}:root")}}]});
-    iam.create_role().role_name(GATEWAY).assume_role_policy_document(trust.to_string()).send().await?;
+    iam.create_role().role_name(role).assume_role_policy_document(trust.to_string()).send().await?;
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
-        "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "states:SendTaskSuccess"]}]});
-    let put = iam.put_role_policy().role_name(GATEWAY).policy_name("answer");
+        "Action": actions}]});
+    let put = iam.put_role_policy().role_name(role).policy_name("work");
     put.policy_document(policy.to_string()).send().await?;
     Ok(())
 }

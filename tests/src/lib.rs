@@ -14,7 +14,7 @@ pub use kms::kms;
 pub use module::Module;
 pub use operator::{OPERATOR, Said};
 pub use stage::{
-    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, Placed, ROUND_SECONDS, Stage, eventually, eventually_within,
-    on_stage, report,
+    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OTHER_CHANNEL, Placed, ROUND_SECONDS, Stage, eventually,
+    eventually_within, on_stage, report,
 };
 pub use worker::worker;

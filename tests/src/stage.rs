@@ -57,6 +57,8 @@ pub const GROUP: &str = "S0SECURITY";
 pub const FALLBACK: &str = BOB;
 /// The channel of the cases.
 pub const CHANNEL: &str = "C0SECURITY";
+/// Another channel.
+pub const OTHER_CHANNEL: &str = "C0FINANCE1";
 
 /// The deployed Cordon.
 pub struct Stage {
@@ -133,6 +135,7 @@ impl Stage {
                 {"name": "asks-again", "buckets": ["asks-again-*"], "disposition": "quarantine", "after_restore": "ask"},
                 asks("two-people", json!({"approvals": 2, "approvers": {"users": [ALICE, BOB], "groups": [GROUP]},
                     "on_expiry": "ask_again"})),
+                asks("archived", json!({"channel": OTHER_CHANNEL})),
                 asks("group", json!({"approvers": {"groups": [GROUP]}})),
                 asks("departed", json!({"approvers": {"users": ["U0DEPARTED"], "groups": ["S0EMPTY"]}})),
                 asks("snoozed", json!({"snooze_seconds": 3})),

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cordon::domain::case::{Decision, OutcomeResult, Status};
-use cordon_sandbox::{Fault, FaultKind, slack::Outage};
-use cordon_tests::{ALICE, CHANNEL, Stage, eventually, on_stage};
+use cordon_sandbox::{
+    Fault, FaultKind,
+    slack::{MethodFault, MethodFaultKind, Outage},
+};
+use cordon_tests::{ALICE, CHANNEL, OTHER_CHANNEL, Stage, eventually, on_stage};
 
 #[test]
 fn a_click_on_quarantine_moves_the_object_and_the_message_says_by_whom() -> Result<()> {
@@ -240,6 +243,33 @@ fn a_case_that_opens_while_slack_is_away_is_posted_once_when_it_is_back() -> Res
         assert_eq!(stage.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         stage.succeeded(&run).await?;
         assert_eq!(stage.messages(&bucket).len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_question_for_an_archived_channel_is_asked_in_the_fallback_channel_and_operators_are_told() -> Result<()>
+{
+    on_stage(async {
+        let (stage, _shared) = Stage::shared().await?;
+        stage.sandbox.slack().inject(MethodFault {
+            method: None,
+            channel: Some(OTHER_CHANNEL.into()),
+            kind: MethodFaultKind::Refused("is_archived".into()),
+            times: None,
+        });
+        let bucket = stage.bucket("archived").await?;
+        let object = stage.put(&bucket, "card.txt", "5163200000000008").await?;
+        let run = stage.respond("Financial", &object).await?;
+        let message = stage.asked(&bucket).await?;
+        let told = stage.operators_told(OTHER_CHANNEL).await?;
+        assert!(told.contains("is_archived") && told.contains("Unarchive the channel"), "{told}");
+        assert_eq!(stage.case(&object).await?.slack_channel.as_deref(), Some(CHANNEL));
+        assert_eq!(stage.click(ALICE, &message, "quarantine:").await?, 200);
+        stage.succeeded(&run).await?;
+        assert!(!stage.is_there(&bucket, "card.txt").await?);
+        stage.shows(&bucket, "Quarantined.").await?;
+        assert_eq!(stage.messages(&bucket).len(), 1, "the message is brought up to date where it is");
         Ok(())
     })
 }

@@ -27,7 +27,7 @@ use crate::{
     error::{Code, Error, Result},
 };
 
-use super::{tells_operators, triage_finding::rate_limits};
+use super::{post_approval::teller, tells_operators, triage_finding::rate_limits};
 
 pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorised, Code::AccessDenied, Code::RequestRejected];
 
@@ -113,7 +113,7 @@ impl Activity for AdvanceRound {
         let moves = case.plan.on_expiry == OnExpiry::Quarantine;
         if moves && let Some(why) = self.over_limits(&case).await? {
             let asked = self.ask(&case, 1, "ask").await?;
-            if asked.next != "ask" || !tells_operators(&self.0, "rate_limit").await? {
+            if asked.next != "ask" || !tells_operators(&self.0, "rate_limit", &teller(&case)).await? {
                 return Ok(asked);
             }
             let notice = format!(

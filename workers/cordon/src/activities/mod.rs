@@ -33,11 +33,11 @@ use crate::{
 /// How often operators are told of what happens to many cases at once.
 const NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
-/// Whether operators are to be told of something now: once in a while, and not once a case.
-async fn tells_operators(clients: &Clients, of: &str) -> Result<bool> {
+/// Whether operators are to be told of something now, by this task: once in a while, and not once a case.
+async fn tells_operators(clients: &Clients, of: &str, by: &str) -> Result<bool> {
     let now = Timestamp::now();
     let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
-    clients.cases.claim_notice(of, &told, &before).await
+    clients.cases.claim_notice(of, by, &told, &before).await
 }
 
 /// An activity's stem, and the terminal codes that it is known to end with.

@@ -76,15 +76,21 @@ impl Activity for PostApproval {
         let shown = self.0.cases.show_round(&case, &ends_at, reach.as_deref(), escalation.as_ref()).await?;
         let Some(case) = shown else { return Ok(Output { posted: "no", notice: None }) };
         let shown = tokio::time::timeout(PATIENCE, renderer::render(&self.0, &case.case_id)).await;
-        let (posted, unseen) = match shown {
-            Ok(Ok(Shown::Yes)) => ("yes", None),
-            Ok(Ok(Shown::NotYet)) => ("no", None),
-            Ok(Ok(Shown::Away(why))) => ("no", self.away(&case, &why).await?),
-            Ok(Err(error)) => return Err(error),
-            Err(_) => ("no", self.away(&case, "no answer in time").await?),
+        let (shown, trouble) = match shown {
+            Ok(rendered) => rendered.map(|rendered| (rendered.shown, rendered.trouble))?,
+            Err(_) => (Shown::Away("no answer in time".into()), None),
         };
-        let limited = self.limited(&case).await?;
-        let notice: Vec<String> = too_few.into_iter().chain(unseen).chain(limited).collect();
+        let unseen = match (trouble, &shown) {
+            (Some(trouble), _) => {
+                let tell = renderer::claim_notice(&self.0, &trouble, &teller(&case)).await?;
+                tell.then_some(trouble.what)
+            }
+            (None, Shown::Away(why)) => self.away(&case, why).await?,
+            (None, Shown::Yes | Shown::NotYet) => None,
+        };
+        let posted = if shown == Shown::Yes { "yes" } else { "no" };
+        let notice: Vec<String> =
+            too_few.into_iter().chain(unseen).chain(self.limited(&case).await?).collect();
         Ok(Output { posted, notice: (!notice.is_empty()).then(|| notice.join(" ")) })
     }
 }
@@ -147,12 +153,13 @@ impl PostApproval {
     /// What operators have to know of a limit because of which people are asked.
     async fn limited(&self, case: &Case) -> Result<Option<String>> {
         let Some(limit) = case.over_limit.as_ref().filter(|_| case.asked <= 1) else { return Ok(None) };
-        Ok(tells_operators(&self.0, "rate_limit").await?.then(|| over_limit(limit)))
+        Ok(tells_operators(&self.0, "rate_limit", &teller(case)).await?.then(|| over_limit(limit)))
     }
 
     /// What operators have to know when Slack does not take a message; they are told once in a while.
     async fn away(&self, case: &Case, why: &str) -> Result<Option<String>> {
-        let tell = tells_operators(&self.0, &format!("slack#{}", case.plan.channel)).await?;
+        let about = format!("slack#{}", case.plan.channel);
+        let tell = tells_operators(&self.0, &about, &teller(case)).await?;
         Ok(tell.then(|| {
             format!(
                 "Slack does not show approvals in channel {} ({why}). Nothing is lost: they are shown once it does. Until \
@@ -163,8 +170,13 @@ impl PostApproval {
     }
 }
 
+/// Who tells operators: this asking of this run, and the repetition of its task if its answer is lost.
+pub(super) fn teller(case: &Case) -> String {
+    format!("{}#{}", case.execution_arn, case.asked)
+}
+
 /// What operators have to know of a limit on automatic moves that is reached.
-pub(super) fn over_limit(limit: &str) -> String {
+fn over_limit(limit: &str) -> String {
     format!(
         "Policy would move more objects than it may: {limit}. Until the next hour people are asked instead, in Slack and by \
          `cordon approvals list`. If the findings are right, raise the limit in the policy; if not, mend the rule."

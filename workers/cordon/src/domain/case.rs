@@ -111,6 +111,9 @@ pub struct Case {
     /// The message in Slack, once it was posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack_ts: Option<String>,
+    /// The channel of that message: the plan's, or the fallback channel where Slack does not take it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_channel: Option<String>,
     /// Set just before the first attempt to post: on a retry the channel is searched before posting again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack_intent_at: Option<String>,
@@ -123,6 +126,9 @@ pub struct Case {
     /// Who renders holds the case until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub render_claimed_until: Option<String>,
+    /// How often in a row Slack has not taken the message.
+    #[serde(default)]
+    pub render_failures: u32,
     /// When this generation was opened.
     pub opened_at: String,
 }
@@ -395,10 +401,12 @@ impl Case {
             history: Vec::new(),
             digest: None,
             slack_ts: None,
+            slack_channel: None,
             slack_intent_at: None,
             render_due: None,
             render_due_at: None,
             render_claimed_until: None,
+            render_failures: 0,
             opened_at: now.to_owned(),
         }
     }
@@ -410,6 +418,7 @@ impl Case {
         // A message that does not show how the last generation ended would keep its dead buttons: it becomes this one's.
         if earlier.render_due.is_some() && earlier.plan.channel == self.plan.channel {
             self.slack_ts = earlier.slack_ts;
+            self.slack_channel = earlier.slack_channel;
         }
         // What is in quarantine stays known. What is purged, or about to be, is nothing to go on with.
         self.quarantine_copy = earlier.quarantine_copy.clone().filter(|_| earlier.purge.is_none());
@@ -426,6 +435,17 @@ impl Case {
         let surplus = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..surplus);
         self
+    }
+
+    /// The channel of its message in Slack.
+    pub fn channel(&self) -> &str {
+        self.slack_channel.as_deref().unwrap_or(&self.plan.channel)
+    }
+
+    /// Whether a click in this channel may be on a button of it: in the plan's channel, and where its message is
+    /// instead.
+    pub fn is_shown_in(&self, channel: &str) -> bool {
+        channel == self.plan.channel || channel == self.channel()
     }
 
     /// The object version that it is about.

@@ -26,12 +26,18 @@ pub struct Digest {
     /// The message in Slack, once it was posted.
     #[serde(default)]
     pub slack_ts: Option<String>,
+    /// The channel of that message, where it is another.
+    #[serde(default)]
+    pub slack_channel: Option<String>,
     /// Set just before the first attempt to post.
     #[serde(default)]
     pub slack_intent_at: Option<String>,
     /// When it is due.
     #[serde(default)]
     pub render_due_at: Option<String>,
+    /// How often in a row Slack has not taken the message.
+    #[serde(default)]
+    pub render_failures: u32,
 }
 
 /// The beginning of every digest's key.
@@ -67,6 +73,11 @@ impl Digest {
         self.page.min(self.pages() - 1)
     }
 
+    /// Whether a click in this channel may be on a button of it.
+    pub fn is_shown_in(&self, channel: &str) -> bool {
+        channel == self.channel || self.slack_channel.as_deref() == Some(channel)
+    }
+
     /// The cases on the page that is shown.
     pub fn on_page(&self) -> &[String] {
         let first = self.shown_page() * PAGE;
@@ -96,8 +107,10 @@ mod tests {
             page: 0,
             reminded: 0,
             slack_ts: None,
+            slack_channel: None,
             slack_intent_at: None,
             render_due_at: None,
+            render_failures: 0,
         };
         assert_eq!(digest.case_id, "digest#C0SECURITY#finance#2026-03-11T09#0");
         let mut seen = Vec::new();

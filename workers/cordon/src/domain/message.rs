@@ -11,7 +11,7 @@ mod mrkdwn;
 use serde_json::{Value, json};
 
 pub use self::{
-    digest::{digest_reminder, render_digest},
+    digest::{digest_reminder, render_digest, render_digest_plainly},
     mrkdwn::{code, escape},
 };
 use self::{
@@ -93,15 +93,42 @@ pub fn render(case: &Case) -> Message {
     Room::fit(|room| render_in(case, room))
 }
 
-fn render_in(case: &Case, room: Room) -> Message {
-    let finding = &case.finding;
-    let sample = match (case.plan.shadow, finding.sample) {
+/// Renders a case in few words, for when Slack does not take the message as it is: which object, where the case stands,
+/// and the buttons.
+pub fn render_plainly(case: &Case) -> Message {
+    let (room, Message { text, metadata, .. }) = (Room::LEAST, render(case));
+    let standing = match &case.outcome {
+        Some(outcome) => format!("*{}* {}", label(outcome.result), escape(&outcome.detail, 300)),
+        None if asking::is_asked(case) => {
+            format!("*Who decides:* {}. {}", asking::approvers(case, room), asking::until(case))
+        }
+        None => decider_in(case, room),
+    };
+    let title = escape(&format!("{}{}", mark(case), title(case)), 150);
+    let mut blocks = vec![
+        section(&format!("*{title}*\n{}\n{standing}", object(case, room))),
+        context(&format!("Slack does not take more of it; see `cordon approvals show {}`.", case.case_id)),
+    ];
+    if asking::is_asked(case) {
+        blocks.push(json!({"type": "actions", "block_id": "decision", "elements": asking::buttons(case)}));
+    } else if can_be_restored(case) {
+        blocks.push(restore_button(case));
+    }
+    Message { text, blocks: Value::Array(blocks), metadata }
+}
+
+/// What marks a case that touches nothing.
+fn mark(case: &Case) -> &'static str {
+    match (case.plan.shadow, case.finding.sample) {
         (true, true) => "[SHADOW] [SAMPLE] ",
         (true, false) => "[SHADOW] ",
         (false, true) => "[SAMPLE] ",
         (false, false) => "",
-    };
-    let title = match (case.status, case.disposition) {
+    }
+}
+
+fn title(case: &Case) -> &'static str {
+    match (case.status, case.disposition) {
         (Status::Open | Status::Closed, _) if case.plan.shadow => "Sensitive data in S3: nothing was touched",
         (Status::Open, Disposition::Review) if case.decision.is_none() => {
             "Sensitive data in S3: your decision, please"
@@ -115,8 +142,13 @@ fn render_in(case: &Case, room: Room) -> Message {
             Some(OutcomeResult::Failed) | None => "Sensitive data in S3: response failed",
             Some(_) => "Sensitive data in S3: closed",
         },
-    };
-    let mut blocks = vec![json!({"type": "header", "text": plain(150, &format!("{sample}{title}"))})];
+    }
+}
+
+fn render_in(case: &Case, room: Room) -> Message {
+    let finding = &case.finding;
+    let (mark, title) = (mark(case), title(case));
+    let mut blocks = vec![json!({"type": "header", "text": plain(150, &format!("{mark}{title}"))})];
     if case.plan.shadow {
         blocks.push(context(
             "Policy is in *shadow mode*: this only tells what it would do. Nobody is asked, and nothing is touched.",
@@ -156,7 +188,7 @@ fn render_in(case: &Case, room: Room) -> Message {
     blocks.push(json!({"type": "divider"}));
     blocks.extend(state(case, room));
     Message {
-        text: escape(&format!("{sample}{title}: "), 100)
+        text: escape(&format!("{mark}{title}: "), 100)
             + &escape(&finding.object.key, 300)
             + &escape(&format!(" in {} ({:?})", finding.object.bucket, finding.severity), 100),
         blocks: Value::Array(blocks),
@@ -264,7 +296,8 @@ fn state(case: &Case, room: Room) -> Vec<Value> {
         None if case.disposition == Disposition::Quarantine => {
             vec![section(":hourglass_flowing_sand: Policy quarantines this object at once.")]
         }
-        None => asking::blocks(case, room),
+        None if asking::is_asked(case) => asking::blocks(case, room),
+        None => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ pub enum Due {
     /// A case.
     Case(Box<Case>),
     /// A digest.
-    Digest(Digest),
+    Digest(Box<Digest>),
 }
 
 /// A message, and the record that it is a function of.
@@ -24,6 +24,10 @@ pub struct Rendering {
     pub generation: u32,
     /// Where the message is, or is to be.
     pub channel: String,
+    /// The channel that policy names for it.
+    pub home: String,
+    /// How often in a row Slack has not taken it.
+    pub failures: u32,
     /// The message in Slack, once it was posted.
     pub slack_ts: Option<String>,
     /// When it was about to be posted first.
@@ -34,6 +38,8 @@ pub struct Rendering {
     pub asked: u32,
     /// What the message says.
     pub message: Message,
+    /// The same in few words, for when Slack does not take that.
+    pub plain: Message,
     /// What its thread says besides, if it is to remind.
     pub reminder: Option<Reminder>,
 }
@@ -44,12 +50,15 @@ impl Rendering {
         Self {
             case_id: case.case_id.clone(),
             generation: case.generation,
-            channel: case.plan.channel.clone(),
+            channel: case.channel().to_owned(),
+            home: case.plan.channel.clone(),
+            failures: case.render_failures,
             slack_ts: case.slack_ts.clone(),
             slack_intent_at: case.slack_intent_at.clone(),
             render_due_at: case.render_due_at.clone(),
             asked: case.asked,
             message: message::render(case),
+            plain: message::render_plainly(case),
             reminder: message::reminder(case),
         }
     }
@@ -60,12 +69,15 @@ impl Rendering {
         Self {
             case_id: digest.case_id.clone(),
             generation: digest.generation,
-            channel: digest.channel.clone(),
+            channel: digest.slack_channel.as_ref().unwrap_or(&digest.channel).clone(),
+            home: digest.channel.clone(),
+            failures: digest.render_failures,
             slack_ts: digest.slack_ts.clone(),
             slack_intent_at: digest.slack_intent_at.clone(),
             render_due_at: digest.render_due_at.clone(),
             asked,
             message: message::render_digest(digest, cases),
+            plain: message::render_digest_plainly(digest, cases),
             reminder: message::digest_reminder(digest, asked),
         }
     }

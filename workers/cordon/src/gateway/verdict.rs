@@ -59,7 +59,7 @@ pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, E
         None => gateway.cases.get(&click.case_id).await?,
     };
     let Some(case) = seen else { return Ok(Verdict::Refused("an unknown case")) };
-    if click.channel.as_ref().is_some_and(|channel| *channel != case.plan.channel) {
+    if click.channel.as_ref().is_some_and(|channel| !case.is_shown_in(channel)) {
         return Ok(Verdict::Refused("another channel than the case's"));
     }
     if case.approval_id != click.approval_id || case.plan_hash != click.plan_hash {
@@ -81,7 +81,7 @@ async fn turn_page(gateway: &Gateway, click: &Click) -> Result<Verdict, Error> {
         return Ok(Verdict::Refused("no digest"));
     }
     let digest = gateway.cases.digest(&click.case_id).await?;
-    if digest.is_none_or(|digest| click.channel != Some(digest.channel)) {
+    if !digest.zip(click.channel.as_ref()).is_some_and(|(digest, channel)| digest.is_shown_in(channel)) {
         return Ok(Verdict::Refused("an unknown digest, or one of another channel"));
     }
     gateway.cases.turn_page(&click.case_id, page).await?;
@@ -214,7 +214,7 @@ async fn refuse(gateway: &Gateway, case: &Case, click: &Click, why: &str) -> Res
 }
 
 fn told(case: &Case, text: &str) -> Verdict {
-    Verdict::Told { channel: case.plan.channel.clone(), text: text.to_owned() }
+    Verdict::Told { channel: case.channel().to_owned(), text: text.to_owned() }
 }
 
 fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> Verdict {

@@ -9,9 +9,33 @@ pub mod scan_watcher;
 use std::time::Duration;
 
 use activity_worker::Backoff;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::{clients::Clients, domain::time, error::Result};
+
+/// Tells operators of something by an event that a rule takes to them, unless they were told of it lately: many workers
+/// see it, again and again.
+async fn tell_operators(
+    clients: &Clients,
+    about: &str,
+    again_after: SignedDuration,
+    detail_type: &str,
+    detail: &Value,
+) -> Result<()> {
+    let now = Timestamp::now();
+    let (told, before) = (time::stored(now), time::stored(now - again_after));
+    let by = hex::encode(rand::random::<[u8; 8]>());
+    if !clients.cases.claim_notice(about, &by, &told, &before).await? {
+        return Ok(());
+    }
+    let published = clients.events.publish(detail_type, detail).await;
+    if published.is_err() {
+        clients.cases.release_notice(about, &by).await?;
+    }
+    published
+}
 
 /// The longest pause after passes that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

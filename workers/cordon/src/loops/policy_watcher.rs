@@ -2,17 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::every;
+use super::{every, tell_operators};
 use crate::{
     clients::{
         Clients,
         s3::{POLICY_UNUSABLE, Unusable},
     },
-    domain::time,
     error::Result,
 };
 
@@ -29,13 +28,7 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 async fn pass(clients: &Clients) -> Result<()> {
     let in_force = clients.state.policy(&clients.config.policy_key).await?;
     let Some(Unusable { version, why }) = in_force.unusable else { return Ok(()) };
-    // Many workers see it, again and again: operators hear of each bad version once a day.
-    let about = version.as_deref().unwrap_or("none");
-    let now = Timestamp::now();
-    let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
-    if !clients.cases.claim_notice(&format!("{POLICY_UNUSABLE}#{about}"), &told, &before).await? {
-        return Ok(());
-    }
+    let about = format!("{POLICY_UNUSABLE}#{}", version.as_deref().unwrap_or("none"));
     let consequence = match &in_force.version {
         Some(good) => format!("The version {good} before it stays in force."),
         None => "No earlier version can be used: every finding is reviewed by the fallback approvers.".into(),
@@ -47,5 +40,5 @@ async fn pass(clients: &Clients) -> Result<()> {
         "why": why,
         "consequence": consequence,
     });
-    clients.events.publish("Cordon Policy Unusable", &detail).await
+    tell_operators(clients, &about, NOTICE_EVERY, "Cordon Policy Unusable", &detail).await
 }

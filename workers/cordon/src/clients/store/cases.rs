@@ -36,12 +36,6 @@ pub(super) const DUE: &str = "due";
 const PAUSE: &str = "brake#pause";
 /// The beginning of the keys that remember when operators were told of something.
 const NOTICE: &str = "notice#";
-/// When operators were told of something.
-#[derive(serde::Deserialize)]
-struct Notice {
-    told_at: String,
-}
-
 impl Cases {
     /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
@@ -137,7 +131,7 @@ impl Cases {
         }
         if by.plan.channel != existing.plan.channel {
             // It is asked where the new rule says, in a message of its own.
-            remove.push_str(", slack_ts, slack_intent_at, digest");
+            remove.push_str(", slack_ts, slack_intent_at, slack_channel, digest");
         }
         let new_ids: Vec<_> = by.finding_ids.iter().filter(|id| !existing.finding_ids.contains(id)).collect();
         let update = update
@@ -279,19 +273,33 @@ impl Cases {
         self.changed(update.update_expression(set)).await
     }
 
-    /// Whether operators are to be told of something now: the first time, and again after a while.
+    /// Whether operators are to be told of something now: the first time, and again after a while. Whoever tells it may
+    /// ask again: an answer may be lost.
     ///
     /// # Errors
     /// As classified.
-    pub async fn claim_notice(&self, of: &str, now: &str, told_before: &str) -> Result<bool> {
+    pub async fn claim_notice(&self, of: &str, by: &str, now: &str, told_before: &str) -> Result<bool> {
         let update = self
             .update(&format!("{NOTICE}{of}"))
-            .update_expression("SET told_at = :now")
-            .condition_expression("attribute_not_exists(told_at) OR told_at < :before")
+            .update_expression("SET told_at = :now, told_by = :by")
+            .condition_expression("attribute_not_exists(told_at) OR told_at < :before OR told_by = :by")
+            .expression_attribute_values(":by", text(by))
             .expression_attribute_values(":now", text(now))
             .expression_attribute_values(":before", text(told_before));
-        let claimed = recognized(&self.table, update, |there: &Notice| there.told_at == now).await?;
-        Ok(claimed.stands().is_some())
+        Ok(conditional(&self.table, update).await?.is_some())
+    }
+
+    /// Gives a claim back: operators could not be told.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn release_notice(&self, of: &str, by: &str) -> Result<()> {
+        let update = self
+            .update(&format!("{NOTICE}{of}"))
+            .update_expression("REMOVE told_at")
+            .condition_expression("told_by = :by")
+            .expression_attribute_values(":by", text(by));
+        conditional(&self.table, update).await.map(|_| ())
     }
 
     /// Records that nobody decided in time. `Theirs` when somebody has after all.

@@ -52,7 +52,7 @@ impl Cases {
             return Ok(None);
         };
         Ok(Some(if case_id.starts_with(digest::PREFIX) {
-            Due::Digest(from_item(&self.table, item)?)
+            Due::Digest(Box::new(from_item(&self.table, item)?))
         } else {
             Due::Case(Box::new(from_item(&self.table, item)?))
         }))
@@ -75,18 +75,25 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn rendered(&self, shown: &Rendering, slack_ts: &str) -> Result<()> {
-        let posted = self
-            .update(&shown.case_id)
-            .update_expression(
-                "SET slack_ts = :ts, reminded = :asked REMOVE render_claimed_until, render_claim",
-            )
-            .condition_expression("generation = :generation")
-            .expression_attribute_values(":ts", text(slack_ts))
-            .expression_attribute_values(":asked", to_value(&shown.asked))
-            .expression_attribute_values(":generation", to_value(&shown.generation));
-        conditional(&self.table, posted).await?;
-        self.no_longer_due(&shown.case_id, shown.generation, shown.render_due_at.as_deref()).await
+    pub async fn rendered(&self, shown: &Rendering, channel: &str, slack_ts: &str) -> Result<()> {
+        let posted = || {
+            self.update(&shown.case_id)
+                .expression_attribute_values(":ts", text(slack_ts))
+                .expression_attribute_values(":channel", text(channel))
+                .expression_attribute_values(":asked", to_value(&shown.asked))
+                .expression_attribute_values(":generation", to_value(&shown.generation))
+        };
+        const POSTED: &str = "SET slack_ts = :ts, slack_channel = :channel, reminded = :asked REMOVE render_claimed_until, render_claim, render_failures";
+        // In one write: what is due and not claimed is taken by the next worker that looks, and shown again.
+        let done = posted()
+            .update_expression(format!("{POSTED}, render_due, render_due_at"))
+            .condition_expression("generation = :generation AND render_due_at = :seen")
+            .expression_attribute_values(":seen", to_value(&shown.render_due_at));
+        if conditional(&self.table, done).await?.is_none() {
+            let changed = posted().update_expression(POSTED).condition_expression("generation = :generation");
+            conditional(&self.table, changed).await?;
+        }
+        Ok(())
     }
 
     /// Records that a record is shown as it was at `seen`; a change since then keeps it due.
@@ -103,28 +110,31 @@ impl Cases {
         conditional(&self.table, done).await.map(|_| ())
     }
 
-    /// Forgets a message that is no longer in Slack.
+    /// Forgets a message that is no longer in Slack, or cannot be changed there.
     ///
     /// # Errors
     /// As classified.
     pub async fn forget_message(&self, of: &Rendering) -> Result<()> {
         let update = self
             .update(&of.case_id)
-            .update_expression("REMOVE slack_ts, slack_intent_at")
+            .update_expression("REMOVE slack_ts, slack_channel, slack_intent_at")
             .condition_expression("generation = :generation AND slack_ts = :ts")
             .expression_attribute_values(":generation", to_value(&of.generation))
             .expression_attribute_values(":ts", to_value(&of.slack_ts));
         conditional(&self.table, update).await.map(|_| ())
     }
 
-    /// Gives a rendering back that did not succeed; it is due again at `retry_at`.
+    /// Gives a rendering back that did not succeed, so often in a row by now; it is due again at `retry_at`.
     ///
     /// # Errors
     /// As classified.
-    pub async fn postpone_rendering(&self, of: &Rendering, retry_at: &str) -> Result<()> {
+    pub async fn postpone_rendering(&self, of: &Rendering, failures: u32, retry_at: &str) -> Result<()> {
         let update = self
             .update(&of.case_id)
-            .update_expression("SET render_due_at = :at REMOVE render_claimed_until, render_claim")
+            .update_expression(
+                "SET render_due_at = :at, render_failures = :failures REMOVE render_claimed_until, render_claim",
+            )
+            .expression_attribute_values(":failures", to_value(&failures))
             .condition_expression("generation = :generation AND render_due_at = :seen")
             .expression_attribute_values(":at", text(retry_at))
             .expression_attribute_values(":generation", to_value(&of.generation))

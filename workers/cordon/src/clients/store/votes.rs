@@ -58,7 +58,7 @@ impl Cases {
 
     /// Records a vote without a look at the case before, if it decides by itself and is of a person whom the plan names:
     /// as nearly every click is. What [`Case::takes_votes`], [`Case::count`] and `Plan::allows` ask are conditions here,
-    /// and so is the channel, if it is known. Otherwise `Not`, with the case as it is.
+    /// and so is [`Case::is_shown_in`], if the channel is known. Otherwise `Not`, with the case as it is.
     ///
     /// # Errors
     /// As classified.
@@ -83,7 +83,7 @@ impl Cases {
             .expression_attribute_values(":one", to_value(&1))
             .expression_attribute_values(":person", text(vote.by.person()));
         if let Some(channel) = channel {
-            condition.push_str(" AND #plan.channel = :channel");
+            condition.push_str(" AND (#plan.channel = :channel OR slack_channel = :channel)");
             update = update.expression_attribute_values(":channel", text(channel));
         }
         let update = update.condition_expression(condition);

@@ -11,12 +11,19 @@ use super::{
 use crate::domain::{
     case::{Case, Decision},
     manifest::quarantine_key,
-    policy::{OnExpiry, Versions},
+    policy::{Disposition, OnExpiry, Versions},
     vote::{Vote, voices},
 };
 
 /// How many approvers are named.
 const NAMED: usize = 20;
+
+/// Whether people are asked.
+pub(super) fn is_asked(case: &Case) -> bool {
+    case.disposition == Disposition::Review
+        && case.paused_at.is_none()
+        && case.takes_votes(&case.approval_id, &case.plan_hash)
+}
 
 pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
     let mut blocks = vec![section(&format!(

@@ -23,6 +23,18 @@ pub fn render_digest(digest: &Digest, cases: &[Case]) -> Message {
     Room::fit(|room| render_in(digest, cases, room))
 }
 
+/// Renders a digest in few words, for when Slack does not take the message as it is: which objects, and the buttons.
+pub fn render_digest_plainly(digest: &Digest, cases: &[Case]) -> Message {
+    let Message { text, metadata, .. } = render_digest(digest, cases);
+    let mut blocks = vec![section(&format!("*{text}*"))];
+    for (number, case) in cases.iter().enumerate() {
+        blocks.push(section(&code_with_ends(&case.object().key, KEY_SHOWN).0));
+        blocks.extend(buttons(case, number));
+    }
+    blocks.extend(turning(digest, digest.shown_page(), digest.pages()));
+    Message { text, blocks: Value::Array(blocks), metadata }
+}
+
 fn render_in(digest: &Digest, cases: &[Case], room: Room) -> Message {
     let (count, page, pages) = (digest.members.len(), digest.shown_page(), digest.pages());
     let title = format!("Sensitive data in {}: {count} more objects", digest.bucket);
@@ -38,14 +50,7 @@ fn render_in(digest: &Digest, cases: &[Case], room: Room) -> Message {
     for (number, case) in cases.iter().enumerate() {
         blocks.push(json!({"type": "divider"}));
         blocks.push(section(&entry(case, room)));
-        if is_open(case) {
-            blocks.push(json!({"type": "actions", "block_id": format!("decision-{number}"),
-                "elements": asking::buttons(case)}));
-        } else if can_be_restored(case) {
-            let mut button = restore_button(case);
-            button["block_id"] = json!(format!("restore-{number}"));
-            blocks.push(button);
-        }
+        blocks.extend(buttons(case, number));
     }
     blocks.push(json!({"type": "divider"}));
     blocks.push(context(&format!(
@@ -67,6 +72,19 @@ pub fn digest_reminder(digest: &Digest, asked: u32) -> Option<Reminder> {
         text: format!(":bell: Objects in {} still wait for a decision.", code(&digest.bucket, 63)),
         metadata: json!({"event_type": REMINDER_TYPE,
             "event_payload": {"case_id": digest.case_id, "generation": digest.generation, "asked": asked}}),
+    })
+}
+
+/// The buttons of a case that is the `number`th of its page, if it has any.
+fn buttons(case: &Case, number: usize) -> Option<Value> {
+    if is_open(case) {
+        return Some(json!({"type": "actions", "block_id": format!("decision-{number}"),
+            "elements": asking::buttons(case)}));
+    }
+    can_be_restored(case).then(|| {
+        let mut button = restore_button(case);
+        button["block_id"] = json!(format!("restore-{number}"));
+        button
     })
 }
 
@@ -144,8 +162,10 @@ mod tests {
             page: 3,
             reminded: 0,
             slack_ts: None,
+            slack_channel: None,
             slack_intent_at: None,
             render_due_at: None,
+            render_failures: 0,
         };
         let message = render_digest(&digest, &cases);
         let blocks = message.blocks.as_array().unwrap();

@@ -28,15 +28,17 @@ pub(super) struct Room(usize);
 impl Room {
     /// As much as there is.
     pub(super) const ALL: Self = Self(1);
+    /// As little as there may be.
+    pub(super) const LEAST: Self = Self(16);
 
     /// The message, rendered in the first room in which it is within the limits; in the last if it is in none.
     pub(super) fn fit(render: impl Fn(Self) -> Message) -> Message {
         let mut message = render(Self::ALL);
-        for less in [2, 4, 8, 16] {
+        for less in [Self(2), Self(4), Self(8), Self::LEAST] {
             if exceeded(&message).is_empty() {
                 break;
             }
-            message = render(Self(less));
+            message = render(less);
         }
         message
     }

@@ -8,7 +8,9 @@ use crate::domain::{
     },
     digest::{self, Digest},
     finding::{Detection, Severity},
-    message::{digest_reminder, place, reminder, render, render_digest},
+    message::{
+        digest_reminder, place, reminder, render, render_digest, render_digest_plainly, render_plainly,
+    },
     modal,
     pause::Pause,
     policy::{Disposition, OnExpiry, Versions},
@@ -199,8 +201,10 @@ fn any_digest() -> impl Strategy<Value = (Digest, Vec<Case>)> {
             page,
             reminded: 0,
             slack_ts: None,
+            slack_channel: None,
             slack_intent_at: None,
             render_due_at: None,
+            render_failures: 0,
         };
         (digest, cases)
     })
@@ -238,10 +242,14 @@ proptest! {
         prop_assert_eq!(exceeded(&message), Vec::<String>::new());
         prop_assert!(!harmful(&message.blocks) && !message.text.contains(is_harmful), "{:?}", message);
         let asks = case.disposition == Disposition::Review && !case.plan.shadow && case.decision.is_none()
-            && case.outcome.is_none() && case.paused_at.is_none();
+            && case.outcome.is_none() && case.paused_at.is_none() && case.status == Status::Open;
         if asks {
             prop_assert_eq!(buttons(&message), 3, "a question keeps its buttons");
         }
+        let plain = render_plainly(&case);
+        prop_assert_eq!(exceeded(&plain), Vec::<String>::new());
+        prop_assert!(!harmful(&plain.blocks), "{:?}", plain);
+        prop_assert_eq!((buttons(&plain), &plain.metadata), (buttons(&message), &message.metadata));
         if let Some(reminder) = reminder(&case) {
             prop_assert!(reminder.text.len() <= NOTIFICATION);
         }
@@ -252,6 +260,10 @@ proptest! {
         let message = render_digest(&digest, &cases);
         prop_assert_eq!(exceeded(&message), Vec::<String>::new());
         prop_assert!(!harmful(&message.blocks) && !message.text.contains(is_harmful), "{:?}", message);
+        let plain = render_digest_plainly(&digest, &cases);
+        prop_assert_eq!(exceeded(&plain), Vec::<String>::new());
+        prop_assert!(!harmful(&plain.blocks), "{:?}", plain);
+        prop_assert_eq!((buttons(&plain), &plain.metadata), (buttons(&message), &message.metadata));
         if let Some(reminder) = digest_reminder(&digest, 3) {
             prop_assert!(reminder.text.len() <= NOTIFICATION);
         }
