@@ -147,24 +147,30 @@ fn throttles_and_lost_connections_are_ridden_out() -> Result<()> {
         let (stage, _alone) = Stage::alone().await?;
         let bucket = stage.bucket("rough").await?;
         let object = stage.put(&bucket, "key.txt", "the secret").await?;
-        for (service, operation, kind) in [
-            ("macie2", "GetFindings", FaultKind::Throttle),
-            ("dynamodb", "PutItem", FaultKind::InternalError),
-            ("s3", "CopyObject", FaultKind::Cut),
-            ("s3", "DeleteObject", FaultKind::InternalError),
-            ("events", "PutEvents", FaultKind::Throttle),
+        for (service, operation, kind, times) in [
+            // More than the SDK's own attempts: the state is tried again.
+            ("macie2", "GetFindings", FaultKind::Throttle, 7),
+            ("dynamodb", "PutItem", FaultKind::InternalError, 2),
+            ("s3", "CopyObject", FaultKind::Cut, 7),
+            ("s3", "DeleteObject", FaultKind::InternalError, 2),
+            ("events", "PutEvents", FaultKind::Throttle, 2),
         ] {
             stage.sandbox.faults().inject(Fault {
                 service: service.into(),
                 operation: Some(operation.into()),
                 principal: Some("cordon-".into()),
                 kind,
-                times: 2,
+                times,
             });
         }
         let run = stage.respond("Credentials", &object).await?;
         stage.succeeded(&run).await?;
+        let left = stage.sandbox.faults().left();
         stage.sandbox.faults().clear();
+        assert_eq!(left, 0, "not every fault was met");
+        let history = stage.history(&run).await?;
+        let failed = history.iter().filter(|event| event.activity_failed_event_details.is_some()).count();
+        assert!(failed >= 2, "no state was tried again");
         assert!(!stage.is_there(&bucket, "key.txt").await?);
         Ok(())
     })
