@@ -30,7 +30,7 @@ pub use self::{
     looking::Seen,
     removing::Removed,
 };
-use self::{looking::denied_by_kms, session::Session, session_policy::session_policy};
+use self::{looking::denied_by_kms, session::Session, session_policy::session_policies};
 use super::error::{classify, status};
 use crate::{
     domain::{finding::ObjectVersion, manifest::Manifest},
@@ -135,8 +135,8 @@ impl Movers {
     /// As classified.
     pub async fn open(&self, place: &Place, case_id: &str) -> Result<Mover> {
         let name = format!("cordon-{}", &case_id[..16.min(case_id.len())]);
-        let policy = session_policy(&self.role_arn, place, &self.quarantine_bucket, case_id);
-        let session = Session::open(self.sts.clone(), self.role_arn.clone(), name.clone(), policy).await?;
+        let policies = session_policies(&self.role_arn, place, &self.quarantine_bucket, case_id);
+        let session = Session::open(self.sts.clone(), self.role_arn.clone(), name.clone(), policies).await?;
         let config = aws_sdk_s3::config::Builder::from(&self.config);
         let config = config.identity_cache(Session::cache()).credentials_provider(session).build();
         Ok(Mover {

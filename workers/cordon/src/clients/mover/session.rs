@@ -12,7 +12,11 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
-use aws_sdk_s3::config::{IdentityCache, SharedIdentityCache};
+use aws_sdk_s3::{
+    config::{IdentityCache, SharedIdentityCache, http::HttpResponse},
+    error::SdkError,
+};
+use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
 
 use crate::{
     clients::error::classify,
@@ -30,13 +34,14 @@ pub(super) struct Session {
     sts: aws_sdk_sts::Client,
     role_arn: String,
     name: String,
-    policy: String,
+    /// In the order in which they are tried.
+    policies: [String; 2],
     /// The credentials with which it was opened, until they are asked for.
     opened_with: Mutex<Option<Credentials>>,
 }
 
 impl Session {
-    /// Assumes the role, narrowed by `policy`.
+    /// Assumes the role, narrowed by the first of `policies` that STS can pack.
     ///
     /// # Errors
     /// As classified.
@@ -44,9 +49,9 @@ impl Session {
         sts: aws_sdk_sts::Client,
         role_arn: String,
         name: String,
-        policy: String,
+        policies: [String; 2],
     ) -> Result<Self> {
-        let session = Self { sts, role_arn, name, policy, opened_with: Mutex::default() };
+        let session = Self { sts, role_arn, name, policies, opened_with: Mutex::default() };
         let credentials = session.assume().await?;
         session.opened_with.lock().unwrap_or_else(PoisonError::into_inner).replace(credentials);
         Ok(session)
@@ -60,14 +65,16 @@ impl Session {
 
     async fn assume(&self) -> Result<Credentials> {
         let what = format!("sts:AssumeRole of {}", self.role_arn);
-        let call = self
-            .sts
-            .assume_role()
-            .role_arn(&self.role_arn)
-            .role_session_name(&self.name)
-            .duration_seconds(SECONDS)
-            .policy(&self.policy);
-        let answer = call.send().await.map_err(|error| classify(&what, error))?;
+        let [exact, shorter] = &self.policies;
+        let answer = match self.assume_with(exact).await {
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_packed_policy_too_large_exception()) =>
+            {
+                self.assume_with(shorter).await
+            }
+            answer => answer,
+        };
+        let answer = answer.map_err(|error| classify(&what, error))?;
         let keys = answer
             .credentials
             .ok_or_else(|| Error::Retryable(format!("{what} answered without credentials")))?;
@@ -78,6 +85,14 @@ impl Session {
             std::time::SystemTime::try_from(keys.expiration).ok(),
             "mover",
         ))
+    }
+
+    async fn assume_with(
+        &self,
+        policy: &str,
+    ) -> std::result::Result<AssumeRoleOutput, SdkError<AssumeRoleError, HttpResponse>> {
+        let call = self.sts.assume_role().role_arn(&self.role_arn).role_session_name(&self.name);
+        call.duration_seconds(SECONDS).policy(policy).send().await
     }
 }
 

@@ -5,16 +5,21 @@ use serde_json::json;
 use super::Place;
 use crate::clients::sts::{POLICY_LIMIT, key_pattern};
 
-/// The session policy, within what STS takes whatever the key. `role_arn` says in which partition everything is.
+/// What a key may take of a policy that STS packs to too much.
+const SHORT: usize = 64;
+
+/// The session policy, within what STS takes whatever the key, and a shorter one: STS packs policies too, to a size that
+/// has a limit of its own and that nobody can foresee (PackedPolicyTooLarge). `role_arn` says in which partition
+/// everything is.
 ///
-/// It names the key exactly where STS lets it, or else by a pattern that matches further keys of the same bucket, and
+/// They name the key exactly where STS lets them, or else by a pattern that matches further keys of the same bucket, and
 /// never fewer: what is narrowed to one bucket and one case stays so.
-pub(super) fn session_policy(
+pub(super) fn session_policies(
     role_arn: &str,
     place: &Place,
     quarantine_bucket: &str,
     case_id: &str,
-) -> String {
+) -> [String; 2] {
     let bucket = &place.bucket;
     let s3 = format!("arn:{}:s3:::", role_arn.split(':').nth(1).unwrap_or("aws"));
     let statement = |actions: &[&str], resources: &[String]| json!({"Effect": "Allow", "Action": actions, "Resource": resources});
@@ -31,7 +36,8 @@ pub(super) fn session_policy(
         ]})
         .to_string()
     };
-    policy(&key_pattern(&place.key, POLICY_LIMIT.saturating_sub(policy("").len())))
+    let room = POLICY_LIMIT.saturating_sub(policy("").len());
+    [room, room.min(SHORT)].map(|room| policy(&key_pattern(&place.key, room)))
 }
 
 #[cfg(test)]
@@ -42,20 +48,23 @@ mod tests {
     use super::*;
     use crate::clients::sts::matches_key;
 
-    /// The longest names that everything else can have.
-    fn longest(key: &str) -> String {
+    /// Beside the longest names that everything else can have.
+    fn policies(key: &str) -> [String; 2] {
         let place = Place { owner: "111122223333".into(), bucket: "b".repeat(63), key: key.into() };
         let role = format!("arn:aws-us-gov:iam::111122223333:role/{}", "m".repeat(64));
-        session_policy(&role, &place, &"q".repeat(63), &"c".repeat(64))
+        session_policies(&role, &place, &"q".repeat(63), &"c".repeat(64))
     }
 
     /// Whether STS takes the policy, and it allows the key.
     fn serves(key: &str) -> Result<(), String> {
-        let policy = longest(key);
+        policies(key).iter().try_for_each(|policy| allows(policy, key))
+    }
+
+    fn allows(policy: &str, key: &str) -> Result<(), String> {
         if policy.len() > POLICY_LIMIT || !policy.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(format!("STS refuses {} characters: {policy}", policy.len()));
         }
-        let parsed: Value = serde_json::from_str(&policy).map_err(|error| error.to_string())?;
+        let parsed: Value = serde_json::from_str(policy).map_err(|error| error.to_string())?;
         let resource = parsed["Statement"][0]["Resource"][1].as_str().unwrap_or_default();
         let pattern = resource.split_once('/').map_or("", |(_, pattern)| pattern);
         matches_key(pattern, key).then_some(()).ok_or_else(|| format!("{pattern} does not match {key:?}"))

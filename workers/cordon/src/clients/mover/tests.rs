@@ -21,6 +21,8 @@ const ACCOUNT: &str = "111122223333";
 struct Aws {
     /// How long each session lasts, the last of these for ever.
     sessions: Vec<SignedDuration>,
+    /// The longest body of a request with whose policy STS is content.
+    longest: usize,
     /// What S3 answers to a request.
     s3: fn(&Request<Body>) -> (StatusCode, &'static str),
     /// Policies with which the role was assumed, and session tokens that came to S3.
@@ -29,7 +31,12 @@ struct Aws {
 
 impl Aws {
     fn new(s3: fn(&Request<Body>) -> (StatusCode, &'static str)) -> Self {
-        Self { sessions: vec![SignedDuration::from_hours(1)], s3, seen: Mutex::default() }
+        Self {
+            sessions: vec![SignedDuration::from_hours(1)],
+            longest: usize::MAX,
+            s3,
+            seen: Mutex::default(),
+        }
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
@@ -43,10 +50,16 @@ impl Aws {
                 );
                 (status, if code.is_empty() { String::new() } else { error })
             }
-            None => (
-                StatusCode::OK,
-                self.session(&request.into_body().collect().await.expect("a body").to_bytes()),
-            ),
+            None => {
+                let asked = request.into_body().collect().await.expect("a body").to_bytes();
+                if asked.len() > self.longest {
+                    let error =
+                        "<ErrorResponse><Error><Code>PackedPolicyTooLarge</Code></Error></ErrorResponse>";
+                    (StatusCode::BAD_REQUEST, error.to_owned())
+                } else {
+                    (StatusCode::OK, self.session(&asked))
+                }
+            }
         };
         let response = Response::builder().status(status).header("etag", "\"e\"");
         response.body(Body::from(body)).expect("an answer")
@@ -67,6 +80,10 @@ impl Aws {
 
     /// Serves, and opens a mover for one object.
     async fn mover(self: &Arc<Self>) -> (Mover, Place) {
+        self.mover_of("k").await
+    }
+
+    async fn mover_of(self: &Arc<Self>, key: &str) -> (Mover, Place) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let aws = self.clone();
@@ -86,7 +103,7 @@ impl Aws {
             .build();
         let role = format!("arn:aws:iam::{ACCOUNT}:role/mover");
         let movers = Movers::new(&config, role, "quarantine".into(), ACCOUNT.into(), 5 << 20);
-        let place = Place { owner: ACCOUNT.into(), bucket: "source".into(), key: "k".into() };
+        let place = Place { owner: ACCOUNT.into(), bucket: "source".into(), key: key.into() };
         (movers.open(&place, &"c".repeat(64)).await.expect("a session"), place)
     }
 }
@@ -107,6 +124,16 @@ async fn a_move_outlives_its_session() {
         |asked: &String| asked.contains("&Policy=") && asked.contains("RoleSessionName=cordon-cccc");
     assert!(seen.0.len() == 3 && seen.0.iter().all(narrowed), "{:?}", seen.0);
     assert!(seen.0[0] == seen.0[2], "a session is renewed as it was opened");
+}
+
+#[tokio::test]
+async fn a_policy_that_sts_packs_to_too_much_names_less_of_the_key() {
+    let aws = Arc::new(Aws { longest: 1_500, ..Aws::new(|_| (StatusCode::OK, "")) });
+    let key: String = (0..1_000).map(|n| char::from(b'a' + (n * n % 26) as u8)).collect();
+    let (mover, place) = aws.mover_of(&key).await;
+    assert!(mover.look(&place, None).await.expect("an object").is_some());
+    let seen = aws.seen.lock().expect("no panic");
+    assert!(seen.0[0].contains(&key[..60]) && !seen.0[0].contains(&key[..70]), "{:?}", seen.0);
 }
 
 #[tokio::test]
