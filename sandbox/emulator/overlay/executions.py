@@ -9,12 +9,13 @@ AWS behaviour restored:
   no further state begins, tasks are dead, the child executions of a Distributed Map are ``ABORTED``, and nothing that
   was under way changes how the run ended.
 - StartExecution is idempotent while an execution with the same name and the same input is running, and is
-  ``ExecutionAlreadyExists`` otherwise; input that is not JSON is ``InvalidExecutionInput``.
-  [botocore stepfunctions StartExecution]
+  ``ExecutionAlreadyExists`` otherwise; input that is not JSON is ``InvalidExecutionInput``, and a name of more than 80
+  characters, or with others than it may have, ``InvalidName``. [botocore stepfunctions StartExecution]
 """
 
 import contextvars
 import json
+import re
 import threading
 
 from ministack import app
@@ -22,6 +23,7 @@ from ministack.services import stepfunctions as sfn
 
 from .mending import mend
 
+_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 _runs = {}
 _current = contextvars.ContextVar("cordon_current_run")
 
@@ -198,6 +200,8 @@ def install():
             return sfn.error_response_json(
                 "InvalidExecutionInput", "Invalid State Machine Execution Input: 'the input is not valid JSON'", 400)
         machine = sfn._resolve_state_machine_arn(data.get("stateMachineArn", ""))
+        if data.get("name") and not _NAME.fullmatch(data["name"]):
+            return sfn.error_response_json("InvalidName", f"Invalid Name: '{data['name']}'", 400)
         if machine and data.get("name"):
             arn = f"{machine.replace(':stateMachine:', ':execution:')}:{data['name']}"
             record = sfn._executions.get(arn)

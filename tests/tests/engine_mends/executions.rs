@@ -8,7 +8,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{Queue, StepFunctions, eventually, root, s3, unique};
+use crate::harness::{Queue, StepFunctions, code, eventually, root, s3, unique};
 
 /// A machine that runs a task of an activity for every item of a list in S3; returns the activity, the machine and
 /// the input that names the list.
@@ -297,5 +297,22 @@ async fn publishing_an_object_to_sns_sends_it_as_json_text() -> Result<()> {
     let execution = sfn.start(&machine, json!({ "why": "a \"reason\"" })).await?;
     assert_eq!(queue.next().await?, json!({ "why": "a \"reason\"" }));
     sfn.output(&execution).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_name_of_an_execution_has_at_most_eighty_characters_of_those_that_it_may_have() -> Result<()> {
+    let sfn = StepFunctions::new().await;
+    let machine = sfn.machine_of(json!({ "Type": "Pass" })).await?;
+    for (name, refusal) in [
+        ("n".repeat(80), None),
+        ("n".repeat(81), Some("InvalidName")),
+        ("a b".to_owned(), Some("InvalidName")),
+        ("a/b".to_owned(), Some("InvalidName")),
+        ("sweep-0a_1.b".to_owned(), None),
+    ] {
+        let started = sfn.client.start_execution().state_machine_arn(&machine).name(&name).send().await;
+        assert_eq!(code(started).as_deref(), refusal, "{name}");
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Step Functions, past the activity runtime: runs, and the waits of people and jobs.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use aws_sdk_sfn::{
     Client,
@@ -10,8 +10,8 @@ use aws_sdk_sfn::{
     },
     types::ExecutionStatus,
 };
-
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use super::error::classify;
 use crate::{domain::time, error::Result};
@@ -127,7 +127,7 @@ impl StepFunctions {
         Ok(running)
     }
 
-    /// Starts a run under a name that makes it happen once.
+    /// Starts a run under a name that makes it happen once; one that Step Functions would not take is hashed.
     ///
     /// # Errors
     /// As classified; a run of that name that was there before is none.
@@ -136,7 +136,7 @@ impl StepFunctions {
             .client
             .start_execution()
             .state_machine_arn(state_machine_arn)
-            .name(name)
+            .name(execution_name(name))
             .input(input.to_string());
         match call.send().await {
             Ok(_) => Ok(()),
@@ -145,5 +145,33 @@ impl StepFunctions {
                 _ => Err(classify("states:StartExecution", error)),
             },
         }
+    }
+}
+
+/// At most 80 characters, of which these are allowed in any case
+/// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
+fn execution_name(text: &str) -> Cow<'_, str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if (1..=80).contains(&text.len()) && text.bytes().all(allowed) {
+        return text.into();
+    }
+    hex::encode(Sha256::digest(text)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_step_functions_would_refuse_is_hashed() {
+        let longest = format!("sweep-{}", "f".repeat(74));
+        assert_eq!(execution_name(&longest), longest);
+        let finding = format!("sweep-{}", "f".repeat(128));
+        for name in [finding.as_str(), "a b", "a/b", "", "über"] {
+            let hashed = execution_name(name);
+            assert!(hashed.len() == 64 && hashed.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hashed}");
+            assert_eq!(hashed, execution_name(name));
+        }
+        assert_ne!(execution_name("a b"), execution_name("a/b"));
     }
 }
