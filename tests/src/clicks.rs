@@ -159,6 +159,7 @@ impl ClickStage {
             ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
             ("CORDON_SLACK_CHANNEL", CHANNEL),
             ("CORDON_SLACK_API_URL", &format!("{}/api", self.sandbox.slack_url())),
+            ("CORDON_SLACK_HOOKS_URL", self.sandbox.slack_url()),
             ("CORDON_SLACK_BOT_TOKEN", slack.bot_token()),
             ("CORDON_SLACK_SIGNING_SECRET", slack.signing_secret()),
             ("CORDON_FALLBACK_APPROVERS", ALICE),
@@ -255,12 +256,32 @@ impl ClickStage {
     /// # Errors
     /// When the table does not take it.
     pub async fn open_about(&self, key: &str) -> Result<Case> {
-        let case = self.case(self.next.fetch_add(1, Ordering::Relaxed), key)?;
+        let case = self.draft(key)?;
         ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         Ok(case)
     }
 
-    fn case(&self, number: u32, key: &str) -> Result<Case> {
+    /// Puts another policy in force.
+    ///
+    /// # Errors
+    /// When the bucket does not take it.
+    pub async fn set_policy(&self, policy: &str) -> Result<()> {
+        let s3 = aws_sdk_s3::Client::new(&self.sandbox.sdk_config().await);
+        s3.put_object()
+            .bucket(BUCKET)
+            .key("policy.json")
+            .body(policy.as_bytes().to_vec().into())
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// A case about an object with this key, not opened yet.
+    ///
+    /// # Errors
+    /// Never, as long as findings and plans are read as they are.
+    pub fn draft(&self, key: &str) -> Result<Case> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         let object = ObjectVersion {
             account: self.sandbox.account().to_owned(),
             bucket: "finance".into(),

@@ -156,6 +156,7 @@ impl Deployment {
         let role = self.output(&format!("{part}_role_name"))?;
         environment.extend(self.front_door.credentials.environment(&self.endpoint, role));
         environment.push(("CORDON_SLACK_API_URL".into(), format!("{}/api", self.slack_url)));
+        environment.push(("CORDON_SLACK_HOOKS_URL".into(), self.slack_url.clone()));
         Ok(environment)
     }
 

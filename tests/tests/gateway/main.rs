@@ -7,4 +7,5 @@ mod health;
 mod refusals;
 mod renderings;
 mod signing;
+mod silent_clicks;
 mod slow_clients;

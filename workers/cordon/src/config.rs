@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{asff::Reporter, policy::Fallback, time};
+use crate::domain::{asff::Reporter, policy::Fallback, quoted::quoted, time};
 
 /// What is wrong with the settings: every problem at once, a line each.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub struct SlackConfig {
     pub bot_token: SecretString,
     /// The Web API, `https://slack.com/api/` unless told otherwise; always with a trailing slash.
     pub api_url: Url,
+    /// Where clicks are answered, `https://hooks.slack.com/` unless told otherwise: nothing is sent to a `response_url`
+    /// that begins otherwise.
+    pub hooks_url: Url,
     /// The workspace whose members may decide.
     pub team_id: String,
 }
@@ -171,7 +174,7 @@ impl Reader<'_> {
             return absent;
         }
         parse(&value).unwrap_or_else(|| {
-            self.problems.push(format!("  {key}: {value:?} is not {what}"));
+            self.problems.push(format!("  {key}: {} is not {what}", quoted(&value)));
             absent
         })
     }
@@ -229,13 +232,6 @@ impl Reader<'_> {
     }
 
     fn common(&mut self) -> Common {
-        let api_url =
-            self.optional("CORDON_SLACK_API_URL").unwrap_or_else(|| "https://slack.com/api/".into());
-        let with_slash = if api_url.ends_with('/') { api_url } else { format!("{api_url}/") };
-        let api_url = Url::parse(&with_slash).unwrap_or_else(|error| {
-            self.problems.push(format!("  CORDON_SLACK_API_URL: {with_slash:?} is not a URL ({error})"));
-            Url::parse("https://slack.com/api/").expect("a constant")
-        });
         Common {
             region: self.region(),
             account: self.account(),
@@ -244,11 +240,41 @@ impl Reader<'_> {
                 bot_token: self
                     .required("CORDON_SLACK_BOT_TOKEN", "the Slack app's bot token (a secret)")
                     .into(),
-                api_url,
-                team_id: self.required("CORDON_SLACK_TEAM_ID", "the Slack workspace's id, like T0123ABCD"),
+                api_url: self.url("CORDON_SLACK_API_URL", "https://slack.com/api/"),
+                hooks_url: self.url("CORDON_SLACK_HOOKS_URL", "https://hooks.slack.com/"),
+                team_id: self.team_id(),
             },
             fallback: self.fallback(),
         }
+    }
+
+    /// A URL that ends with a slash; `usual` where it is not set.
+    fn url(&mut self, key: &str, usual: &str) -> Url {
+        let url = self.optional(key).unwrap_or_else(|| usual.into());
+        let with_slash = if url.ends_with('/') { url } else { format!("{url}/") };
+        Url::parse(&with_slash).unwrap_or_else(|error| {
+            self.problems.push(format!("  {key}: {} is not a URL ({error})", quoted(&with_slash)));
+            Url::parse(usual).expect("a constant")
+        })
+    }
+
+    /// The workspace's id. That of an organization names many workspaces, and people would be taken for strangers.
+    fn team_id(&mut self) -> String {
+        const KEY: &str = "CORDON_SLACK_TEAM_ID";
+        let valid = |text: &str, kind: char| {
+            let of_slack = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+            text.len() >= 3 && text.starts_with(kind) && text.chars().all(of_slack)
+        };
+        if let Some(organization) = self.optional(KEY).filter(|text| valid(text, 'E')) {
+            self.problems.push(format!(
+                "  {KEY}: {} is the id of an Enterprise Grid organization, which Cordon does not support yet; give the \
+                 id of the workspace (T…) whose members decide",
+                quoted(&organization)
+            ));
+            return organization;
+        }
+        let parse = |text: &str| valid(text, 'T').then(|| text.to_owned());
+        self.parsed(KEY, "a Slack workspace's id, like T0123ABCD", parse, String::new())
     }
 
     fn finish<T>(self, config: T, held: &'static str) -> Result<T, ConfigError> {
@@ -430,7 +456,9 @@ mod tests {
         ] {
             assert!(error.contains(key), "{key} is not in {error}");
         }
-        assert!(!error.contains("CORDON_SLACK_API_URL"), "it has a default");
+        for key in ["CORDON_SLACK_API_URL", "CORDON_SLACK_HOOKS_URL"] {
+            assert!(!error.contains(key), "{key} has a default");
+        }
         let error = OperatorConfig::read(&HashMap::new()).unwrap_err().to_string();
         assert!(error.contains("the Terraform output `operator_environment`"), "{error}");
     }
@@ -448,5 +476,21 @@ mod tests {
             assert!(error.contains(says), "{says} is not in {error}");
         }
         assert!(!error.contains("very-secret"));
+    }
+
+    #[test]
+    fn the_id_of_an_organization_is_refused_with_the_reason() {
+        let told = |team: &str| {
+            let environment = HashMap::from([("CORDON_SLACK_TEAM_ID".to_owned(), team.to_owned())]);
+            let error = GatewayConfig::read(&environment).unwrap_err().to_string();
+            error.lines().find(|line| line.contains("CORDON_SLACK_TEAM_ID")).map(str::to_owned)
+        };
+        let of_an_organization = told("E0ACME0001").unwrap();
+        assert!(
+            of_an_organization.contains("Enterprise Grid organization, which Cordon does not support yet")
+        );
+        assert!(of_an_organization.contains("the id of the workspace (T…)"), "{of_an_organization}");
+        assert!(told("acme").unwrap().contains("is not a Slack workspace's id"));
+        assert_eq!(told("T0ACME0001"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Slack's Web API.
 
+mod lookups;
 mod people;
 
 use std::{
@@ -8,14 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{RequestBuilder, StatusCode, header::RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode, header::RETRY_AFTER, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
     config::SlackConfig,
-    domain::message::{METADATA_TYPE, Message, Reminder},
+    domain::{
+        capability::Capability,
+        message::{METADATA_TYPE, Message, Reminder},
+    },
 };
 
 pub use people::People;
@@ -26,6 +30,7 @@ pub struct Slack {
     http: reqwest::Client,
     token: SecretString,
     api_url: Url,
+    hooks_url: Url,
     /// Channels that are left in peace for a while.
     held: Arc<Mutex<HashMap<String, Held>>>,
 }
@@ -142,6 +147,10 @@ impl SlackError {
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the answer to a click may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// What an answer to a click is called, which is no method.
+const RESPONSE_URL: &str = "response_url";
 /// How long a channel is left in peace when Slack gave no answer.
 const PEACE: Duration = Duration::from_secs(3);
 /// Slack takes about one message a second for a channel (<https://docs.slack.dev/apis/web-api/rate-limits>), so what is
@@ -157,8 +166,15 @@ impl Slack {
     /// # Panics
     /// When the TLS library cannot start.
     pub fn new(config: &SlackConfig) -> Self {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build().expect("TLS starts");
-        Self { http, token: config.bot_token.clone(), api_url: config.api_url.clone(), held: Arc::default() }
+        // Slack's API redirects nobody, and what is sent to it is for it alone.
+        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none());
+        Self {
+            http: http.build().expect("TLS starts"),
+            token: config.bot_token.clone(),
+            api_url: config.api_url.clone(),
+            hooks_url: config.hooks_url.clone(),
+            held: Arc::default(),
+        }
     }
 
     /// Posts a message; gives back its `ts`.
@@ -182,13 +198,36 @@ impl Slack {
             .map(|_| ())
     }
 
-    /// Tells one person something that nobody else sees.
+    /// Tells one person something that nobody else sees. Such a note has a rate of its own, so that it is sent even while
+    /// the channel is left in peace.
     ///
     /// # Errors
     /// As Slack says.
     pub async fn tell_privately(&self, channel: &str, user: &str, text: &str) -> Result<(), SlackError> {
         let note = json!({"channel": channel, "user": user, "text": text});
-        self.to_channel(channel, "chat.postEphemeral", |http| http.json(&note)).await.map(|_| ())
+        self.call("chat.postEphemeral", |http| http.json(&note)).await.map(|_| ())
+    }
+
+    /// Answers the click that this URL came with, in private. Slack takes five answers in 30 minutes, at no rate
+    /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>).
+    ///
+    /// # Errors
+    /// As Slack says; `Refused` when the URL is not one of Slack's.
+    pub async fn respond(&self, response_url: &Capability, text: &str) -> Result<(), SlackError> {
+        let refused = |error: &str| SlackError::Refused { method: RESPONSE_URL, error: error.to_owned() };
+        let url = Url::parse(response_url.expose()).map_err(|_| refused("not a URL"))?;
+        if url.origin() != self.hooks_url.origin() {
+            return Err(refused("not a URL of Slack's"));
+        }
+        let note = json!({"text": text, "response_type": "ephemeral", "replace_original": false});
+        let sent = self.http.post(url).timeout(RESPONSE_TIMEOUT).json(&note).send().await;
+        // Whoever has the URL can use it: it must not be in an error's text.
+        let answer = sent.map_err(|error| SlackError::Unreachable(error.without_url().to_string()))?;
+        match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS => Err(SlackError::RateLimited(retry_after(&answer))),
+            status if status.is_success() => Ok(()),
+            status => Err(refused(status.as_str())),
+        }
     }
 
     /// Posts an answer in the thread under a message.
@@ -341,9 +380,7 @@ impl Slack {
         let request = with_body(self.http.post(url).bearer_auth(self.token.expose_secret()));
         let answer = request.send().await.map_err(unreachable)?;
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
-            let seconds =
-                answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            return Err(SlackError::RateLimited(Duration::from_secs(seconds.unwrap_or(30))));
+            return Err(SlackError::RateLimited(retry_after(&answer)));
         }
         if !answer.status().is_success() {
             return Err(SlackError::Unreachable(format!("{method} answered {}", answer.status())));
@@ -355,6 +392,12 @@ impl Slack {
         let error = answer["error"].as_str().unwrap_or("no error code").to_owned();
         Err(SlackError::Refused { method, error })
     }
+}
+
+/// How long Slack asks to wait.
+fn retry_after(answer: &Response) -> Duration {
+    let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(30))
 }
 
 fn body(channel: &str, ts: Option<&str>, message: &Message) -> Value {

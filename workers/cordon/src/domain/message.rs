@@ -359,7 +359,10 @@ fn person(requested_by: &str, room: Room) -> String {
 }
 
 fn can_be_restored(case: &Case) -> bool {
-    case.outcome.is_some() && case.quarantine_copy.is_some() && case.status == Status::Closed && case.purge.is_none()
+    case.outcome.is_some()
+        && case.quarantine_copy.is_some()
+        && case.status == Status::Closed
+        && case.purge.is_none()
 }
 
 fn restore_button(case: &Case) -> Value {

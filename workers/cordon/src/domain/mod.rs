@@ -2,6 +2,7 @@
 
 pub mod access_finding;
 pub mod asff;
+pub mod capability;
 pub mod case;
 pub mod digest;
 pub mod exposure;
@@ -18,6 +19,7 @@ pub mod pause;
 pub mod plan;
 pub mod policy;
 pub mod policy_answer;
+pub mod quoted;
 pub mod rendering;
 pub mod time;
 pub mod vote;

@@ -3,14 +3,20 @@
 
 use serde_json::{Value, json};
 
+use super::capability::Capability;
+
 /// The block and the action of the only input.
 const REASON: &str = "reason";
 /// The longest reason, in characters.
 const LONGEST: usize = 500;
+/// A longer URL is not kept: Slack takes 3,000 characters of `private_metadata`.
+const LONGEST_URL: usize = 1_000;
 
 /// A modal that was sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sent {
+    /// Where the click that opened it can be answered. A modal comes with no such URL of its own.
+    pub response_url: Option<Capability>,
     /// The action id of the button that opened it.
     pub action_id: String,
     /// The value of that button.
@@ -19,8 +25,21 @@ pub struct Sent {
     pub reason: String,
 }
 
-/// A modal that asks why, for the button of this action id and value.
-pub fn why(title: &str, explanation: &str, send: &str, action_id: &str, value: &str) -> Value {
+/// The button that opens a modal.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened<'a> {
+    /// Its action id.
+    pub action_id: &'a str,
+    /// Its value.
+    pub value: &'a str,
+    /// Where the click can be answered.
+    pub response_url: Option<&'a Capability>,
+}
+
+/// A modal that asks why, for a button.
+pub fn why(title: &str, explanation: &str, send: &str, opened_by: &Opened<'_>) -> Value {
+    let Opened { action_id, value, response_url } = opened_by;
+    let response_url = response_url.map(Capability::expose).filter(|url| url.len() <= LONGEST_URL);
     let plain = |text: &str| json!({"type": "plain_text", "text": text});
     json!({
         "type": "modal",
@@ -28,7 +47,8 @@ pub fn why(title: &str, explanation: &str, send: &str, action_id: &str, value: &
         "title": plain(title),
         "submit": plain(send),
         "close": plain("Cancel"),
-        "private_metadata": json!({"action_id": action_id, "value": value}).to_string(),
+        "private_metadata": json!({"action_id": action_id, "value": value, "response_url": response_url})
+            .to_string(),
         "blocks": [
             {"type": "section", "text": {"type": "mrkdwn", "text": explanation, "verbatim": true}},
             {"type": "input", "block_id": REASON, "label": plain("Why?"),
@@ -54,6 +74,7 @@ pub fn read(view: &Value) -> Option<Sent> {
         return None;
     }
     Some(Sent {
+        response_url: text(&opened["response_url"]).map(Capability::new),
         action_id: text(&opened["action_id"])?,
         value: text(&opened["value"])?,
         reason: reason.to_owned(),

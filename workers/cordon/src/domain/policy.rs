@@ -17,7 +17,7 @@ pub use self::{
     document::{InvalidPolicy, Problem},
     explanation::{Explanation, Passed},
 };
-use super::finding::Finding;
+use super::{finding::Finding, quoted::quoted};
 
 /// What is done with findings, as `policy.json` says.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,15 +152,6 @@ impl Policy {
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidPolicy> {
         document::read(bytes)
     }
-}
-
-/// How many characters of a text from outside are shown.
-const SHOWN: usize = 64;
-
-fn quoted(text: &str) -> String {
-    let shown: String = text.chars().take(SHOWN).collect();
-    let more = if shown.len() < text.len() { "…" } else { "" };
-    format!("{shown:?}{more}")
 }
 
 /// Who decides and where, when policy does not say: kept outside the policy, so that it holds when the policy cannot

@@ -4,12 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::{
+    capability::Capability,
     message::{DISMISS_ACTION, PAGE_ACTION, QUARANTINE_ACTION, RESTORE_ACTION, SNOOZE_ACTION},
     modal,
 };
 
 /// A click on a button or a modal, as far as Cordon reads it. Slack's other members may come and go.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Interaction {
     #[serde(rename = "type")]
     kind: String,
@@ -20,6 +21,9 @@ pub(super) struct Interaction {
     channel: Option<Channel>,
     #[serde(default)]
     trigger_id: Option<String>,
+    /// Text, if it is one; a click counts whatever this is.
+    #[serde(default)]
+    response_url: Value,
     #[serde(default)]
     actions: Vec<Action>,
     #[serde(default)]
@@ -50,20 +54,29 @@ struct Action {
     value: Option<String>,
 }
 
+/// Who is told what became of a click, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Clicker {
+    /// The user id.
+    pub(super) user: String,
+    /// Where the button is; a modal is in no channel.
+    pub(super) channel: Option<String>,
+    /// Where the click can be answered.
+    pub(super) response_url: Option<Capability>,
+}
+
 /// Something that a person asks of Cordon.
 #[derive(Debug, PartialEq)]
 pub(super) struct Click {
-    pub(super) user: String,
+    pub(super) by: Clicker,
     /// The user's own workspace: channels may be shared with strangers.
     pub(super) team: String,
-    /// Where the button is; a modal is in no channel.
-    pub(super) channel: Option<String>,
     pub(super) asks: Asks,
     pub(super) approval_id: String,
     pub(super) case_id: String,
     pub(super) plan_hash: String,
     /// Lets a modal be opened.
-    pub(super) trigger_id: Option<String>,
+    pub(super) trigger_id: Option<Capability>,
     /// What the person wrote in the modal.
     pub(super) reason: Option<String>,
 }
@@ -113,15 +126,16 @@ impl Interaction {
     /// What the person asks, or what is not as it should be.
     pub(super) fn click(self) -> Result<Click, &'static str> {
         let team = self.user.team_id.or(self.team.map(|team| team.id)).ok_or("a user without workspace")?;
-        let (channel, action_id, value, reason) = match self.kind.as_str() {
+        let (channel, response_url, action_id, value, reason) = match self.kind.as_str() {
             "block_actions" => {
                 let [action] = <[Action; 1]>::try_from(self.actions).map_err(|_| "not exactly one action")?;
                 let value = action.value.ok_or("an action without value")?;
-                (Some(self.channel.ok_or("no channel")?.id), action.action_id, value, None)
+                let response_url = self.response_url.as_str().map(Capability::new);
+                (Some(self.channel.ok_or("no channel")?.id), response_url, action.action_id, value, None)
             }
             "view_submission" => {
                 let sent = modal::read(&self.view.ok_or("no view")?).ok_or("a modal of another shape")?;
-                (None, sent.action_id, sent.value, Some(sent.reason))
+                (None, sent.response_url, sent.action_id, sent.value, Some(sent.reason))
             }
             _ => return Err("neither a click on a button nor a modal"),
         };
@@ -129,13 +143,12 @@ impl Interaction {
         let (case_id, plan_hash) = value.split_once(':').ok_or("an action with a foreign value")?;
         Ok(Click {
             team,
-            user: self.user.id,
-            channel,
+            by: Clicker { user: self.user.id, channel, response_url },
             asks,
             approval_id: approval_id.to_owned(),
             case_id: case_id.to_owned(),
             plan_hash: plan_hash.to_owned(),
-            trigger_id: self.trigger_id,
+            trigger_id: self.trigger_id.map(Capability::new),
             reason,
         })
     }
@@ -150,7 +163,7 @@ mod tests {
     fn payload(action_id: &str, value: &str) -> Value {
         json!({"type": "block_actions", "user": {"id": "U0ALICE001", "team_id": "T0CORDON01"},
             "team": {"id": "T0CORDON01", "domain": "example"}, "enterprise": null, "channel": {"id": "C0SECURITY", "name": "x"},
-            "trigger_id": "1.2.abc", "actions": [{"action_id": action_id, "value": value, "type": "button"}]})
+            "trigger_id": "1.2.abc", "response_url": "https://hooks.slack.com/actions/T/1/x", "actions": [{"action_id": action_id, "value": value, "type": "button"}]})
     }
 
     fn click(payload: Value) -> Result<Click, &'static str> {
@@ -174,17 +187,30 @@ mod tests {
 
     #[test]
     fn a_modal_says_what_its_button_asked_for_and_why() {
-        let view = json!({"private_metadata": json!({"action_id": "dismiss:a1", "value": "case:plan"}).to_string(),
+        let url = "https://hooks.slack.com/actions/T/1/x";
+        let opened = json!({"action_id": "dismiss:a1", "value": "case:plan", "response_url": url});
+        let view = json!({"private_metadata": opened.to_string(),
             "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": " test data \n"}}}}});
         let mut sent = payload("", "");
         sent["type"] = json!("view_submission");
         sent["view"] = view;
-        sent.as_object_mut().unwrap().retain(|name, _| !["channel", "actions"].contains(&name.as_str()));
+        sent.as_object_mut()
+            .unwrap()
+            .retain(|name, _| !["channel", "actions", "response_url"].contains(&name.as_str()));
         let click = click(sent).unwrap();
-        assert_eq!(
-            (click.asks, click.channel, click.reason.as_deref()),
-            (Asks::Dismiss, None, Some("test data"))
-        );
+        assert_eq!((click.asks, click.reason.as_deref()), (Asks::Dismiss, Some("test data")));
+        assert_eq!((click.by.channel, click.by.response_url), (None, Some(Capability::new(url))));
+    }
+
+    #[test]
+    fn what_a_click_can_be_answered_by_is_kept_and_never_shown() {
+        let mut payload = payload("dismiss:a1", "case:plan");
+        let read = click(payload.clone()).unwrap();
+        assert_eq!(read.by.response_url, Some(Capability::new("https://hooks.slack.com/actions/T/1/x")));
+        let shown = format!("{read:?}");
+        assert!(!shown.contains("hooks.slack.com") && !shown.contains("1.2.abc"), "{shown}");
+        payload["response_url"] = json!(7);
+        assert_eq!(click(payload).unwrap().by.response_url, None, "the click counts nevertheless");
     }
 
     #[test]

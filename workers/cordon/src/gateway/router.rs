@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode},
@@ -12,20 +12,23 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, SemaphorePermit, oneshot},
+    time::{Instant, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    connections,
+    answers, connections,
     health::Health,
     interactions::{Click, Interaction},
     signature::{self, Verified},
-    verdict::{self, Verdict},
 };
 use crate::{
     clients::{
         s3::State as StateBucket,
-        sfn::{StepFunctions, Woken},
+        sfn::StepFunctions,
         slack::{People, Slack},
         store::Cases,
     },
@@ -43,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const IN_HAND: usize = 256;
 /// How many of them are judged at once: a burst must not open a connection for each.
 const AT_ONCE: usize = 48;
+/// How many people are told something at once.
+const NOTES_AT_ONCE: usize = 16;
 /// How long votes and wake-ups in hand may go on after the last answer.
 const DRAIN: Duration = Duration::from_secs(15);
 
@@ -51,13 +56,14 @@ const DRAIN: Duration = Duration::from_secs(15);
 pub struct Gateway {
     pub(super) cases: Cases,
     pub(super) step_functions: StepFunctions,
-    slack: Slack,
+    pub(super) slack: Slack,
     pub(super) people: People,
     pub(super) state: StateBucket,
     pub(super) config: GatewayConfig,
     health: Health,
     in_hand: Arc<Semaphore>,
     at_once: Semaphore,
+    pub(super) notes: Semaphore,
     /// What goes on after the answer: late votes, wake-ups, private notes.
     afterwards: TaskTracker,
 }
@@ -80,8 +86,14 @@ impl Gateway {
             health: Health::default(),
             in_hand: Arc::new(Semaphore::new(IN_HAND)),
             at_once: Semaphore::new(AT_ONCE),
+            notes: Semaphore::new(NOTES_AT_ONCE),
             afterwards: TaskTracker::new(),
         }
+    }
+
+    /// A turn at the stores.
+    pub(super) async fn turn(&self) -> SemaphorePermit<'_> {
+        self.at_once.acquire().await.expect("it is never closed")
     }
 }
 
@@ -136,27 +148,29 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
             return StatusCode::BAD_REQUEST.into_response();
         }
     };
-    let Ok(Ok(place)) = tokio::time::timeout_at(due, Arc::clone(&gateway.in_hand).acquire_owned()).await
-    else {
+    let Ok(Ok(place)) = timeout_at(due, Arc::clone(&gateway.in_hand).acquire_owned()).await else {
         tracing::error!("too many clicks at once; Slack shows an error, and the click may be repeated");
+        let teller = Arc::clone(&gateway);
+        gateway
+            .afterwards
+            .spawn(async move { answers::tell(&teller, &click.by, None, answers::TOO_MANY).await });
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     // The vote goes on even when Slack hangs up or the answer is due before it is written.
-    let judge = Arc::clone(&gateway);
-    let work = gateway.afterwards.spawn(async move {
-        let turn = judge.at_once.acquire().await;
-        let answer = decide(Arc::clone(&judge), click).await;
-        drop((turn, place));
-        answer
-    });
-    match tokio::time::timeout_at(due, work).await {
+    let (answer, mut answered) = oneshot::channel();
+    gateway.afterwards.spawn(answers::attend(Arc::clone(&gateway), click, place, due, answer));
+    match timeout_at(due, &mut answered).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(_) => {
-            tracing::error!(
-                "the vote was not on record in time; Slack shows an error, and the click may be repeated"
-            );
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
+            // Whoever sends from now on knows that it is late.
+            answered.close();
+            answered.try_recv().unwrap_or_else(|_| {
+                tracing::error!(
+                    "the vote was not on record in time; Slack shows an error, and the click may be repeated"
+                );
+                StatusCode::SERVICE_UNAVAILABLE.into_response()
+            })
         }
     }
 }
@@ -166,7 +180,7 @@ async fn whole(mut body: Body, due: Instant) -> Result<Bytes, StatusCode> {
     let mut kept = Vec::new();
     let mut seen = 0;
     loop {
-        let frame = match tokio::time::timeout_at(due, body.frame()).await {
+        let frame = match timeout_at(due, body.frame()).await {
             Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
             Ok(Some(Err(_))) => return Err(StatusCode::BAD_REQUEST),
             Ok(Some(Ok(frame))) => frame,
@@ -209,71 +223,6 @@ fn read(body: Verified<'_>) -> Result<Click, &'static str> {
         .find(|(name, _)| name == "payload")
         .ok_or("no field named payload")?;
     serde_json::from_str::<Interaction>(&payload).map_err(|_| "a payload of another shape")?.click()
-}
-
-async fn decide(gateway: Arc<Gateway>, click: Click) -> Response {
-    let status = match verdict::judge(&gateway, &click).await {
-        Ok(Verdict::Recorded { token }) => {
-            tracing::info!(
-                case.id = click.case_id,
-                slack.user = click.user,
-                asks = click.asks.name(),
-                "click recorded"
-            );
-            if let Some(token) = token {
-                let then = Arc::clone(&gateway);
-                gateway.afterwards.spawn(async move { wake(&then, &click, &token).await });
-            }
-            StatusCode::OK
-        }
-        Ok(Verdict::Asked(view)) => {
-            let then = Arc::clone(&gateway);
-            gateway.afterwards.spawn(async move {
-                let opened =
-                    then.slack.open_modal(click.trigger_id.as_deref().unwrap_or_default(), &view).await;
-                if let Err(error) = opened {
-                    tracing::warn!(case.id = click.case_id, error.message = %error, "a modal was not opened");
-                }
-            });
-            StatusCode::OK
-        }
-        Ok(Verdict::Told { channel, text }) => {
-            tracing::info!(
-                case.id = click.case_id,
-                slack.user = click.user,
-                asks = click.asks.name(),
-                "click not taken, person told"
-            );
-            let then = Arc::clone(&gateway);
-            gateway
-                .afterwards
-                .spawn(async move { verdict::tell(&then.slack, &channel, &click.user, &text).await });
-            StatusCode::OK
-        }
-        Ok(Verdict::SaysNothing(errors)) => return Json(errors).into_response(),
-        Ok(Verdict::Refused(reason)) => {
-            tracing::warn!(reason, slack.user = click.user, slack.team = click.team, "click refused");
-            StatusCode::BAD_REQUEST
-        }
-        Err(error) => {
-            tracing::error!(error.message = %error, "the vote could not be recorded");
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-    };
-    status.into_response()
-}
-
-/// The vote is on record and counts; a run that cannot be woken now is woken by the reconciler.
-async fn wake(gateway: &Gateway, click: &Click, token: &str) {
-    match gateway.step_functions.wake(token).await {
-        Ok(Woken::Yes) => {}
-        Ok(Woken::Gone) => {
-            tracing::info!(case.id = click.case_id, "nobody waits with the token; the record decides")
-        }
-        Err(error) => {
-            tracing::warn!(case.id = click.case_id, error.message = %error, "run not woken; the reconciler will")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use super::{
 use crate::{
     clients::{
         restores::{self, Request},
-        slack::Slack,
         store::Voted,
     },
     domain::{
         case::{Case, Counted, Decision, Status},
-        digest, message, modal, time,
+        digest, message,
+        modal::{self, Opened},
+        time,
         vote::{Refused, Snooze, Vote, Voter},
     },
     error::Error,
@@ -45,21 +46,26 @@ pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, E
         return Ok(Verdict::Refused("a user of another workspace"));
     }
     if click.asks == Asks::Page {
+        let _turn = gateway.turn().await;
         return turn_page(gateway, click).await;
     }
     let seen = match decision(click) {
         Some(decision) => {
             let vote = vote(click, decision, person(click));
-            let (approval, channel) = (&click.approval_id, click.channel.as_deref());
+            let (approval, channel) = (&click.approval_id, click.by.channel.as_deref());
+            let _turn = gateway.turn().await;
             match gateway.cases.vote_unseen(&click.case_id, approval, channel, &vote).await? {
                 Voted::Counted(case, _) => return Ok(Verdict::Recorded { token: case.task_token }),
                 Voted::Not(case) => case.map(|case| *case),
             }
         }
-        None => gateway.cases.get(&click.case_id).await?,
+        None => {
+            let _turn = gateway.turn().await;
+            gateway.cases.get(&click.case_id).await?
+        }
     };
     let Some(case) = seen else { return Ok(Verdict::Refused("an unknown case")) };
-    if click.channel.as_ref().is_some_and(|channel| !case.is_shown_in(channel)) {
+    if click.by.channel.as_ref().is_some_and(|channel| !case.is_shown_in(channel)) {
         return Ok(Verdict::Refused("another channel than the case's"));
     }
     if case.approval_id != click.approval_id || case.plan_hash != click.plan_hash {
@@ -69,7 +75,10 @@ pub(super) async fn judge(gateway: &Gateway, click: &Click) -> Result<Verdict, E
         ));
     }
     match click.asks {
-        Asks::Restore => restore(gateway, &case, click).await,
+        Asks::Restore => {
+            let _turn = gateway.turn().await;
+            restore(gateway, &case, click).await
+        }
         _ => decide(gateway, &case, click).await,
     }
 }
@@ -81,7 +90,7 @@ async fn turn_page(gateway: &Gateway, click: &Click) -> Result<Verdict, Error> {
         return Ok(Verdict::Refused("no digest"));
     }
     let digest = gateway.cases.digest(&click.case_id).await?;
-    if !digest.zip(click.channel.as_ref()).is_some_and(|(digest, channel)| digest.is_shown_in(channel)) {
+    if !digest.zip(click.by.channel.as_ref()).is_some_and(|(digest, channel)| digest.is_shown_in(channel)) {
         return Ok(Verdict::Refused("an unknown digest, or one of another channel"));
     }
     gateway.cases.turn_page(&click.case_id, page).await?;
@@ -92,17 +101,23 @@ async fn decide(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict
     if let Some(why) = ended(case) {
         return Ok(told(case, &why));
     }
-    let voter = match gateway.people.voter(case, &click.team, &click.user).await {
+    // Nobody's turn is kept while Slack is asked.
+    let voter = gateway.people.voter(case, &click.team, &click.by.user).await;
+    let _turn = gateway.turn().await;
+    let voter = match voter {
         Ok(Some(voter)) => voter,
         Ok(None) => {
             return refuse(gateway, case, click, "You are not among the people who may decide this case.")
                 .await;
         }
+        // That Slack does not say it is no refusal of the person.
         Err(error) => {
             tracing::warn!(error.message = %error, "the members of a user group are not known, so nobody may decide as one");
-            let why = "Slack does not say at the moment who is in the groups that may decide this case. Click again in a \
-                       minute, or decide by `cordon approvals`.";
-            return refuse(gateway, case, click, why).await;
+            return Ok(told(
+                case,
+                "Slack does not say at the moment who is in the groups that may decide this case, so your click does not \
+                 count. Click again in a minute, or decide by `cordon approvals`.",
+            ));
         }
     };
     match (decision(click), click.asks) {
@@ -133,7 +148,7 @@ fn vote(click: &Click, decision: Decision, by: Voter) -> Vote {
 
 /// Who clicked, as themselves.
 fn person(click: &Click) -> Voter {
-    Voter::Slack { team: click.team.clone(), user: click.user.clone(), group: None }
+    Voter::Slack { team: click.team.clone(), user: click.by.user.clone(), group: None }
 }
 
 async fn record(gateway: &Gateway, case: &Case, vote: &Vote) -> Result<Verdict, Error> {
@@ -167,9 +182,14 @@ async fn snooze(gateway: &Gateway, case: &Case, by: Voter) -> Result<Verdict, Er
 /// Restoring is authorised apart from deciding: by the policy in force now.
 async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdict, Error> {
     let in_force = gateway.state.policy(&gateway.config.policy_key).await?;
-    let restorers = in_force.policy.map(|policy| policy.restorers);
-    if let Some(refused) = not_a_restorer(&click.user, restorers) {
-        return refuse(gateway, case, click, &refused).await;
+    let restorers = match in_force.policy {
+        Ok(policy) => policy.restorers,
+        // That it cannot be read is no refusal of the person.
+        Err(why) => return Ok(told(case, &policy_unreadable(&why))),
+    };
+    if !restorers.contains(&click.by.user) {
+        let why = "You are not among the people who may have objects back (`restorers` in policy).";
+        return refuse(gateway, case, click, why).await;
     }
     let Some(reason) = &click.reason else {
         let what =
@@ -177,7 +197,7 @@ async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdic
         return Ok(ask_why(case, click, "Put it back?", what, "Restore"));
     };
     let request = Request {
-        by: format!("slack:{}/{}", click.team, click.user),
+        by: format!("slack:{}/{}", click.team, click.by.user),
         reason: reason.clone(),
         replace: false,
         even_if_exposed: false,
@@ -192,18 +212,11 @@ async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdic
     }
 }
 
-/// Why this person may not have objects back, if so.
-fn not_a_restorer(user: &str, restorers: Result<Vec<String>, String>) -> Option<String> {
-    match restorers {
-        Err(why) => Some(format!(
-            "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
-            message::escape(&why, 500)
-        )),
-        Ok(restorers) if restorers.iter().any(|restorer| restorer == user) => None,
-        Ok(_) => {
-            Some("You are not among the people who may have objects back (`restorers` in policy).".into())
-        }
-    }
+fn policy_unreadable(why: &str) -> String {
+    format!(
+        "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
+        message::escape(why, 500)
+    )
 }
 
 /// The attempt is put on record, and the person told.
@@ -221,7 +234,9 @@ fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> V
     let action_id = format!("{}:{}", click.asks.name(), click.approval_id);
     let value = format!("{}:{}", click.case_id, click.plan_hash);
     let explanation = format!("{} {what}.", message::place(case));
-    Verdict::Asked(Box::new(modal::why(title, &explanation, send, &action_id, &value)))
+    let opened =
+        Opened { action_id: &action_id, value: &value, response_url: click.by.response_url.as_ref() };
+    Verdict::Asked(Box::new(modal::why(title, &explanation, send, &opened)))
 }
 
 /// Why there is nothing left to decide, if so.
@@ -235,25 +250,4 @@ fn ended(case: &Case) -> Option<String> {
     let detail =
         case.outcome.as_ref().map(|outcome| message::escape(&outcome.detail, 1_000)).unwrap_or_default();
     Some(format!("This case is closed. {detail}"))
-}
-
-/// Tells the person who clicked; that they are not told is no reason to fail.
-pub(super) async fn tell(slack: &Slack, channel: &str, user: &str, text: &str) {
-    if let Err(error) = slack.tell_privately(channel, user, text).await {
-        tracing::warn!(slack.user = user, error.message = %error, "a person could not be told");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_who_policy_names_may_have_the_object_back() {
-        let refused = |restorers| not_a_restorer("U0ALICE001", restorers).is_some();
-        assert!(!refused(Ok(vec!["U0BOB00002".into(), "U0ALICE001".into()])));
-        assert!(refused(Ok(vec![])));
-        assert!(refused(Ok(vec!["U0BOB00002".into()])));
-        assert!(refused(Err("it is cut short".into())));
-    }
 }

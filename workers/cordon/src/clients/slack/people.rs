@@ -1,36 +1,40 @@
 //! Who is who in Slack, remembered for a while: Slack allows few such questions a minute.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
-use tokio::sync::Mutex;
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, timeout_at};
 
-use super::{Slack, SlackError};
+use super::{Slack, SlackError, lookups::Lookups};
 use crate::domain::{case::Case, vote::Voter};
 
-/// How long an answer counts. A person who has left a group may decide no longer than this.
-const FRESH: Duration = Duration::from_secs(60);
+/// How long a click waits to hear who is in a group: it must be answered within three seconds.
+const PATIENCE: Duration = Duration::from_millis(1_200);
 
 /// The members of user groups, and who can still log in.
-#[derive(Debug)]
 pub struct People {
     slack: Slack,
-    groups: Mutex<HashMap<String, (Instant, Vec<String>)>>,
-    active: Mutex<HashMap<String, (Instant, bool)>>,
+    groups: Lookups<Vec<String>>,
+    active: Lookups<bool>,
+}
+
+impl fmt::Debug for People {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("People").finish_non_exhaustive()
+    }
 }
 
 impl People {
     /// Nobody is known yet.
     pub fn new(slack: Slack) -> Self {
-        Self { slack, groups: Mutex::default(), active: Mutex::default() }
+        Self { slack, groups: Lookups::default(), active: Lookups::default() }
     }
 
-    /// The voter that this person is for a case, if they may decide it.
+    /// The voter that this person is for a case, if they may decide it. Who is named in the plan waits for nothing.
     ///
     /// # Errors
-    /// As Slack says: who is in a group is then not known, and nobody may decide as its member.
+    /// When Slack does not say in time who is in a group: nobody may decide as its member then, and nobody is known not
+    /// to be one.
     pub async fn voter(&self, case: &Case, team: &str, user: &str) -> Result<Option<Voter>, SlackError> {
         let voter = |group: Option<&String>| Voter::Slack {
             team: team.into(),
@@ -41,12 +45,22 @@ impl People {
         if case.plan.allows(&themselves, case.escalation.is_some()) {
             return Ok(Some(themselves));
         }
-        for group in &case.plan.approver_groups {
-            if self.members(group).await?.iter().any(|member| member == user) {
-                return Ok(Some(voter(Some(group))));
+        let deadline = Instant::now() + PATIENCE;
+        let groups = case.plan.approver_groups.iter();
+        let mut looking: FuturesUnordered<_> =
+            groups.map(|group| async move { (group, self.members(group).await) }).collect();
+        let mut unknown = None;
+        loop {
+            match timeout_at(deadline, looking.next()).await {
+                Ok(Some((group, Ok(members)))) if members.iter().any(|member| member == user) => {
+                    return Ok(Some(voter(Some(group))));
+                }
+                Ok(Some((_, Ok(_)))) => {}
+                Ok(Some((_, Err(error)))) => unknown = Some(error),
+                Ok(None) => return unknown.map_or(Ok(None), Err),
+                Err(_) => return Err(SlackError::Unreachable("no answer in time".into())),
             }
         }
-        Ok(None)
     }
 
     /// How many people can decide a case before it is escalated.
@@ -69,27 +83,12 @@ impl People {
     }
 
     async fn members(&self, group: &str) -> Result<Vec<String>, SlackError> {
-        // Held across the call, so that many clicks at once ask once.
-        let mut groups = self.groups.lock().await;
-        if let Some((at, members)) = groups.get(group)
-            && at.elapsed() < FRESH
-        {
-            return Ok(members.clone());
-        }
-        let members = self.slack.group_members(group).await?;
-        groups.insert(group.to_owned(), (Instant::now(), members.clone()));
-        Ok(members)
+        let (slack, asked) = (self.slack.clone(), group.to_owned());
+        self.groups.get(group, async move { slack.group_members(&asked).await }).await
     }
 
     async fn is_active(&self, user: &str) -> Result<bool, SlackError> {
-        let mut active = self.active.lock().await;
-        if let Some((at, is_active)) = active.get(user)
-            && at.elapsed() < FRESH
-        {
-            return Ok(*is_active);
-        }
-        let is_active = self.slack.is_active(user).await?;
-        active.insert(user.to_owned(), (Instant::now(), is_active));
-        Ok(is_active)
+        let (slack, asked) = (self.slack.clone(), user.to_owned());
+        self.active.get(user, async move { slack.is_active(&asked).await }).await
     }
 }

@@ -2,6 +2,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
 use crate::domain::{
+    capability::Capability,
     case::{
         Case, Decision, Escalation, Outcome, OutcomeResult, Purge, QuarantineCopy, Renewal, Restore,
         RestoreOutcome, RestoreResult, Status, tests::case,
@@ -11,7 +12,7 @@ use crate::domain::{
     message::{
         digest_reminder, place, reminder, render, render_digest, render_digest_plainly, render_plainly,
     },
-    modal,
+    modal::{self, Opened},
     pause::Pause,
     policy::{Disposition, OnExpiry, Versions},
     vote::{Snooze, Vote, Voter},
@@ -273,7 +274,9 @@ proptest! {
     fn every_modal_is_within_slacks_limits(case in any_case()) {
         let explanation = format!("{} stays where it is.", place(&case));
         let value = format!("{}:{}", case.case_id, case.plan_hash);
-        let view = modal::why("Dismiss this finding?", &explanation, "Dismiss", "dismiss:a1", &value);
+        let response_url = Capability::new(format!("https://hooks.slack.com/actions/{}", "x".repeat(2_000)));
+        let opened = Opened { action_id: "dismiss:a1", value: &value, response_url: Some(&response_url) };
+        let view = modal::why("Dismiss this finding?", &explanation, "Dismiss", &opened);
         let texts: Vec<_> = ["title", "submit", "close"].iter().map(|part| length(view[part]["text"].as_str().unwrap())).collect();
         prop_assert!(texts.iter().all(|&length| (1..=24).contains(&length)), "{:?}", texts);
         prop_assert!(length(view["private_metadata"].as_str().unwrap()) <= 3_000);

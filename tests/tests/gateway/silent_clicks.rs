@@ -1,0 +1,277 @@
+//! Whoever clicks hears within seconds what came of it, whatever is slow or fails; nobody waits for Slack, and a failure
+//! of Slack is nobody's refusal.
+
+use std::{net::TcpListener, time::Duration};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use cordon::{
+    domain::{
+        case::{Case, Outcome, OutcomeResult, QuarantineCopy},
+        message::{DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
+    },
+    loops::renderer,
+};
+use cordon_sandbox::{
+    Fault, FaultKind,
+    slack::{MethodFault, MethodFaultKind},
+};
+use cordon_tests::{
+    ALICE, BOB, CAROL, CHANNEL, GROUP,
+    clicks::{ClickStage, GATEWAY, RunningGateway, form},
+    eventually_within, on_stage,
+};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+/// What "within seconds" means here.
+const SECONDS: Duration = Duration::from_secs(8);
+/// What Slack waits.
+const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A case that Alice and Carol's group may decide, with its message in Slack.
+async fn asked(stage: &ClickStage) -> Result<Case> {
+    let mut case = stage.draft("card.txt")?;
+    case.plan.approver_groups = vec![GROUP.into()];
+    case.plan_hash = case.plan.hash();
+    ensure!(stage.cases.open(&case, None).await?.stands().is_some(), "the case is new");
+    shown(stage, &case).await
+}
+
+async fn shown(stage: &ClickStage, case: &Case) -> Result<Case> {
+    let clients = stage.clients().await?;
+    stage.cases.show_round(case, "2099-03-11T09:47:00.000Z", None, None).await?;
+    renderer::render(&clients, &case.case_id).await?;
+    now(stage, case).await
+}
+
+async fn now(stage: &ClickStage, case: &Case) -> Result<Case> {
+    stage.cases.get(&case.case_id).await?.context("the case is there")
+}
+
+/// The payload of a click on a button of the case's message, as Slack makes it.
+fn payload(stage: &ClickStage, user: &str, case: &Case, action: &str) -> Result<Value> {
+    let ts = case.slack_ts.as_deref().context("the message is in Slack")?;
+    let action = format!("{action}{}", case.approval_id);
+    stage.sandbox.slack().interaction(user, CHANNEL, ts, &action).map_err(|error| anyhow!(error))
+}
+
+/// Clicks; the answer's status, which must come before Slack gives up.
+async fn click(stage: &ClickStage, gateway: &RunningGateway, payload: &Value) -> Result<u16> {
+    let answer = stage.send(&gateway.url, &form(payload)).await;
+    ensure!(answer.took < SLACKS_PATIENCE, "the answer took {:?}", answer.took);
+    Ok(answer.status)
+}
+
+/// Waits for a private note to somebody; of those that came after the first `before`.
+async fn note(stage: &ClickStage, before: usize, user: &str, text: &str) -> Result<()> {
+    eventually_within(SECONDS, &format!("a private note to {user} with {text:?}"), async || {
+        let notes = stage.sandbox.slack().ephemerals();
+        let says = |note: &Value| note["user"] == user && note.to_string().contains(text);
+        Ok(notes[before..].iter().any(says).then_some(()))
+    })
+    .await
+}
+
+fn notes(stage: &ClickStage) -> usize {
+    stage.sandbox.slack().ephemerals().len()
+}
+
+fn fault(method: &str, kind: MethodFaultKind) -> MethodFault {
+    MethodFault { method: Some(method.into()), channel: None, kind, times: None }
+}
+
+fn slow(operation: &str, kind: FaultKind, times: u32) -> Fault {
+    Fault {
+        service: "dynamodb".into(),
+        operation: Some(operation.into()),
+        principal: Some(GATEWAY.into()),
+        kind,
+        times,
+    }
+}
+
+#[test]
+fn a_form_that_does_not_open_is_told_within_seconds() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = asked(stage).await?;
+        for (kind, why) in [
+            (MethodFaultKind::Hangs(Duration::from_secs(20)), "Slack did not answer in time"),
+            (MethodFaultKind::Refused("expired_trigger_id".into()), "Slack answered expired_trigger_id"),
+            (MethodFaultKind::RateLimited { retry_after: 30 }, "Slack asks to wait 30 seconds"),
+        ] {
+            stage.sandbox.slack().inject(fault("views.open", kind));
+            let before = notes(stage);
+            let pressed = payload(stage, ALICE, &case, DISMISS_ACTION)?;
+            ensure!(click(stage, &gateway, &pressed).await? == 200);
+            note(stage, before, ALICE, &format!("did not open ({why}), and nothing has changed")).await?;
+            stage.sandbox.slack().clear_faults();
+        }
+        ensure!(now(stage, &case).await?.votes.is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_note_is_not_held_back_because_the_channel_is() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = asked(stage).await?;
+        let limited = || MethodFaultKind::RateLimited { retry_after: 30 };
+        stage.sandbox.slack().inject(fault("chat.postEphemeral", limited()));
+        stage.sandbox.slack().inject(fault("chat.postMessage", limited()));
+        for _ in 0..2 {
+            let before = notes(stage);
+            let pressed = payload(stage, BOB, &case, QUARANTINE_ACTION)?;
+            ensure!(click(stage, &gateway, &pressed).await? == 200);
+            note(stage, before, BOB, "not among the people who may decide").await?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn where_a_click_cannot_be_answered_the_person_gets_a_note_and_no_other_host_hears_of_it() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = asked(stage).await?;
+        let elsewhere = TcpListener::bind(("127.0.0.1", 0))?;
+        let strange = format!("http://{}/actions/T0CORDON01/1/x", elsewhere.local_addr()?);
+        let slack = stage.sandbox.slack_url();
+        let userinfo = strange.replace("http://", &format!("{slack}@"));
+        for url in [
+            strange,
+            userinfo,
+            format!("{slack}/actions/T0CORDON01/1/guessed"),
+            "no URL".into(),
+            String::new(),
+        ] {
+            let before = notes(stage);
+            let mut pressed = payload(stage, BOB, &case, QUARANTINE_ACTION)?;
+            pressed["response_url"] = json!(url);
+            ensure!(click(stage, &gateway, &pressed).await? == 200);
+            note(stage, before, BOB, "not among the people who may decide").await?;
+        }
+        elsewhere.set_nonblocking(true)?;
+        ensure!(elsewhere.accept().is_err(), "another host was sent an answer");
+        Ok(())
+    })
+}
+
+#[test]
+fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let [for_carol, for_alice] = [asked(stage).await?, asked(stage).await?];
+        stage
+            .sandbox
+            .slack()
+            .inject(fault("usergroups.users.list", MethodFaultKind::Hangs(Duration::from_secs(6))));
+        let before = notes(stage);
+        let carols = || async {
+            let pressed = payload(stage, CAROL, &for_carol, QUARANTINE_ACTION)?;
+            click(stage, &gateway, &pressed).await
+        };
+        // More than there are turns at the stores.
+        let many = join_all((0..100).map(|_| carols()));
+        let alices = async {
+            let pressed = payload(stage, ALICE, &for_alice, QUARANTINE_ACTION)?;
+            click(stage, &gateway, &pressed).await
+        };
+        let (many, alices) = tokio::join!(many, alices);
+        for status in many {
+            ensure!(status? == 200);
+        }
+        note(stage, before, CAROL, "Click again in a minute").await?;
+        ensure!(alices? == 200, "who is named in the plan waits for no look-up");
+        ensure!(now(stage, &for_alice).await?.votes.len() == 1);
+        let carols_case = now(stage, &for_carol).await?;
+        ensure!(carols_case.refused.is_empty() && carols_case.votes.is_empty(), "{carols_case:?}");
+        let asked_slack = || {
+            let calls = stage.sandbox.slack().calls();
+            calls.iter().filter(|(method, _)| method == "usergroups.users.list").count()
+        };
+        let asked_before = asked_slack();
+        // Once Slack has said it, it is known, and the click counts.
+        eventually_within(Duration::from_secs(20), "a click that counts", async || {
+            let pressed = payload(stage, CAROL, &for_carol, QUARANTINE_ACTION)?;
+            ensure!(click(stage, &gateway, &pressed).await? == 200);
+            Ok((now(stage, &for_carol).await?.votes.len() == 1).then_some(()))
+        })
+        .await?;
+        ensure!(asked_slack() == asked_before, "Slack was asked once for all of them");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = asked(stage).await?;
+        let failing = MethodFaultKind::Refused("internal_error".into());
+        stage.sandbox.slack().inject(fault("usergroups.users.list", failing));
+        let before = notes(stage);
+        let pressed = payload(stage, CAROL, &case, QUARANTINE_ACTION)?;
+        ensure!(click(stage, &gateway, &pressed).await? == 200);
+        note(stage, before, CAROL, "Slack does not say at the moment").await?;
+        ensure!(now(stage, &case).await?.refused.is_empty(), "Slack failed, not the person");
+        stage.sandbox.slack().clear_faults();
+
+        let outcome = Outcome { result: OutcomeResult::Quarantined, detail: "Moved.".into(), code: None };
+        let copy = QuarantineCopy { generation: 1, key: "k".into() };
+        stage.cases.begin_copying(&case, &copy).await?.stands().context("the case was open")?;
+        stage.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
+        renderer::render(&stage.clients().await?, &case.case_id).await?;
+        let closed = now(stage, &case).await?;
+        stage.set_policy("{").await?;
+        let before = notes(stage);
+        let pressed = payload(stage, ALICE, &closed, RESTORE_ACTION)?;
+        let status = click(stage, &gateway, &pressed).await;
+        stage.set_policy(r#"{"version": 1, "rules": []}"#).await?;
+        ensure!(status? == 200);
+        note(stage, before, ALICE, "The policy, which says who may have objects back, cannot be read")
+            .await?;
+        ensure!(now(stage, &closed).await?.refused.is_empty(), "the policy failed, not the person");
+
+        let before = notes(stage);
+        ensure!(click(stage, &gateway, &payload(stage, ALICE, &closed, RESTORE_ACTION)?).await? == 200);
+        note(stage, before, ALICE, "not among the people who may have objects back").await?;
+        ensure!(now(stage, &closed).await?.refused.len() == 1, "who may not is on record");
+        Ok(())
+    })
+}
+
+#[test]
+fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it() -> Result<()> {
+    on_stage(async {
+        let (stage, _alone) = ClickStage::alone().await?;
+        let gateway = stage.gateway(None, &[]).await?;
+        let case = asked(stage).await?;
+        stage.sandbox.faults().inject(slow("UpdateItem", FaultKind::Latency(Duration::from_secs(4)), 1));
+        let before = notes(stage);
+        let pressed = payload(stage, ALICE, &case, QUARANTINE_ACTION)?;
+        ensure!(click(stage, &gateway, &pressed).await? == 503, "the vote is not on record yet");
+        note(stage, before, ALICE, "not on record yet").await?;
+        note(stage, before, ALICE, "is on record now").await?;
+        ensure!(now(stage, &case).await?.votes.len() == 1);
+
+        let case = asked(stage).await?;
+        stage.sandbox.faults().inject(slow("UpdateItem", FaultKind::InternalError, 1_000));
+        let before = notes(stage);
+        let pressed = payload(stage, ALICE, &case, QUARANTINE_ACTION)?;
+        ensure!(click(stage, &gateway, &pressed).await? == 503);
+        note(stage, before, ALICE, "not known whether your click is on record").await?;
+        stage.sandbox.faults().clear();
+        let log = std::fs::read_to_string(gateway.process.log())?;
+        let url = pressed["response_url"].as_str().context("a URL")?;
+        let trigger = pressed["trigger_id"].as_str().context("a trigger")?;
+        ensure!(!log.contains(url) && !log.contains(trigger), "what Slack lends is in the log");
+        Ok(())
+    })
+}

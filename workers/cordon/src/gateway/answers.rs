@@ -1,0 +1,163 @@
+//! What becomes of a click after it was read: it is judged, Slack is answered in time, and the person hears what came of
+//! it wherever the message itself does not show it.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    interactions::{Asks, Click, Clicker},
+    router::Gateway,
+    verdict::{self, Verdict},
+};
+use crate::{
+    clients::{sfn::Woken, slack::SlackError},
+    error::Error,
+};
+
+/// Slack takes the trigger of a click for three seconds; a form that is not open then never opens.
+const FORM_PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) const TOO_MANY: &str =
+    "Too many people click at once, so your click does not count. Click again in a minute.";
+const NOT_YET: &str =
+    "Your click is not on record yet: Cordon's records answer slowly. You are told here what comes of it.";
+const AFTER_ALL: &str = "Your click is on record now.";
+const NOT_OURS: &str = "Your click does not count: it belongs to no case that Cordon knows here. Look at the newest message of the case.";
+const EMPTY_REASON: &str = "Your click does not count: the reason was empty. Click again.";
+const UNKNOWN: &str = "It is not known whether your click is on record: Cordon's records do not answer. Look at the \
+    message in a minute, and click again if it has not changed. No click counts twice.";
+
+/// Judges a click and answers it; when the answer was due before, the person is told.
+pub(super) async fn attend(
+    gateway: Arc<Gateway>,
+    click: Click,
+    place: OwnedSemaphorePermit,
+    due: Instant,
+    answer: oneshot::Sender<Response>,
+) {
+    let mut note = None;
+    let judged = {
+        let mut judging = pin!(verdict::judge(&gateway, &click));
+        tokio::select! {
+            biased;
+            judged = &mut judging => judged,
+            () = sleep_until(due) => {
+                let (teller, clicker) = (Arc::clone(&gateway), click.by.clone());
+                note = Some(tokio::spawn(async move { tell(&teller, &clicker, None, NOT_YET).await }));
+                judging.await
+            }
+        }
+    };
+    drop(place);
+    let late = answer.send(response(&judged, &click)).is_err();
+    // In their order.
+    if let Some(note) = note {
+        let _ = note.await;
+    }
+    match judged {
+        Ok(Verdict::Recorded { token }) => {
+            if let Some(token) = token {
+                wake(&gateway, &click, &token).await;
+            }
+            if late {
+                tell(&gateway, &click.by, None, AFTER_ALL).await;
+            }
+        }
+        Ok(Verdict::Asked(view)) => open(&gateway, &click, &view).await,
+        Ok(Verdict::Told { channel, text }) => tell(&gateway, &click.by, Some(&channel), &text).await,
+        Ok(Verdict::SaysNothing(_)) if late => tell(&gateway, &click.by, None, EMPTY_REASON).await,
+        Ok(Verdict::Refused(_)) if late => tell(&gateway, &click.by, None, NOT_OURS).await,
+        Ok(Verdict::SaysNothing(_) | Verdict::Refused(_)) => {}
+        Err(_) => tell(&gateway, &click.by, None, UNKNOWN).await,
+    }
+}
+
+fn response(judged: &Result<Verdict, Error>, click: &Click) -> Response {
+    let user = &click.by.user;
+    let asks = click.asks.name();
+    let status = match judged {
+        Ok(Verdict::Recorded { .. }) => {
+            tracing::info!(case.id = click.case_id, slack.user = user, asks, "click recorded");
+            StatusCode::OK
+        }
+        Ok(Verdict::Asked(_)) => StatusCode::OK,
+        Ok(Verdict::Told { .. }) => {
+            tracing::info!(case.id = click.case_id, slack.user = user, asks, "click not taken, person told");
+            StatusCode::OK
+        }
+        Ok(Verdict::SaysNothing(errors)) => return Json(errors).into_response(),
+        Ok(Verdict::Refused(reason)) => {
+            tracing::warn!(reason, slack.user = user, slack.team = click.team, "click refused");
+            StatusCode::BAD_REQUEST
+        }
+        Err(error) => {
+            tracing::error!(error.message = %error, "the vote could not be recorded");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    status.into_response()
+}
+
+/// Opens the form that asks why; a form that does not open is told.
+async fn open(gateway: &Gateway, click: &Click, view: &Value) {
+    let trigger = click.trigger_id.as_ref().map_or("", |trigger| trigger.expose());
+    let opened = timeout(FORM_PATIENCE, gateway.slack.open_modal(trigger, view)).await;
+    let opened = opened.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into())));
+    let Err(error) = opened else { return };
+    tracing::warn!(case.id = click.case_id, error.message = %error, "a modal was not opened");
+    let why = match &error {
+        SlackError::RateLimited(wait) => format!("Slack asks to wait {} seconds", wait.as_secs().max(1)),
+        SlackError::Unreachable(_) => "Slack did not answer in time".into(),
+        SlackError::Refused { error, .. } => format!("Slack answered {error}"),
+    };
+    let otherwise = if click.asks == Asks::Restore { "cordon restore" } else { "cordon approvals" };
+    let text = format!(
+        "The form that asks for your reason did not open ({why}), and nothing has changed. Click again; if that does not \
+         help, use `{otherwise}`."
+    );
+    tell(gateway, &click.by, None, &text).await;
+}
+
+/// The vote is on record and counts; a run that cannot be woken now is woken by the reconciler.
+async fn wake(gateway: &Gateway, click: &Click, token: &str) {
+    match gateway.step_functions.wake(token).await {
+        Ok(Woken::Yes) => {}
+        Ok(Woken::Gone) => {
+            tracing::info!(case.id = click.case_id, "nobody waits with the token; the record decides")
+        }
+        Err(error) => {
+            tracing::warn!(case.id = click.case_id, error.message = %error, "run not woken; the reconciler will")
+        }
+    }
+}
+
+/// Tells the person who clicked something in private: where they clicked, for which Slack has no rate; else by a note in
+/// the channel. That they are not told is no reason to fail.
+pub(super) async fn tell(gateway: &Gateway, clicker: &Clicker, channel: Option<&str>, text: &str) {
+    let Ok(_turn) = gateway.notes.acquire().await else { return };
+    if let Some(response_url) = &clicker.response_url {
+        match gateway.slack.respond(response_url, text).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(slack.user = clicker.user, error.message = %error, "a click could not be answered; the person gets a note");
+            }
+        }
+    }
+    let Some(channel) = clicker.channel.as_deref().or(channel) else {
+        tracing::warn!(slack.user = clicker.user, "a person could not be told: their channel is not known");
+        return;
+    };
+    if let Err(error) = gateway.slack.tell_privately(channel, &clicker.user, text).await {
+        tracing::warn!(slack.user = clicker.user, error.message = %error, "a person could not be told");
+    }
+}
