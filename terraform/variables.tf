@@ -259,12 +259,12 @@ variable "policy" {
 }
 
 variable "slack_team_id" {
-  description = "The Slack workspace whose users may decide."
+  description = "The id of the Slack workspace whose users may decide (T…). That of an Enterprise Grid organization (E…) is not supported yet."
   type        = string
 
   validation {
-    condition     = can(regex("^[TE][A-Z0-9]{2,}$", var.slack_team_id))
-    error_message = "slack_team_id must be a Slack team id (T…, or E… of an organisation)."
+    condition     = can(regex("^T[A-Z0-9]{2,}$", var.slack_team_id))
+    error_message = startswith(var.slack_team_id, "E") ? "slack_team_id must be the id of a workspace (T…) whose members decide: an Enterprise Grid organization (E…) is not supported yet, and its members would be taken for strangers." : "slack_team_id must be the id of a Slack workspace (T…)."
   }
 }
 

@@ -84,6 +84,16 @@ run "refuses_inputs_out_of_their_domain" {
   ]
 }
 
+run "refuses_the_id_of_a_slack_organization" {
+  command = plan
+
+  variables {
+    slack_team_id = "E0ACME0001"
+  }
+
+  expect_failures = [var.slack_team_id]
+}
+
 run "a_signing_secret_that_is_being_replaced_is_given_to_the_gateway_too" {
   command = apply
 

@@ -30,13 +30,19 @@ impl Variables {
 
     /// The policy as Terraform writes it, or why it refuses it.
     fn apply(&self, policy: &Value) -> Result<String, Vec<String>> {
-        let variables = json!({
+        self.apply_with(policy, json!({}))
+    }
+
+    /// The same with other values for some variables.
+    fn apply_with(&self, policy: &Value, others: Value) -> Result<String, Vec<String>> {
+        let mut variables = json!({
             "analyzer_arn": "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon",
             "slack_team_id": "T0CORDON01",
             "slack_channel": "C0SECURITY",
             "fallback_approvers": ["U0ALICE001"],
             "policy": policy,
         });
+        variables.as_object_mut().expect("an object").extend(others.as_object().expect("an object").clone());
         let file = self.directory.path().join("terraform.tfvars.json");
         fs::write(&file, variables.to_string()).expect("a written file");
         let applied = Command::new("terraform")
@@ -86,6 +92,17 @@ fn one(members: Value) -> Value {
 
 fn two(first: Value, second: Value) -> Value {
     json!({"version": 1, "rules": [with(first), with(second)]})
+}
+
+#[test]
+fn the_id_of_a_slack_organization_is_refused_with_the_reason() {
+    let variables = Variables::of_the_module();
+    let refused = |team: &str| variables.apply_with(&json!({}), json!({"slack_team_id": team}));
+    let told = refused("E0ACME0001").expect_err("an organization is refused").join(" ");
+    assert!(told.contains("an Enterprise Grid organization (E…) is not supported yet"), "{told}");
+    let told = refused("acme").expect_err("a name is refused").join(" ");
+    assert!(told.contains("must be the id of a Slack workspace (T…)"), "{told}");
+    assert!(refused("T0ACME0001").is_ok());
 }
 
 #[test]
