@@ -61,6 +61,19 @@ fn a_process_killed_before_or_after_any_call_loses_nothing_and_its_successor_end
     })
 }
 
+#[test]
+fn a_small_object_takes_at_most_ten_requests() -> Result<()> {
+    on_stage(async {
+        let scene = Scene::set().await?;
+        let (_, calls) =
+            scene.undisturbed().await?.iter().find(|(one, _)| one.name == "small").context("it is there")?;
+        let requests: Vec<_> =
+            calls.iter().filter(|call| matches!(call.service.as_str(), "s3" | "sts")).collect();
+        ensure!((1..=10).contains(&requests.len()), "{} requests: {requests:#?}", requests.len());
+        Ok(())
+    })
+}
+
 /// Whether a process that is killed between two calls leaves something else behind than one that was killed before
 /// the first of them. An answered read changes nothing: so the kills before it and after it are one, and are counted
 /// once, as the kill after the write before it. Before the first write, nothing is left behind.
