@@ -116,7 +116,11 @@ data "aws_iam_policy_document" "restorer" {
 
     actions = [
       "s3:AbortMultipartUpload",
-      "s3:PutObject*", # Every way of writing an object: contents, tags, annotations.
+      "s3:PutObject",
+      "s3:PutObjectAnnotation",
+      "s3:PutObjectTagging",
+      "s3:PutObjectVersionAnnotation",
+      "s3:PutObjectVersionTagging",
     ]
 
     resources = [

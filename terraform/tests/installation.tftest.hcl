@@ -143,7 +143,7 @@ run "installs" {
       data.aws_iam_policy_document.restorer.statement,
       data.aws_iam_policy_document.scheduler.statement,
       data.aws_iam_policy_document.worker.statement,
-    ) : [for action in statement.actions : !strcontains(action, "*")] if statement.effect != "Deny"]))
+    ) : [for action in statement.actions : !strcontains(action, "*")]]))
     error_message = "A role may do more than the actions it names."
   }
 
@@ -154,6 +154,15 @@ run "installs" {
       data.aws_iam_policy_document.restorer.statement,
     ) : [for action in statement.actions : action != "s3:BypassGovernanceRetention"]]))
     error_message = "A role may break a retention."
+  }
+
+  # Whatever the restorer may write at a source, it may not write to what is ours; and it deletes nothing.
+  assert {
+    condition = alltrue([for action in one([for statement in data.aws_iam_policy_document.restorer.statement : statement.actions if statement.sid == "WriteAndVerifyAtTheSource"]) :
+      contains(one([for statement in data.aws_iam_policy_document.restorer.statement : statement.actions if statement.sid == "NeverWriteToWhatIsOurs"]), action)
+      if startswith(action, "s3:Put") || startswith(action, "s3:Abort")
+    ])
+    error_message = "The restorer may write to the quarantine or to the state bucket."
   }
 
   # Only the expected deputies are trusted.
