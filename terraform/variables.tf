@@ -20,6 +20,18 @@ locals {
   })
   policy = { for member, value in local.policy_members : member => value if value != null }
 
+  # Valid, and yet they match nothing that was meant by them; `cordon policy check` says of each why.
+  globs_in_vain = concat(
+    [for glob in flatten([for rule in var.policy.rules : coalesce(rule.buckets, [])]) : glob
+    if can(regex("^[.-]|[.-]$|[.][.]|^[^*]{1,2}$", glob))],
+    [for glob in flatten([for rule in var.policy.rules : coalesce(rule.keys, [])]) : glob
+    if can(regex("^(s3://|arn:|/)", glob)) || can(regex(local.meant_otherwise, glob))],
+    [for glob in flatten([for rule in var.policy.rules : coalesce(rule.identifiers, [])]) : glob
+    if can(regex(local.meant_otherwise, glob))],
+  )
+  # Braces, brackets, negations, regular expressions, and blanks at an end.
+  meant_otherwise = "[{].*[}]|\\[.*\\]|^!|^\\^|[$]$|\\\\|^\\s|\\s$"
+
   # Every sensitive-data finding type of Macie.
   finding_types = [
     "SensitiveData:S3Object/Credentials",
@@ -255,6 +267,14 @@ variable "policy" {
       && rule.categories == null && rule.identifiers == null && rule.minimum_count == null && rule.exposed == null
     ])
     error_message = "policy.rules[*] must not follow a rule that matches everything: it would never be reached."
+  }
+}
+
+# No validation, for each may be meant as it stands: a warning.
+check "policy_globs" {
+  assert {
+    condition     = length(local.globs_in_vain) == 0
+    error_message = "policy: only * and ? mean something in globs, so that these match nothing that was probably meant by them: ${join(", ", local.globs_in_vain)}. `cordon policy check` says why."
   }
 }
 

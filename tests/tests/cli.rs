@@ -27,11 +27,11 @@ fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
 }
 
 /// What a command says that gets this on standard input.
-fn piped(arguments: &[&str], input: &str) -> Output {
+fn piped(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     let mut command = command(arguments, &[]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(input.as_ref()).unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -119,7 +119,7 @@ fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
         ("CORDON_CASES_TABLE", "cases"),
         ("CORDON_SLACK_BOT_TOKEN", "token"),
         ("CORDON_SLACK_SIGNING_SECRET", "secret"),
-        ("CORDON_SLACK_TEAM_ID", "T0"),
+        ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
         ("CORDON_SLACK_CHANNEL", "C0"),
         ("CORDON_FALLBACK_APPROVERS", "U0"),
         ("CORDON_STATE_BUCKET", "state"),
@@ -160,7 +160,7 @@ fn policy_check_tells_good_from_bad_for_people_and_for_programs() {
     assert!(String::from_utf8_lossy(&good.stdout).contains("1. all → Quarantine"), "{good:?}");
     let json = cordon(&["policy", "check", "--json", path], &[]);
     let parsed: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(parsed, json!({"valid": true, "errors": [], "rules": ["all"]}));
+    assert_eq!(parsed, json!({"valid": true, "errors": [], "warnings": [], "rules": ["all"]}));
     let missing = cordon(&["policy", "check", "no-such-file"], &[]);
     assert!(!missing.status.success() && stderr(&missing).contains("no-such-file"));
 }
@@ -306,7 +306,168 @@ fn policy_explain_says_which_rule_decides_and_why_no_earlier_one_does() {
     let both = cordon(&["policy", "explain", "-", "--policy", "-"], &[]);
     assert!(!both.status.success() && stderr(&both).contains("only one of"), "{both:?}");
     let strange = piped(&["policy", "explain", "-", "--policy", &policy], "[]");
+    assert!(!strange.status.success() && stderr(&strange).contains("holds no finding"), "{strange:?}");
+    let strange = piped(&["policy", "explain", "-", "--policy", &policy], "7");
     assert!(!strange.status.success() && stderr(&strange).contains("not a Macie finding"), "{strange:?}");
     let no_settings = cordon(&["policy", "explain", &event], &[]);
     assert!(stderr(&no_settings).contains("CORDON_STATE_BUCKET"), "{no_settings:?}");
+}
+
+/// A policy that asks about everything, in a file; what explains findings on standard input by it.
+struct Explainer {
+    _directory: tempfile::TempDir,
+    policy: String,
+}
+
+impl Explainer {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = directory.path().join("policy.json");
+        let rule = json!({"name": "ask", "disposition": "review", "approvers": {"users": ["U0ALICE001"]}});
+        fs::write(&policy, json!({"version": 1, "rules": [rule]}).to_string()).unwrap();
+        Self { policy: policy.to_str().unwrap().to_owned(), _directory: directory }
+    }
+
+    fn explain(&self, findings: impl AsRef<[u8]>, more: &[&str]) -> Output {
+        piped(&[&["policy", "explain", "-", "--policy", &self.policy], more].concat(), findings)
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn policy_explain_reads_what_any_shell_writes_and_names_what_it_cannot_read() {
+    let explainer = Explainer::new();
+    let json = json!({"findings": [event()["detail"]]}).to_string();
+    let utf_16 =
+        |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let marked = format!("\u{feff}{json}");
+    for (what, bytes) in [
+        ("UTF-8", json.as_bytes().to_vec()),
+        ("UTF-8 with a mark", marked.as_bytes().to_vec()),
+        ("UTF-16LE, as PowerShell writes it", utf_16(&marked, u16::to_le_bytes)),
+        ("UTF-16BE", utf_16(&marked, u16::to_be_bytes)),
+        ("UTF-16LE without a mark", utf_16(&json, u16::to_le_bytes)),
+    ] {
+        let said = explainer.explain(bytes, &[]);
+        assert!(said.status.success() && stdout(&said).contains("1. ask decides"), "{what}: {said:?}");
+    }
+    for (bytes, says) in [
+        (vec![0xff, 0xfe, 0x7b], "not valid UTF-16 (little-endian); save it as UTF-8"),
+        (b"{\"k\": \"\xe9\"}".to_vec(), "not valid UTF-8; save it as UTF-8"),
+        (vec![0x7b, 0, 0, 0, 0x7d, 0, 0, 0], "it is UTF-32; save it as UTF-8"),
+    ] {
+        let said = explainer.explain(bytes, &[]);
+        assert!(!said.status.success() && stderr(&said).contains(says), "{said:?}");
+    }
+}
+
+#[test]
+fn policy_check_names_an_encoding_that_the_workers_do_not_read() {
+    let policy = r#"{"version": 1, "rules": []}"#;
+    let utf_16: Vec<u8> = format!("\u{feff}{policy}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, says) in [
+        (
+            format!("\u{feff}{policy}").into_bytes(),
+            "without a byte order mark; it is UTF-8 with a byte order mark",
+        ),
+        (utf_16, "must be UTF-8 without a byte order mark; it is UTF-16 (little-endian)"),
+    ] {
+        let said = piped(&["policy", "check", "-"], bytes);
+        assert!(!said.status.success() && stderr(&said).contains(says), "{said:?}");
+    }
+}
+
+#[test]
+fn policy_explain_explains_each_of_several_findings_in_turn() {
+    let explainer = Explainer::new();
+    let (event, bare) = (event(), event()["detail"].clone());
+    let forms = [
+        json!([event, bare]).to_string(),
+        json!({"findings": [bare, bare]}).to_string(),
+        format!("{event}\n{bare}\n"),
+    ];
+    for findings in forms {
+        let said = explainer.explain(&findings, &[]);
+        let text = stdout(&said);
+        assert!(said.status.success(), "{said:?}");
+        assert!(text.starts_with("1 of 2:\nFinding ") && text.contains("\n2 of 2:\nFinding "), "{text}");
+        assert_eq!(text.matches("1. ask decides").count(), 2, "{text}");
+    }
+    let mixed = json!([event, {"id": "x"}, {"category": "POLICY"}, bare]).to_string();
+    let said = explainer.explain(&mixed, &[]);
+    let text = stdout(&said);
+    assert!(!said.status.success(), "one of them is no finding");
+    assert!(text.contains("2 of 4:\nThis is not a Macie finding: it has no type."), "{text}");
+    assert!(text.contains("3 of 4:\nIt is a policy finding") && text.contains("4 of 4:\nFinding "), "{text}");
+    let said = explainer.explain(&mixed, &["--json"]);
+    let answers: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!((&answers[0]["index"], &answers[0]["rule"]["name"]), (&json!(1), &json!("ask")));
+    assert!(answers[1]["error"].as_str().unwrap().contains("it has no type"), "{answers}");
+    assert_eq!(answers.as_array().map(Vec::len), Some(4));
+    let broken = explainer.explain(format!("{event}\n{{"), &[]);
+    assert!(!broken.status.success() && stderr(&broken).contains("standard input is not JSON"), "{broken:?}");
+}
+
+#[test]
+fn policy_explain_refuses_what_triage_refuses_for_the_same_reason() {
+    let explainer = Explainer::new();
+    for (field, value, says) in [
+        ("source", json!("aws.macie2"), r#"its source is "aws.macie2", not "aws.macie""#),
+        ("source", json!("aws.guardduty"), "it is an event of GuardDuty, not of Macie"),
+        ("source", json!("aws.securityhub"), "it is an event of Security Hub, not of Macie"),
+        ("source", Value::Null, "its source is not text"),
+        ("detail-type", json!("AWS API Call via CloudTrail"), "its detail-type is"),
+        ("detail", json!({"id": "a b"}), "detail.id is missing or is not a finding id"),
+    ] {
+        let mut event = event();
+        event[field] = value;
+        let triage = cordon::domain::finding::FindingEvent::parse(&event).unwrap_err().to_string();
+        let said = explainer.explain(event.to_string(), &[]);
+        let text = stderr(&said);
+        assert!(!said.status.success() && text.contains(says) && text.contains(&triage), "{text}");
+        assert!(!text.contains("Some("), "{text}");
+    }
+}
+
+#[test]
+fn policy_explain_says_what_macie_could_not_read() {
+    let explainer = Explainer::new();
+    let mut partial = event();
+    partial["detail"]["classificationDetails"]["result"]["status"] =
+        json!({"code": "PARTIAL", "reason": "ARCHIVE_CONTAINS_UNPROCESSED_FILES"});
+    let text = stdout(&explainer.explain(partial.to_string(), &[]));
+    let says = "Macie could read only a part of this object (ARCHIVE_CONTAINS_UNPROCESSED_FILES).";
+    assert!(text.contains(says), "{text}");
+    let complete = stdout(&explainer.explain(event().to_string(), &[]));
+    assert!(!complete.contains("could read only"), "{complete}");
+}
+
+#[test]
+fn policy_check_says_that_account_ids_are_text_and_warns_of_globs_that_match_nothing() {
+    let numbers = json!({"version": 1, "rules": [{"name": "a", "accounts": [444455556666_u64, 12345678901_u64],
+        "disposition": "quarantine"}]});
+    let said = piped(&["policy", "check", "-"], numbers.to_string());
+    let text = stderr(&said);
+    assert!(!said.status.success());
+    for number in ["444455556666", "12345678901"] {
+        let says = format!("it is the number {number}: account ids are written as text, in quotes");
+        assert!(text.contains(&says), "{text}");
+    }
+
+    let braces = json!({"version": 1, "rules": [{"name": "sheets", "keys": ["*.{csv,xlsx}"],
+        "disposition": "quarantine"}]});
+    let said = piped(&["policy", "check", "-"], braces.to_string());
+    let text = stderr(&said);
+    assert!(said.status.success(), "it is valid: {said:?}");
+    let says = r#"Warning: $.rules[0].keys[0] (rule 1, "sheets"): "*.{csv,xlsx}" matches nothing but keys"#;
+    assert!(text.contains(says) && text.contains(r#"Write "*.csv", "*.xlsx" instead"#), "{text}");
+    let said = piped(&["policy", "check", "--json", "-"], braces.to_string());
+    let parsed: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(
+        (&parsed["valid"], &parsed["warnings"][0]["path"]),
+        (&json!(true), &json!("$.rules[0].keys[0]"))
+    );
 }

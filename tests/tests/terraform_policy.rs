@@ -28,6 +28,16 @@ impl Variables {
         Self { directory }
     }
 
+    /// What Terraform warns of.
+    fn warnings(&self, policy: &Value) -> Vec<String> {
+        self.run(policy, json!({}))
+            .1
+            .iter()
+            .filter(|message| message["@level"] == "warn")
+            .map(|message| message["diagnostic"]["detail"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     /// The policy as Terraform writes it, or why it refuses it.
     fn apply(&self, policy: &Value) -> Result<String, Vec<String>> {
         self.apply_with(policy, json!({}))
@@ -35,6 +45,23 @@ impl Variables {
 
     /// The same with other values for some variables.
     fn apply_with(&self, policy: &Value, others: Value) -> Result<String, Vec<String>> {
+        let (applied, messages) = self.run(policy, others);
+        if applied {
+            let outputs = messages
+                .iter()
+                .rfind(|message| message["type"] == "outputs")
+                .expect("outputs after the apply");
+            return Ok(outputs["outputs"]["policy"]["value"].as_str().expect("a text").to_owned());
+        }
+        Err(messages
+            .iter()
+            .filter(|message| message["@level"] == "error")
+            .map(|message| message["diagnostic"]["detail"].as_str().unwrap_or_default().to_owned())
+            .collect())
+    }
+
+    /// Applies; whether that succeeded, and what Terraform said.
+    fn run(&self, policy: &Value, others: Value) -> (bool, Vec<Value>) {
         let mut variables = json!({
             "analyzer_arn": "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon",
             "slack_team_id": "T0CORDON01",
@@ -54,18 +81,7 @@ impl Variables {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
-        if applied.status.success() {
-            let outputs = messages
-                .iter()
-                .rfind(|message| message["type"] == "outputs")
-                .expect("outputs after the apply");
-            return Ok(outputs["outputs"]["policy"]["value"].as_str().expect("a text").to_owned());
-        }
-        Err(messages
-            .iter()
-            .filter(|message| message["@level"] == "error")
-            .map(|message| message["diagnostic"]["detail"].as_str().unwrap_or_default().to_owned())
-            .collect())
+        (applied.status.success(), messages)
     }
 }
 
@@ -92,6 +108,41 @@ fn one(members: Value) -> Value {
 
 fn two(first: Value, second: Value) -> Value {
     json!({"version": 1, "rules": [with(first), with(second)]})
+}
+
+#[test]
+fn terraform_and_policy_check_warn_of_the_same_globs() {
+    let variables = Variables::of_the_module();
+    for (member, globs) in [
+        (
+            "keys",
+            &[
+                "*.{csv,xlsx}",
+                "[0-9]*.csv",
+                "!secret/*",
+                " *.csv",
+                "*.csv ",
+                "s3://b/*.csv",
+                "arn:aws:s3:::b/*",
+            ][..],
+        ),
+        ("keys", &["/exports/*", "^exports/.*", ".*\\.csv", "*.csv$"]),
+        ("keys", &["*.csv", "exports/2026-??/*", "a}b{c", "a]b[c", "two words.csv", "100%/$*"]),
+        ("identifiers", &["{AWS,GCP}_*", "[A-Z]*", "!NAME", "NAME ", "AWS_*", "Employee id"]),
+        ("buckets", &["ab", "??", "-logs*", "*-logs.", "a..b", "ab*", "a?c", "*", "www.example.com"]),
+    ] {
+        for glob in globs {
+            let policy = one(json!({member: [glob]}));
+            let of_cordon = Policy::parse(policy.to_string().as_bytes()).expect("it is valid").warnings();
+            let of_terraform = variables.warnings(&policy);
+            assert_eq!(
+                of_cordon.is_empty(),
+                of_terraform.is_empty(),
+                "{member} {glob}: {of_cordon:?} {of_terraform:?}"
+            );
+            assert!(of_terraform.iter().all(|told| told.contains(glob)), "{glob}: {of_terraform:?}");
+        }
+    }
 }
 
 #[test]

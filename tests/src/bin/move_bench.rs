@@ -298,6 +298,7 @@ impl Bench {
             last_modified: None,
             owner: None,
             detections: Vec::new(),
+            incomplete: None,
             job_id: None,
         };
         let fallback = Fallback { approvers: Vec::new(), channel: String::new() };

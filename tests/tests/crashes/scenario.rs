@@ -209,6 +209,7 @@ impl Scenario {
             last_modified: None,
             owner: None,
             detections: Vec::new(),
+            incomplete: None,
             job_id: None,
         };
         let decided = decide(Ok(&policy), &finding, None, &fallback);

@@ -18,6 +18,7 @@ use crate::{
         case::{Case, Decision, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
         failure::Failure,
         foresight::foresee,
+        quoted::quoted,
         time,
     },
     error::{Code, Error, Result},
@@ -274,7 +275,7 @@ fn restore_outcome(run: &Value) -> RestoreOutcome {
 
 fn unexpected(result: Option<&str>) -> String {
     match result {
-        Some(result) => format!("The execution ended with an unexpected result \"{result}\"."),
+        Some(result) => format!("The execution ended with an unexpected result {}.", quoted(result)),
         None => "The execution ended without a result.".into(),
     }
 }

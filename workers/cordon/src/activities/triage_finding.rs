@@ -27,6 +27,7 @@ use crate::{
         plan::Plan,
         policy::{self, AfterRestore, Disposition, Policy},
         policy_answer::PolicyAnswer,
+        quoted::quoted,
         time,
     },
     error::{Code, Error, Result},
@@ -102,7 +103,7 @@ impl TriageFinding {
         let exposed = self.exposed(policy, &finding).await?;
         let decided = policy::decide(policy, &finding, exposed, &config.common.fallback);
         if decided.disposition == Disposition::Ignore {
-            return Ok(Output::without_case(&format!("policy rule {:?}", decided.rule)));
+            return Ok(Output::without_case(&format!("policy rule {}", quoted(&decided.rule))));
         }
         let plan = Plan::new(&finding, &decided, in_force.version.clone());
         let answer = PolicyAnswer::new(&finding, &decided, exposed);

@@ -13,7 +13,7 @@ use super::{report::Refusal, terminal};
 use crate::{
     clients::{self, s3::State, store::Cases, sts},
     config::OperatorConfig,
-    domain::case::Case,
+    domain::{case::Case, encoding::decode},
     error::{Error, Result},
 };
 
@@ -157,11 +157,12 @@ pub(super) fn case_ids(named: &[String]) -> anyhow::Result<Vec<String>> {
             ids.push(name.clone());
             continue;
         }
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         if io::stdin().is_terminal() {
             super::terminal::note("Case ids, one a line; end with Ctrl-D:");
         }
-        io::stdin().read_to_string(&mut text).context("standard input cannot be read as text")?;
+        io::stdin().read_to_end(&mut bytes).context("standard input cannot be read")?;
+        let text = decode(&bytes).map_err(|why| anyhow!("standard input cannot be read as text: {why}"))?;
         ids.extend(first_words(&text));
     }
     let mut seen = HashSet::new();

@@ -61,11 +61,14 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
         field("Object", &format!("{}/{}", object.bucket, object.key)),
         field("Version", &format!("{version}, ETag {}", object.etag)),
         field("Account", &format!("{}, {}", object.account, finding.region)),
-        field("Finding", &format!("{}, {:?}: {}", finding.finding_type, finding.severity, found.join(", "))),
+        field("Finding", &format!("{}, {}: {}", finding.finding_type, finding.severity, found.join(", "))),
         field("Finding ids", &case.finding_ids.join(", ")),
+    ];
+    lines.extend(finding.incomplete.as_ref().map(|incomplete| field("Scan", &incomplete.to_string())));
+    lines.extend([
         field("Rule", &rule(case)),
         field("Opened", &format!("{} by the run {}", case.opened_at, case.execution_arn)),
-    ];
+    ]);
     lines.extend(
         case.renewal.as_ref().map(|renewal| field("Renewed", &format!("at {}: {}", renewal.at, renewal.why))),
     );
@@ -176,4 +179,21 @@ fn purged(purge: &Purge) -> String {
         |at| format!("done at {at}"),
     );
     format!("by {} at {} ({}): {end}", purge.requested_by, purge.requested_at, purge.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{case::tests::case, finding::Incomplete};
+
+    #[test]
+    fn what_macie_could_not_read_is_shown() {
+        let mut case = case(Disposition::Review);
+        let scan =
+            |case: &Case| lines(case).into_iter().find(|line| line.contains("Macie could read only a part"));
+        assert_eq!(scan(&case), None);
+        case.finding.incomplete = Incomplete::of(Some("PARTIAL"), Some("ARCHIVE_CONTAINS_UNPROCESSED_FILES"));
+        assert!(scan(&case).is_some_and(|line| line.contains("(ARCHIVE_CONTAINS_UNPROCESSED_FILES)")));
+        assert_eq!(record(&case)["finding"]["incomplete"]["code"], "PARTIAL");
+    }
 }

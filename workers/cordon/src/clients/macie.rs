@@ -17,7 +17,7 @@ use super::error::classify;
 use crate::{
     domain::{
         exposure::Batch,
-        finding::{Detection, Finding, ObjectVersion, Severity, bare_etag, real_version},
+        finding::{Detection, Finding, Incomplete, ObjectVersion, Severity, bare_etag, real_version},
         time,
     },
     error::{Code, Error, Result},
@@ -281,6 +281,9 @@ fn read(finding: aws_sdk_macie2::types::Finding) -> Result<Finding> {
             .map(time::stored),
         owner: owner(object.tags()).or_else(|| owner(bucket.tags())),
         detections: details.and_then(|details| details.result.as_ref()).map(detections).unwrap_or_default(),
+        incomplete: details
+            .and_then(|details| details.result.as_ref()?.status.as_ref())
+            .and_then(|status| Incomplete::of(status.code(), status.reason())),
         job_id: details.and_then(|details| details.job_id.clone()).filter(|id| !id.is_empty()),
         id,
     })
@@ -322,4 +325,41 @@ async fn created(call: CreateClassificationJobFluentBuilder) -> Result<String> {
     answer
         .job_id
         .ok_or_else(|| Error::Retryable("macie2:CreateClassificationJob answered without a job id".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_macie2::types;
+
+    use super::*;
+
+    /// A finding as GetFindings answers it, with this status of what Macie read.
+    fn finding(status: types::ClassificationResultStatus) -> types::Finding {
+        let bucket = types::S3Bucket::builder().name("finance").build();
+        let object = types::S3Object::builder().key("backup.zip").e_tag("6bb7").build();
+        let result = types::ClassificationResult::builder().status(status).build();
+        types::Finding::builder()
+            .id("d5a83c6d")
+            .account_id("444455556666")
+            .region("us-east-1")
+            .r#type(types::FindingType::SensitiveDataS3ObjectFinancial)
+            .severity(types::Severity::builder().score(3).build())
+            .created_at(aws_sdk_macie2::primitives::DateTime::from_secs(1_773_222_415))
+            .resources_affected(
+                types::ResourcesAffected::builder().s3_bucket(bucket).s3_object(object).build(),
+            )
+            .classification_details(types::ClassificationDetails::builder().result(result).build())
+            .build()
+    }
+
+    #[test]
+    fn what_macie_could_not_read_is_kept_with_the_finding() {
+        let status = |code: &str| types::ClassificationResultStatus::builder().code(code);
+        let partial = status("PARTIAL").reason("ARCHIVE_CONTAINS_UNPROCESSED_FILES").build();
+        let read_in_part = read(finding(partial)).unwrap().incomplete;
+        let expected = Incomplete::of(Some("PARTIAL"), Some("ARCHIVE_CONTAINS_UNPROCESSED_FILES"));
+        assert!(read_in_part.is_some());
+        assert_eq!(read_in_part, expected);
+        assert_eq!(read(finding(status("COMPLETE").build())).unwrap().incomplete, None);
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::time;
+use super::{event::other_than, quoted::quoted, time};
 use crate::error::{Code, Error, Result};
 
 /// Whether the access that a finding speaks of exists now.
@@ -49,13 +49,8 @@ impl AccessFinding {
     /// # Errors
     /// `InvalidFinding`, saying what is missing.
     pub fn from_event(event: &Value) -> Result<Option<Self>> {
-        for (field, expected) in
-            [("source", "aws.access-analyzer"), ("detail-type", "Access Analyzer Finding")]
-        {
-            let value = event.get(field).and_then(Value::as_str);
-            if value != Some(expected) {
-                return Err(invalid(&format!("its {field} is {value:?}, not {expected:?}")));
-            }
+        if let Some(other) = other_than(event, "aws.access-analyzer", "Access Analyzer Finding") {
+            return Err(invalid(&other));
         }
         let detail = event.get("detail").ok_or_else(|| invalid("it has no detail"))?;
         let text = |field: &str| {
@@ -76,11 +71,16 @@ impl AccessFinding {
             "ACTIVE" => AccessStatus::Active,
             "ARCHIVED" => AccessStatus::Archived,
             "RESOLVED" => AccessStatus::Resolved,
-            other => return Err(invalid(&format!("detail.status is {other:?}"))),
+            other => {
+                return Err(invalid(&format!(
+                    "detail.status is {}, not ACTIVE, ARCHIVED or RESOLVED",
+                    quoted(other)
+                )));
+            }
         };
         let bucket_arn = text("resource")?;
         if bucket_name(&bucket_arn).is_none() {
-            return Err(invalid(&format!("detail.resource is {bucket_arn:?}, not a bucket's ARN")));
+            return Err(invalid(&format!("detail.resource is {}, not a bucket's ARN", quoted(&bucket_arn))));
         }
         Ok(Some(Self {
             finding_id: text("id")?,
@@ -151,7 +151,8 @@ fn invalid(what: &str) -> Error {
     Error::terminal(
         Code::InvalidFinding,
         format!(
-            "This is not an Access Analyzer finding event: {what}. Check the EventBridge rule or whoever started this run."
+            "This is not an Access Analyzer finding event: {what}. Check the EventBridge rule, or what started this \
+             execution."
         ),
     )
 }
@@ -222,6 +223,26 @@ mod tests {
             event["detail"]["resourceType"] = json!(kind);
             assert_eq!(AccessFinding::from_event(&event).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn an_event_with_a_wrong_source_is_refused_in_one_clear_sentence() {
+        let mut event = event("ACTIVE", "2026-03-11T01:14:07Z", false);
+        for (source, says) in [
+            (
+                json!("access-analyzer.amazonaws.com"),
+                r#"its source is "access-analyzer.amazonaws.com", not "aws.access-analyzer""#,
+            ),
+            (json!(null), "its source is not text"),
+        ] {
+            event["source"] = source;
+            let told = AccessFinding::from_event(&event).unwrap_err().to_string();
+            assert!(told.contains(says) && !told.contains("Some(") && !told.contains("None"), "{told}");
+        }
+        event["source"] = json!("aws.access-analyzer");
+        event["detail"]["status"] = json!("a\u{202e}\n");
+        let told = AccessFinding::from_event(&event).unwrap_err().to_string();
+        assert!(told.contains("detail.status is \"a\u{fffd}\u{fffd}\", not ACTIVE"), "{told}");
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 mod document;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::event::other_than;
 use crate::error::{Code, Error, Result};
 
 /// Exactly one version of one object: what a finding names and what a case is about.
@@ -61,6 +64,17 @@ pub enum Severity {
     High,
 }
 
+/// As Macie spells it.
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Low => "Low",
+            Self::Medium => "Medium",
+            Self::High => "High",
+        })
+    }
+}
+
 impl Severity {
     /// From Macie's score.
     pub fn from_score(score: i64) -> Option<Self> {
@@ -82,6 +96,37 @@ pub struct Detection {
     pub name: String,
     /// Occurrences.
     pub count: i64,
+}
+
+/// That Macie did not read all of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incomplete {
+    /// Macie's status: `PARTIAL`, `SKIPPED`.
+    pub code: String,
+    /// Macie's reason, such as `ARCHIVE_CONTAINS_UNPROCESSED_FILES`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Incomplete {
+    /// From the status of a finding's classification result; `None` where it is complete, or none is given.
+    pub fn of(code: Option<&str>, reason: Option<&str>) -> Option<Self> {
+        let given = |text: &&str| !text.is_empty();
+        let code = code.filter(given).filter(|code| *code != "COMPLETE")?;
+        Some(Self { code: code.to_owned(), reason: reason.filter(given).map(str::to_owned) })
+    }
+}
+
+/// One sentence for who decides.
+impl fmt::Display for Incomplete {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = self.reason.as_deref().unwrap_or(&self.code);
+        match self.code.as_str() {
+            "PARTIAL" => write!(formatter, "Macie could read only a part of this object ({reason})."),
+            "SKIPPED" => write!(formatter, "Macie could not read this object ({reason})."),
+            _ => write!(formatter, "Macie does not say that it read all of this object ({reason})."),
+        }
+    }
 }
 
 /// A Macie sensitive-data finding, as far as Cordon decides on it or tells of it.
@@ -112,6 +157,9 @@ pub struct Finding {
     pub owner: Option<String>,
     /// What was found.
     pub detections: Vec<Detection>,
+    /// What Macie could not read of the object; absent where it read all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<Incomplete>,
     /// The discovery job, absent for automated discovery.
     pub job_id: Option<String>,
 }
@@ -130,26 +178,22 @@ impl FindingEvent {
     /// # Errors
     /// `InvalidFinding`, saying what is missing.
     pub fn parse(event: &Value) -> Result<Self> {
-        let invalid = |what: String| {
+        let invalid = |what: &str| {
             Error::terminal(
                 Code::InvalidFinding,
                 format!(
-                    "This is not a Macie finding event: {what}. Check the EventBridge rule or whoever started this run."
+                    "This is not a Macie finding event: {what}. Check the EventBridge rule, or what started this execution."
                 ),
             )
         };
-        for (field, expected) in [("source", "aws.macie"), ("detail-type", "Macie Finding")] {
-            match event.get(field).and_then(Value::as_str) {
-                Some(value) if value == expected => {}
-                Some(value) => return Err(invalid(format!("its {field} is {value:?}, not {expected:?}"))),
-                None => return Err(invalid(format!("it has no {field}"))),
-            }
+        if let Some(other) = other_than(event, "aws.macie", "Macie Finding") {
+            return Err(invalid(&other));
         }
         let id = event.pointer("/detail/id").and_then(Value::as_str).unwrap_or_default();
         let well_formed =
             !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !well_formed {
-            return Err(invalid("detail.id is missing or is not a finding id".into()));
+            return Err(invalid("detail.id is missing or is not a finding id"));
         }
         Ok(Self { finding_id: id.to_owned() })
     }
@@ -197,6 +241,21 @@ mod tests {
             let error = FindingEvent::parse(&event).unwrap_err();
             assert_eq!(error.code(), Some(Code::InvalidFinding));
             assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_macie_could_not_read_is_one_sentence() {
+        let told = |code, reason| Incomplete::of(code, reason).map(|incomplete| incomplete.to_string());
+        assert_eq!(
+            told(Some("PARTIAL"), Some("ARCHIVE_CONTAINS_UNPROCESSED_FILES")).as_deref(),
+            Some("Macie could read only a part of this object (ARCHIVE_CONTAINS_UNPROCESSED_FILES).")
+        );
+        let skipped = told(Some("SKIPPED"), Some("PERMISSION_DENIED"));
+        assert_eq!(skipped.as_deref(), Some("Macie could not read this object (PERMISSION_DENIED)."));
+        assert!(told(Some("NEW_STATUS"), None).is_some_and(|told| told.contains("(NEW_STATUS)")));
+        for complete in [None, Some(""), Some("COMPLETE")] {
+            assert_eq!(told(complete, None), None);
         }
     }
 

@@ -161,7 +161,7 @@ fn render_in(case: &Case, room: Room) -> Message {
     }
     blocks.push(section(&object(case, room)));
     let mut fields = vec![
-        field("Severity", &format!("{} *{:?}*", dot(case), finding.severity)),
+        field("Severity", &format!("{} *{}*", dot(case), finding.severity)),
         field("Finding type", &code(&finding.finding_type, 200)),
         field("Account, Region", &escape(&format!("{}, {}", finding.object.account, finding.region), 100)),
         field(
@@ -181,6 +181,9 @@ fn render_in(case: &Case, room: Room) -> Message {
     }
     fields.extend(finding.owner.as_ref().map(|owner| field("Owner (tag)", &code(owner, room.of(300)))));
     blocks.push(json!({"type": "section", "fields": fields}));
+    blocks.extend(finding.incomplete.as_ref().map(|incomplete| {
+        section(&format!(":warning: *{}* There may be more in it.", escape(&incomplete.to_string(), 300)))
+    }));
     blocks.extend(
         (case.asked > 0).then(|| section(&format!("*Who can reach the bucket:* {}", reach(case, room)))),
     );
@@ -190,7 +193,7 @@ fn render_in(case: &Case, room: Room) -> Message {
     Message {
         text: escape(&format!("{mark}{title}: "), 100)
             + &escape(&finding.object.key, 300)
-            + &escape(&format!(" in {} ({:?})", finding.object.bucket, finding.severity), 100),
+            + &escape(&format!(" in {} ({})", finding.object.bucket, finding.severity), 100),
         blocks: Value::Array(blocks),
         metadata: metadata(&case.case_id, case.generation),
     }
@@ -450,9 +453,12 @@ fn detections(case: &Case, room: Room) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::case::{
-        Outcome,
-        tests::{case, vote},
+    use crate::domain::{
+        case::{
+            Outcome,
+            tests::{case, vote},
+        },
+        finding::Incomplete,
     };
 
     fn decided(mut case: Case) -> Case {
@@ -538,6 +544,17 @@ mod tests {
             assert_eq!(limits::exceeded(&message), Vec::<String>::new());
             assert_eq!(buttons(&message), 1);
         }
+    }
+
+    #[test]
+    fn who_decides_is_told_what_macie_could_not_read() {
+        let mut case = case(Disposition::Review);
+        let told = |case: &Case| render(case).blocks.to_string().contains("Macie could read only a part");
+        assert!(!told(&case));
+        case.finding.incomplete = Incomplete::of(Some("PARTIAL"), Some("ARCHIVE_CONTAINS_UNPROCESSED_FILES"));
+        let blocks = render(&case).blocks.to_string();
+        let says = "Macie could read only a part of this object (ARCHIVE_CONTAINS_UNPROCESSED_FILES).";
+        assert!(blocks.contains(says) && told(&decided(case)), "{blocks}");
     }
 
     #[test]

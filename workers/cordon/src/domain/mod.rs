@@ -5,6 +5,8 @@ pub mod asff;
 pub mod capability;
 pub mod case;
 pub mod digest;
+pub mod encoding;
+mod event;
 pub mod exposure;
 pub mod failure;
 pub mod finding;

@@ -6,9 +6,10 @@
 mod criteria;
 mod document;
 mod explanation;
+mod globs;
 mod json;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,16 @@ pub enum Disposition {
     Review,
     /// The object is moved at once.
     Quarantine,
+}
+
+impl fmt::Display for Disposition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Ignore => "Ignore",
+            Self::Review => "Review",
+            Self::Quarantine => "Quarantine",
+        })
+    }
 }
 
 /// Which versions of a key are moved.
@@ -278,6 +289,7 @@ pub(crate) mod tests {
                 name: "AWS_CREDENTIALS".into(),
                 count: 2,
             }],
+            incomplete: None,
             job_id: Some("3ce05dbb7ec5505def334104bde0f1a2".into()),
         }
     }

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::quoted::quoted;
 use crate::error::{Code, Error, Result};
 
 /// `2026-03-11T09:46:53.031Z`, always with milliseconds.
@@ -25,7 +26,8 @@ pub fn normalised(field: &str, text: &str) -> Result<String> {
         Error::terminal(
             Code::InvalidFinding,
             format!(
-                "The finding's {field} is not a time: {text:?}. Expected a form like 2026-03-11T09:46:53Z."
+                "The finding's {field} is not a time: {}. Expected a form like 2026-03-11T09:46:53Z.",
+                quoted(text)
             ),
         )
     })

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::source::{Source, refusal};
+use super::source::{Source, refusal, warn};
 use crate::{
     cli::terminal,
     domain::policy::{InvalidPolicy, Mode, Policy},
@@ -19,7 +19,7 @@ use crate::{
 pub(in crate::cli) struct CheckArguments {
     /// The document (JSON); `-` is standard input.
     file: Source,
-    /// Print the result as JSON: `valid`, `errors` (each with its JSONPath, rule number and name), `rules`.
+    /// Print the result as JSON: `valid`, `errors` and `warnings` (each with its JSONPath, rule number and name), `rules`.
     #[arg(long)]
     json: bool,
 }
@@ -31,10 +31,16 @@ impl CheckArguments {
             let errors = checked.as_ref().err().map_or(&[][..], InvalidPolicy::problems);
             let rules = checked.as_ref().map_or(&[][..], |policy| &policy.rules);
             let rules: Vec<_> = rules.iter().map(|rule| &rule.name).collect();
-            terminal::say_json(&json!({"valid": checked.is_ok(), "errors": errors, "rules": rules}))?;
+            let warnings = checked.as_ref().map(Policy::warnings).unwrap_or_default();
+            terminal::say_json(
+                &json!({"valid": checked.is_ok(), "errors": errors, "warnings": warnings, "rules": rules}),
+            )?;
         } else {
             match &checked {
-                Ok(policy) => say(policy)?,
+                Ok(policy) => {
+                    say(policy)?;
+                    warn(policy);
+                }
                 Err(invalid) => terminal::complain(&refusal(&self.file, invalid)),
             }
         }
@@ -50,7 +56,7 @@ fn say(policy: &Policy) -> std::io::Result<()> {
     } else {
         terminal::say("The policy is valid. First match wins:")?;
         for (number, rule) in (1..).zip(&policy.rules) {
-            terminal::say(&format!("  {number}. {} → {:?}", rule.name, rule.disposition))?;
+            terminal::say(&format!("  {number}. {} → {}", rule.name, rule.disposition))?;
         }
         terminal::say("  Otherwise: review by the fallback approvers.")?;
     }

@@ -12,11 +12,11 @@ use crate::{
     cli::{
         self,
         operator::{Operator, case_id},
-        terminal,
+        terminal::{self, JsonArray},
     },
     config::fallback_where_set,
     domain::{
-        case::Status,
+        case::{Case, Status},
         finding::Finding,
         foresight::foresee,
         known_cases::{Event, Standing, is_left_by_person, response},
@@ -32,9 +32,10 @@ use crate::{
   cordon policy explain event.json
   aws macie2 get-findings --finding-ids d5a83c6d… | cordon policy explain - --policy new-policy.json
 
-The finding may be an EventBridge event, what `aws macie2 get-findings` prints, or bare.")]
+A finding may be an EventBridge event, what `aws macie2 get-findings` prints, or bare. Several, in a list or line by line, are
+explained in turn.")]
 pub(in crate::cli) struct ExplainArguments {
-    /// The finding (JSON); `-` is standard input.
+    /// The finding, or several (JSON); `-` is standard input.
     event: Source,
     /// The policy; the one in force where it is left out. `-` is standard input.
     #[arg(long, value_name = "FILE")]
@@ -46,7 +47,8 @@ pub(in crate::cli) struct ExplainArguments {
     /// Requires the operator settings and AWS credentials (see `cordon --help`).
     #[arg(long, value_name = "CASE_ID", value_parser = case_id)]
     case: Option<String>,
-    /// Print it as JSON: `finding`, `rule`, `passed`, `would`, `summary`, `known_case` and more.
+    /// Print it as JSON: `finding`, `rule`, `passed`, `would`, `summary`, `known_case` and more; for several findings a list, each with
+    /// its `index`, and with `error` where it is none.
     #[arg(long)]
     json: bool,
 }
@@ -57,63 +59,119 @@ struct Asked {
     name: String,
     version: Option<String>,
     fallback: Fallback,
+    /// Cordon's own buckets, as far as they are known.
+    own: Vec<String>,
+    /// The case that answers an earlier finding.
+    case: Option<Case>,
 }
+
+const POLICY_FINDING: &str =
+    "It is a policy finding, about a bucket's settings: Cordon answers findings about objects.";
 
 impl ExplainArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         if self.event.is_stdin() && self.policy.as_ref().is_some_and(Source::is_stdin) {
             bail!("only one of finding and policy can come from standard input");
         }
-        let document: Value = serde_json::from_slice(&self.event.read()?)
-            .with_context(|| format!("{} is not JSON", self.event))?;
-        let finding = Finding::from_document(&document)?;
+        let documents =
+            Finding::documents(&self.event.text()?).with_context(|| format!("{} is not JSON", self.event))?;
+        match documents.as_slice() {
+            [] => bail!("{} holds no finding", self.event),
+            [document] => {
+                let finding = Finding::from_document(document)?;
+                let asked = self.asked().await?;
+                self.say(finding.as_ref(), &asked)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            several => self.explain_in_turn(several).await,
+        }
+    }
+
+    /// Explains each, and fails if one of them is no finding.
+    async fn explain_in_turn(&self, documents: &[Value]) -> anyhow::Result<ExitCode> {
         let asked = self.asked().await?;
-        let Some(finding) = finding else {
-            let why =
-                "It is a policy finding, about a bucket's settings: Cordon answers findings about objects.";
-            if self.json {
-                terminal::say_json(&json!({"finding": null, "summary": why}))?;
-            } else {
-                terminal::say(why)?;
+        let mut ended = ExitCode::SUCCESS;
+        let mut list = self.json.then(JsonArray::default);
+        for (index, document) in (1..).zip(documents) {
+            let finding = Finding::from_document(document);
+            if finding.is_err() {
+                ended = ExitCode::FAILURE;
             }
-            return Ok(ExitCode::SUCCESS);
+            if let Some(list) = &mut list {
+                let mut answer = match &finding {
+                    Ok(finding) => self.json_of(finding.as_ref(), &asked),
+                    Err(error) => json!({"finding": null, "error": error.to_string()}),
+                };
+                answer["index"] = json!(index);
+                list.push(&answer)?;
+                continue;
+            }
+            terminal::say(&format!("{index} of {}:", documents.len()))?;
+            match &finding {
+                Ok(finding) => self.say(finding.as_ref(), &asked)?,
+                Err(error) => terminal::say(&error.to_string())?,
+            }
+            if index < documents.len() {
+                terminal::say("")?;
+            }
+        }
+        list.map_or(Ok(()), JsonArray::end)?;
+        Ok(ended)
+    }
+
+    fn say(&self, finding: Option<&Finding>, asked: &Asked) -> std::io::Result<()> {
+        if self.json {
+            return terminal::say_json(&self.json_of(finding, asked));
+        }
+        let lines = match finding {
+            Some(finding) => self.answer(finding, asked, |answer| answer.lines()),
+            None => vec![POLICY_FINDING.into()],
         };
+        lines.iter().try_for_each(|line| terminal::say(line))
+    }
+
+    fn json_of(&self, finding: Option<&Finding>, asked: &Asked) -> Value {
+        match finding {
+            Some(finding) => self.answer(finding, asked, |answer| answer.json()),
+            None => json!({"finding": null, "summary": POLICY_FINDING}),
+        }
+    }
+
+    fn answer<T>(&self, finding: &Finding, asked: &Asked, say: impl Fn(&Answer<'_>) -> T) -> T {
         let policy = asked.policy.as_ref().map_err(String::as_str);
-        let decided = decide(policy, &finding, self.exposed, &asked.fallback);
-        let explained = policy.ok().map(|policy| policy.explain(&finding, self.exposed));
-        let plan = Plan::new(&finding, &decided, asked.version.clone());
-        let known_case = match &self.case {
-            Some(case_id) => {
-                Some(known_case(case_id, PolicyAnswer::new(&finding, &decided, self.exposed)).await?)
-            }
-            None => None,
-        };
-        let answer = Answer {
-            summary: summary(&finding, &decided, &plan),
-            known_case,
-            finding: &finding,
+        let decided = decide(policy, finding, self.exposed, &asked.fallback);
+        let explained = policy.ok().map(|policy| policy.explain(finding, self.exposed));
+        let plan = Plan::new(finding, &decided, asked.version.clone());
+        say(&Answer {
+            summary: summary(finding, &decided, &plan, asked),
+            known_case: asked
+                .case
+                .as_ref()
+                .map(|case| KnownCase::of(case, &PolicyAnswer::new(finding, &decided, self.exposed))),
+            finding,
             exposed: self.exposed,
             decided: &decided,
             explained: explained.as_ref(),
-            asked: &asked,
-        };
-        if self.json {
-            terminal::say_json(&answer.json())?;
-        } else {
-            for line in answer.lines() {
-                terminal::say(&line)?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
+            asked,
+        })
     }
 
     async fn asked(&self) -> anyhow::Result<Asked> {
+        let case = match &self.case {
+            Some(case_id) => match Operator::connect().await?.case(case_id).await? {
+                Ok(case) => Some(case),
+                Err(refusal) => bail!(refusal.why),
+            },
+            None => None,
+        };
         if let Some(source) = &self.policy {
             return Ok(Asked {
                 policy: Ok(source.policy()?),
                 name: source.to_string(),
                 version: None,
                 fallback: fallback_where_set(&cli::environment()),
+                own: Vec::new(),
+                case,
             });
         }
         let operator = Operator::connect().await?;
@@ -122,12 +180,18 @@ impl ExplainArguments {
             policy: in_force.policy,
             name: "the policy in force".into(),
             version: in_force.version,
+            own: vec![operator.config.quarantine_bucket, operator.config.state_bucket],
             fallback: operator.config.fallback,
+            case,
         })
     }
 }
 
-fn summary(finding: &Finding, decided: &Decided, plan: &Plan) -> String {
+fn summary(finding: &Finding, decided: &Decided, plan: &Plan, asked: &Asked) -> String {
+    if asked.own.contains(&finding.object.bucket) {
+        return "It is about a bucket of Cordon's own, which Cordon leaves alone whatever policy says."
+            .into();
+    }
     let mut summary = foresee(decided.disposition, plan);
     if decided.shadow {
         summary.push_str(" But policy is in shadow mode: this would only be told.");
@@ -159,39 +223,35 @@ struct KnownCase {
 }
 
 impl KnownCase {
+    fn of(case: &Case, answer: &PolicyAnswer) -> Self {
+        // Whether the object is at its place again only the worker may see; where it is not, there is nothing to decide.
+        let standing = Standing::of(case, case.status == Status::Open, true);
+        let event = Event::of(&case.policy_answer, answer);
+        let response = response(standing, event, is_left_by_person(case, false));
+        Self {
+            case_id: case.case_id.clone(),
+            standing: standing.words(),
+            event: event.words(),
+            response: response.words(),
+        }
+    }
+
     fn lines(&self) -> [String; 2] {
         [format!("The case is {}, and {}.", self.standing, self.event), self.response.to_owned()]
     }
-}
-
-async fn known_case(case_id: &str, answer: PolicyAnswer) -> anyhow::Result<KnownCase> {
-    let operator = Operator::connect().await?;
-    let case = match operator.case(case_id).await? {
-        Ok(case) => case,
-        Err(refusal) => bail!(refusal.why),
-    };
-    // Whether the object is at its place again only the worker may see; where it is not, there is nothing to decide.
-    let standing = Standing::of(&case, case.status == Status::Open, true);
-    let event = Event::of(&case.policy_answer, &answer);
-    let response = response(standing, event, is_left_by_person(&case, false));
-    Ok(KnownCase {
-        case_id: case.case_id,
-        standing: standing.words(),
-        event: event.words(),
-        response: response.words(),
-    })
 }
 
 impl Answer<'_> {
     fn lines(&self) -> Vec<String> {
         let (finding, object) = (self.finding, &self.finding.object);
         let mut lines = vec![
-            format!("Finding {}: {}, {:?}", finding.id, finding.finding_type, finding.severity),
+            format!("Finding {}: {}, {}", finding.id, finding.finding_type, finding.severity),
             format!("  in {}/{} of account {}", object.bucket, object.key, object.account),
         ];
         lines.extend(
             finding.detections.iter().map(|d| format!("  {} × {} ({})", d.count, d.name, d.category)),
         );
+        lines.extend(finding.incomplete.as_ref().map(|incomplete| format!("  {incomplete}")));
         lines.push(match self.exposed {
             Some(true) => "  the bucket is exposed".into(),
             Some(false) => "  the bucket is not exposed".into(),
@@ -205,9 +265,9 @@ impl Answer<'_> {
         }
         lines.push(match self.deciding() {
             Some(number) => {
-                format!("  {number}. {} decides: {:?}", self.decided.rule, self.decided.disposition)
+                format!("  {number}. {} decides: {}", self.decided.rule, self.decided.disposition)
             }
-            None => format!("  {}: {:?}", self.decided.rule, self.decided.disposition),
+            None => format!("  {}: {}", self.decided.rule, self.decided.disposition),
         });
         lines.push(self.summary.clone());
         lines.extend(self.known_case.iter().flat_map(KnownCase::lines));

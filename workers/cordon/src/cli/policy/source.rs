@@ -7,12 +7,15 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::{
     cli::{operator::Operator, terminal},
     clients::s3::{InForce, State},
-    domain::policy::{InvalidPolicy, Policy},
+    domain::{
+        encoding::decode,
+        policy::{InvalidPolicy, Policy},
+    },
 };
 
 /// A file, or standard input.
@@ -55,12 +58,27 @@ impl Source {
         read.with_context(|| format!("cannot read {self}"))
     }
 
+    /// What it says, however it is encoded.
+    pub(super) fn text(&self) -> anyhow::Result<String> {
+        decode(&self.read()?).map_err(|why| anyhow!("{self} cannot be read as text: {why}"))
+    }
+
     /// The policy in it, which has to be valid.
     pub(super) fn policy(&self) -> anyhow::Result<Policy> {
         match Policy::parse(&self.read()?) {
-            Ok(policy) => Ok(policy),
+            Ok(policy) => {
+                warn(&policy);
+                Ok(policy)
+            }
             Err(invalid) => bail!(refusal(self, &invalid)),
         }
+    }
+}
+
+/// What is valid in a policy and probably not what was meant, a line each.
+pub(super) fn warn(policy: &Policy) {
+    for warning in policy.warnings() {
+        terminal::note(&format!("Warning: {warning}."));
     }
 }
 

@@ -85,7 +85,8 @@ impl Exposures {
                         return Ok(false);
                     }
                     Err(Error::Retryable(format!(
-                        "dynamodb:TransactWriteItems on exposures was cancelled ({reasons:?})"
+                        "dynamodb:TransactWriteItems on exposures was cancelled ({})",
+                        reasons.join(", ")
                     )))
                 }
                 _ => Err(classify("dynamodb:TransactWriteItems on exposures", error)),

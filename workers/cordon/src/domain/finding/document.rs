@@ -1,33 +1,59 @@
-//! Reads findings from files: as EventBridge brings them, as `aws macie2 get-findings` prints them, or bare.
+//! Reads findings from files: as EventBridge brings them, as `aws macie2 get-findings` prints them, or bare; one or
+//! several.
 //!
 //! For people who ask what a policy would do. The worker never reads them: it asks Macie.
 
 use serde_json::Value;
 
-use super::{Detection, Finding, ObjectVersion, Severity, bare_etag, real_version};
+use super::{Detection, Finding, FindingEvent, Incomplete, ObjectVersion, Severity, bare_etag, real_version};
 use crate::{
     domain::time,
     error::{Code, Error, Result},
 };
 
 impl Finding {
-    /// Reads the one finding of a document; `None` for a policy finding, which is about no object.
+    /// The findings of a text, each as a document of its own: one, a list, what `aws macie2 get-findings` prints, or
+    /// several of these one after the other, as lines of a log are.
+    ///
+    /// # Errors
+    /// Where the text is not JSON.
+    pub fn documents(text: &str) -> serde_json::Result<Vec<Value>> {
+        let mut all = Vec::new();
+        for document in serde_json::Deserializer::from_str(text).into_iter() {
+            add(document?, &mut all);
+        }
+        Ok(all)
+    }
+
+    /// Reads the finding of one document; `None` for a policy finding, which is about no object. An event has to be one
+    /// that starts a response.
     ///
     /// # Errors
     /// `InvalidFinding`, saying what is missing.
     pub fn from_document(document: &Value) -> Result<Option<Self>> {
-        let finding = match (document.get("detail"), document.get("findings").and_then(Value::as_array)) {
-            (Some(detail), _) => detail,
-            (None, Some(findings)) => match findings.as_slice() {
-                [finding] => finding,
-                several => return Err(invalid(&format!("holds {} findings, not one", several.len()))),
-            },
-            (None, None) => document,
+        let is_event = ["source", "detail-type", "detail"].iter().any(|field| document.get(field).is_some());
+        let finding = match document.get("detail") {
+            _ if !is_event => document,
+            detail => {
+                FindingEvent::parse(document)?;
+                detail.unwrap_or(&Value::Null)
+            }
         };
         if finding.get("category").and_then(Value::as_str) == Some("POLICY") {
             return Ok(None);
         }
         read(finding).map(Some)
+    }
+}
+
+/// Adds a document, or those that it lists.
+fn add(document: Value, all: &mut Vec<Value>) {
+    match document {
+        Value::Array(documents) => documents.into_iter().for_each(|document| add(document, all)),
+        Value::Object(mut members) if members.get("findings").is_some_and(Value::is_array) => {
+            add(members["findings"].take(), all);
+        }
+        document => all.push(document),
     }
 }
 
@@ -65,6 +91,10 @@ fn read(finding: &Value) -> Result<Finding> {
         last_modified: at("lastModified").and_then(|time| time::normalised("lastModified", time).ok()),
         owner: owner(finding),
         detections: detections(finding),
+        incomplete: Incomplete::of(
+            text("/classificationDetails/result/status/code"),
+            text("/classificationDetails/result/status/reason"),
+        ),
         job_id: text("/classificationDetails/jobId").map(str::to_owned),
     })
 }
@@ -144,7 +174,8 @@ mod tests {
             [("FINANCIAL_INFORMATION", "CREDIT_CARD_NUMBER", 30), ("CUSTOM_IDENTIFIER", "Employee id", 2)]
         );
         for other in [event, json!({"findings": [api]})] {
-            assert_eq!(Finding::from_document(&other).unwrap().as_ref(), Some(&expected));
+            let [only] = <[Value; 1]>::try_from(Finding::documents(&other.to_string()).unwrap()).unwrap();
+            assert_eq!(Finding::from_document(&only).unwrap().as_ref(), Some(&expected));
         }
     }
 
@@ -168,12 +199,49 @@ mod tests {
             assert!(error.to_string().contains(says), "{pointer}: {error}");
         }
         for (strange, says) in [
-            (json!([]), "has no id"),
-            (json!({"findings": []}), "holds 0 findings"),
-            (json!({"findings": [document(), document()]}), "holds 2 findings"),
-            (json!({"detail": 7}), "has no id"),
+            (json!("a text"), "has no id"),
+            (json!({"detail": document()}), "it has no source"),
+            (
+                json!({"source": "aws.macie2", "detail-type": "Macie Finding", "detail": document()}),
+                "aws.macie2",
+            ),
+            (
+                json!({"source": "aws.macie", "detail-type": "Macie Finding", "detail": 7}),
+                "detail.id is missing",
+            ),
         ] {
             assert!(Finding::from_document(&strange).unwrap_err().to_string().contains(says), "{strange}");
         }
+    }
+
+    #[test]
+    fn several_findings_come_in_a_list_as_macie_prints_them_or_line_by_line() {
+        let bare = document();
+        let event = json!({"source": "aws.macie", "detail-type": "Macie Finding", "detail": bare});
+        for (text, count) in [
+            (json!([event, bare]).to_string(), 2),
+            (json!({"findings": [bare, bare, bare]}).to_string(), 3),
+            (format!("{event}\n{bare}\n\n{event}\n"), 3),
+            (format!("{}\n{}", json!({"findings": [bare]}), json!([[event], bare])), 3),
+            ("[]".into(), 0),
+            (json!({"findings": []}).to_string(), 0),
+            (String::new(), 0),
+        ] {
+            let documents = Finding::documents(&text).unwrap();
+            assert_eq!(documents.len(), count, "{text}");
+            assert!(documents.iter().all(|document| Finding::from_document(document).unwrap().is_some()));
+        }
+        assert!(Finding::documents(&format!("{bare}\n{{")).is_err());
+    }
+
+    #[test]
+    fn what_macie_could_not_read_is_told() {
+        let mut partial = document();
+        partial["classificationDetails"]["result"]["status"] =
+            json!({"code": "PARTIAL", "reason": "ARCHIVE_CONTAINS_UNPROCESSED_FILES"});
+        let incomplete = Finding::from_document(&partial).unwrap().unwrap().incomplete;
+        assert_eq!(incomplete, Incomplete::of(Some("PARTIAL"), Some("ARCHIVE_CONTAINS_UNPROCESSED_FILES")));
+        partial["classificationDetails"]["result"]["status"] = json!({"code": "COMPLETE", "reason": null});
+        assert_eq!(Finding::from_document(&partial).unwrap().unwrap().incomplete, None);
     }
 }

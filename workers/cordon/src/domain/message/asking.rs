@@ -21,6 +21,7 @@ const NAMED: usize = 20;
 /// Whether people are asked.
 pub(super) fn is_asked(case: &Case) -> bool {
     case.disposition == Disposition::Review
+        && case.outcome.is_none()
         && case.paused_at.is_none()
         && case.takes_votes(&case.approval_id, &case.plan_hash)
 }

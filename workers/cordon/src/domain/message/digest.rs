@@ -97,10 +97,15 @@ fn entry(case: &Case, room: Room) -> String {
     let found: Vec<_> = found.map(|d| format!("{} × {}", d.count, code(&d.name, room.of(60)))).collect();
     let (key, cut) = code_with_ends(&case.object().key, room.of(300).max(KEY_SHOWN));
     format!(
-        "{} {key}{}\n{}  ·  case `{}`\n{}",
+        "{} {key}{}\n{}{}  ·  case `{}`\n{}",
         dot(case),
         if cut { " (in part)" } else { "" },
         found.join(", "),
+        if case.finding.incomplete.is_some() {
+            " (and maybe more: Macie did not read all of it)"
+        } else {
+            ""
+        },
         &case.case_id[..12.min(case.case_id.len())],
         standing(case, room)
     )

@@ -64,7 +64,7 @@ impl Criteria {
             })
             .collect();
         if finding.severity < self.minimum_severity {
-            let why = format!("the severity {:?} is below {:?}", finding.severity, self.minimum_severity);
+            let why = format!("the severity {} is below {}", finding.severity, self.minimum_severity);
             found.push(Mismatch { member: "minimum_severity", why });
         }
         found.extend(self.detected.as_ref().and_then(|detected| detected.mismatch(&finding.detections)));

@@ -11,7 +11,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 
 use self::reader::{Place, Reader, is_slack_id};
-use super::{Mode, Policy, quoted};
+use super::{Mode, Policy, json::Json, quoted};
+use crate::domain::encoding::{Encoding, decode};
 
 const MEMBERS: [&str; 7] = [
     "version",
@@ -22,8 +23,6 @@ const MEMBERS: [&str; 7] = [
     "restorers",
     "operators",
 ];
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a policy is refused: everything that is wrong with it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -76,16 +75,19 @@ impl fmt::Display for Problem {
 pub(super) fn read(bytes: &[u8]) -> Result<Policy, InvalidPolicy> {
     let mut reader = Reader::default();
     let whole = |json| Place { path: "$".into(), json };
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    if text.len() < bytes.len() {
-        reader.tell(&whole(None), "must be UTF-8 without a byte order mark");
+    let encoding = Encoding::of(bytes);
+    if encoding != Encoding::Utf8 {
+        let told = format!("must be UTF-8 without a byte order mark; it is {}", encoding.name());
+        reader.tell(&whole(None), &told);
     }
-    let policy = match serde_json::from_slice(text) {
-        Ok(json) => reader.policy(&whole(Some(&json))),
-        Err(error) => {
-            reader.tell(&whole(None), &format!("must be JSON: {error}"));
+    // What else is wrong is told nevertheless.
+    let policy = match decode(bytes).as_deref().map(serde_json::from_str) {
+        Err(_) if encoding != Encoding::Utf8 => None,
+        Err(_) => {
+            reader.tell(&whole(None), "must be UTF-8; it has bytes that are not");
             None
         }
+        Ok(read) => reader.policy_in(read),
     };
     match policy {
         Some(policy) if reader.problems.is_empty() => Ok(policy),
@@ -94,6 +96,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Policy, InvalidPolicy> {
 }
 
 impl Reader {
+    fn policy_in(&mut self, read: serde_json::Result<Json>) -> Option<Policy> {
+        let whole = |json| Place { path: "$".into(), json };
+        match read {
+            Ok(json) => self.policy(&whole(Some(&json))),
+            Err(error) => {
+                self.tell(&whole(None), &format!("must be JSON: {error}"));
+                None
+            }
+        }
+    }
+
     fn policy(&mut self, place: &Place<'_>) -> Option<Policy> {
         let [version, mode, rules, per_hour, per_bucket, restorers, operators] =
             self.object(place, MEMBERS)?;

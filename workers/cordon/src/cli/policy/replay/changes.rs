@@ -156,7 +156,7 @@ impl Answer {
     }
 
     fn shown(&self) -> String {
-        let disposition = format!("{:?}", self.disposition).to_lowercase();
+        let disposition = self.disposition.to_string().to_lowercase();
         format!("{disposition} ({})", self.rule)
     }
 }

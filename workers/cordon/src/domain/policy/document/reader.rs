@@ -22,6 +22,10 @@ impl Place<'_> {
         }
     }
 
+    fn number(&self) -> Option<&Value> {
+        self.scalar().filter(|value| value.is_number())
+    }
+
     fn found(&self) -> String {
         match self.json {
             None => "missing".into(),
@@ -50,7 +54,7 @@ impl Reader {
 
     pub(super) fn user_ids(&mut self, place: &Place<'_>) -> Option<Vec<String>> {
         let must = "must be Slack user ids (U… or W…), not names: names can be taken over";
-        self.texts(place, |text| is_slack_id(text, &['U', 'W']), must)
+        self.texts(place, |text| is_slack_id(text, &['U', 'W']), must, "Slack user ids")
     }
 
     pub(super) fn optional<T>(
@@ -110,8 +114,19 @@ impl Reader {
         place: &Place<'_>,
         valid: fn(&str) -> bool,
         must: &str,
+        what: &str,
     ) -> Option<Vec<String>> {
-        let texts: Vec<_> = self.list(place)?.iter().map(|element| self.text(element, valid, must)).collect();
+        let element = |reader: &mut Self, element: &Place<'_>| match element.number() {
+            // JSON has numbers, and an id is none: 012345678901 is not 12345678901.
+            Some(number) => {
+                let told =
+                    format!("{must}; it is the number {number}: {what} are written as text, in quotes");
+                reader.tell(element, &told);
+                None
+            }
+            None => reader.text(element, valid, must),
+        };
+        let texts: Vec<_> = self.list(place)?.iter().map(|place| element(self, place)).collect();
         texts.into_iter().collect()
     }
 

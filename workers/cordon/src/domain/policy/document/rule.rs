@@ -157,16 +157,17 @@ impl Reader {
             |glob| FINDING_TYPES.iter().any(|finding_type| matches(glob, finding_type)),
             "must be sensitive-data finding types of Macie (such as SensitiveData:S3Object/Financial), or globs of \
              them with * and ?: anything else would never match",
+            "finding types",
         );
         let minimum_severity = self.optional(severity, Severity::Low, |reader, place| {
             reader.word(place, "must be Low, Medium or High, as Macie spells them")
         });
         let must = "must be bucket names (no ARNs), or globs of them with * and ?";
-        let buckets = self.globs(buckets, is_bucket_glob, must);
+        let buckets = self.globs(buckets, is_bucket_glob, must, "bucket names");
         let must = "must be object keys, or globs of them with * and ?, none of them empty";
-        let keys = self.globs(keys, |key| !key.is_empty(), must);
+        let keys = self.globs(keys, |key| !key.is_empty(), must, "object keys");
         let must = "must be account ids of 12 digits, or globs of them with * and ?";
-        let accounts = self.globs(accounts, is_account_glob, must);
+        let accounts = self.globs(accounts, is_account_glob, must, "account ids");
         let detected = self.detected(detected);
         let exposed = self.optional(exposed, None, |reader, place| {
             let exposed = place.scalar().and_then(Value::as_bool);
@@ -187,10 +188,12 @@ impl Reader {
         let asked = [categories, identifiers, count].iter().any(|place| place.json.is_some());
         let must = "must be CREDENTIALS, CUSTOM_IDENTIFIER, FINANCIAL_INFORMATION or PERSONAL_INFORMATION, as Macie \
             spells them";
-        let categories = self.some_texts(categories, |category| CATEGORIES.contains(&category), must);
+        let categories =
+            self.some_texts(categories, |category| CATEGORIES.contains(&category), must, "categories");
         let must = "must be names of managed or custom data identifiers (such as CREDIT_CARD_NUMBER), or globs of them \
             with * and ?, none of them empty";
-        let identifiers = self.some_texts(identifiers, |identifier| !identifier.is_empty(), must);
+        let identifiers =
+            self.some_texts(identifiers, |identifier| !identifier.is_empty(), must, "identifiers");
         let minimum_count = self.optional(count, 1, |reader, place| {
             reader.whole(place, 1..=1_000_000, "must be a whole number from 1 to 1000000")
         });
@@ -199,14 +202,27 @@ impl Reader {
         Some(asked.then_some(detected))
     }
 
-    fn globs(&mut self, place: &Place<'_>, valid: fn(&str) -> bool, must: &str) -> Option<Vec<String>> {
-        let globs = self.some_texts(place, valid, must)?;
+    fn globs(
+        &mut self,
+        place: &Place<'_>,
+        valid: fn(&str) -> bool,
+        must: &str,
+        what: &str,
+    ) -> Option<Vec<String>> {
+        let globs = self.some_texts(place, valid, must, what)?;
         Some(if place.json.is_none() { vec!["*".into()] } else { globs })
     }
 
     /// At least one text where the member is there at all.
-    fn some_texts(&mut self, place: &Place<'_>, valid: fn(&str) -> bool, must: &str) -> Option<Vec<String>> {
-        let texts = self.optional(place, Vec::new(), |reader, place| reader.texts(place, valid, must))?;
+    fn some_texts(
+        &mut self,
+        place: &Place<'_>,
+        valid: fn(&str) -> bool,
+        must: &str,
+        what: &str,
+    ) -> Option<Vec<String>> {
+        let texts =
+            self.optional(place, Vec::new(), |reader, place| reader.texts(place, valid, must, what))?;
         if texts.is_empty() && place.json.is_some() {
             self.tell(place, "must not be empty: such a rule would never match. Leave it out to match all");
         }
@@ -218,7 +234,7 @@ impl Reader {
         let users = self.optional(&users, Vec::new(), Self::user_ids);
         let must = "must be ids of Slack user groups (S…), not their handles";
         let groups = self.optional(&groups, Vec::new(), |reader, place| {
-            reader.texts(place, |text| is_slack_id(text, &['S']), must)
+            reader.texts(place, |text| is_slack_id(text, &['S']), must, "ids of user groups")
         });
         Some(Approvers { users: users?, groups: groups? })
     }
