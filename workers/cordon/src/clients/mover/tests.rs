@@ -175,3 +175,29 @@ async fn a_refused_head_is_understood_by_the_answer_to_a_get() {
         assert!(error.to_string().contains(says), "{error} does not say {says}");
     }
 }
+
+#[tokio::test]
+async fn a_copy_that_meets_another_change_is_to_be_repeated() {
+    let aws = Arc::new(Aws::new(|request| match *request.method() {
+        Method::HEAD => (StatusCode::OK, ""),
+        _ => (StatusCode::CONFLICT, "AnnotationsModified"),
+    }));
+    let (mover, place) = aws.mover().await;
+    let seen = mover.look(&place, None).await.expect("an answer").expect("an object");
+    let to = mover.in_quarantine("copy");
+    let copied = mover.copy(&place, None, &seen, Destination { place: &to, over: None, like: None }).await;
+    let error = copied.expect_err("a conflict");
+    assert!(error.code().is_none() && error.to_string().contains("AnnotationsModified"), "{error}");
+}
+
+#[tokio::test]
+async fn where_s3_knows_no_annotations_there_are_none() {
+    let aws = Arc::new(Aws::new(|request| match request.uri().query() {
+        Some(query) if query.contains("annotation") => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        _ => (StatusCode::OK, ""),
+    }));
+    let (mover, place) = aws.mover().await;
+    let seen = mover.look(&place, None).await.expect("an answer").expect("an object");
+    let carried = mover.carry_annotations(&place, None, &mover.in_quarantine("copy"), &seen).await;
+    assert_eq!(carried, Ok(0));
+}
