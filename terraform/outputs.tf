@@ -23,8 +23,8 @@ output "worker_environment" {
     CORDON_MOVER_ROLE_ARN             = aws_iam_role.mover.arn
     CORDON_OBJECT_RESTORE_ARN         = aws_sfn_state_machine.this["object_restore"].arn
     CORDON_QUARANTINE_BUCKET          = aws_s3_bucket.this["quarantine"].bucket
+    CORDON_RESCAN_INTERVAL_SECONDS    = tostring(var.rescan_interval_seconds)
     CORDON_RESTORER_ROLE_ARN          = aws_iam_role.restorer.arn
-    CORDON_REUSE_WINDOW_SECONDS       = tostring(var.reuse_window_seconds)
     CORDON_ROUND_SECONDS              = tostring(var.round_seconds)
     CORDON_SCAN_TIMEOUT_SECONDS       = tostring(var.scan_timeout_seconds)
   }))

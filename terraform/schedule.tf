@@ -9,6 +9,9 @@ resource "aws_scheduler_schedule" "exposure_cycle" {
   group_name          = aws_scheduler_schedule_group.this.name
   schedule_expression = var.schedule_expression
 
+  # Off, it stays visible and starts nothing. Whoever switches it on by hand is undone by the next apply.
+  state = var.exposure_cycle_enabled ? "ENABLED" : "DISABLED"
+
   flexible_time_window {
     mode = "OFF"
   }
@@ -30,4 +33,12 @@ resource "aws_scheduler_schedule" "exposure_cycle" {
   }
 
   depends_on = [aws_iam_role_policy.scheduler]
+}
+
+# A warning, because whoever starts cycles by other means may know better.
+check "exposure_is_known" {
+  assert {
+    condition     = var.exposure_cycle_enabled || alltrue([for rule in var.policy.rules : rule.exposed == null])
+    error_message = "The policy asks whether a bucket is exposed, and exposure_cycle_enabled is false: without cycles that is unknown, and the stricter answer is taken for every bucket. Set exposure_cycle_enabled, or leave exposed out of the rules."
+  }
 }

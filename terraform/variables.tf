@@ -349,8 +349,15 @@ variable "analyzer_arn" {
   }
 }
 
+variable "exposure_cycle_enabled" {
+  description = "Whether exposure cycles start by themselves. Each bucket that is shared with somebody outside is then scanned by Macie in full, at first and again every rescan_interval_seconds, which Macie charges for by the gigabyte: see \"What a cycle can cost\" in the README."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "schedule_expression" {
-  description = "How often an exposure cycle starts, as EventBridge Scheduler writes it."
+  description = "How often an exposure cycle starts where exposure_cycle_enabled is true, as EventBridge Scheduler writes it."
   type        = string
   default     = "rate(15 minutes)"
 
@@ -376,14 +383,16 @@ variable "exclusion_tag" {
   }
 }
 
-variable "reuse_window_seconds" {
-  description = "How long the result of a scan counts for a bucket before it is scanned again."
+variable "rescan_interval_seconds" {
+  description = "How long after its last complete scan a bucket that stays shared is scanned in full again. Until then that scan is used, whatever becomes due."
   type        = number
-  default     = 86400
+  default     = 2592000
+  nullable    = false
 
   validation {
-    condition     = var.reuse_window_seconds >= 1 && floor(var.reuse_window_seconds) == var.reuse_window_seconds
-    error_message = "reuse_window_seconds must be a whole number of seconds above 0."
+    # Macie keeps findings for 90 days, and Security Hub forgets what is not reported again within 90.
+    condition     = var.rescan_interval_seconds >= 86400 && var.rescan_interval_seconds <= 5184000 && floor(var.rescan_interval_seconds) == var.rescan_interval_seconds
+    error_message = "rescan_interval_seconds must be a whole number from 86400 (a day) to 5184000 (60 days)."
   }
 }
 

@@ -57,8 +57,9 @@ module "cordon" {
   investigators              = var.investigators
   purgers                    = var.purgers
   analyzer_arn               = module.activation.analyzer_arn
+  exposure_cycle_enabled     = var.exposure_cycle_enabled
   schedule_expression        = var.schedule_expression
-  reuse_window_seconds       = var.reuse_window_seconds
+  rescan_interval_seconds    = var.rescan_interval_seconds
   round_seconds              = var.round_seconds
   activity_heartbeat_seconds = var.activity_heartbeat_seconds
   retry_interval_scale       = var.retry_interval_scale

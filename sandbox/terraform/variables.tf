@@ -74,16 +74,22 @@ variable "purgers" {
   default     = []
 }
 
+variable "exposure_cycle_enabled" {
+  description = "As of the module, but on: the sandbox's Macie costs nothing."
+  type        = bool
+  default     = true
+}
+
 variable "schedule_expression" {
   description = "As of the module, faster: nobody watches a demo for a quarter of an hour."
   type        = string
   default     = "rate(1 minutes)"
 }
 
-variable "reuse_window_seconds" {
+variable "rescan_interval_seconds" {
   description = "As of the module."
   type        = number
-  default     = 86400
+  default     = 2592000
 }
 
 variable "round_seconds" {

@@ -37,6 +37,39 @@ run "an_installation_to_throw_away_can_be_destroyed" {
   }
 }
 
+run "exposure_cycles_start_by_themselves_where_that_is_asked_for" {
+  command = plan
+
+  variables {
+    exposure_cycle_enabled = true
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.exposure_cycle.state == "ENABLED" && aws_scheduler_schedule.exposure_cycle.schedule_expression == "rate(15 minutes)"
+    error_message = "The schedule of the exposure cycle is not on."
+  }
+}
+
+run "warns_of_rules_that_ask_what_no_cycle_finds_out" {
+  command = plan
+
+  variables {
+    policy = { rules = [{ name = "shared", disposition = "quarantine", exposed = true }] }
+  }
+
+  expect_failures = [check.exposure_is_known]
+}
+
+run "refuses_to_rescan_later_than_findings_are_kept" {
+  command = plan
+
+  variables {
+    rescan_interval_seconds = 5184001
+  }
+
+  expect_failures = [var.rescan_interval_seconds]
+}
+
 # Each of these alone would be refused; Terraform tells all of them at once.
 run "refuses_inputs_out_of_their_domain" {
   command = plan
@@ -51,7 +84,7 @@ run "refuses_inputs_out_of_their_domain" {
     analyzer_arn               = "cordon"
     schedule_expression        = "every 15 minutes"
     exclusion_tag              = { key = "a=b", value = "c" }
-    reuse_window_seconds       = 0
+    rescan_interval_seconds    = 3600
     round_seconds              = 0
     activity_heartbeat_seconds = 60
     retry_interval_scale       = 1.5
@@ -72,7 +105,7 @@ run "refuses_inputs_out_of_their_domain" {
     var.analyzer_arn,
     var.schedule_expression,
     var.exclusion_tag,
-    var.reuse_window_seconds,
+    var.rescan_interval_seconds,
     var.round_seconds,
     var.activity_heartbeat_seconds,
     var.retry_interval_scale,

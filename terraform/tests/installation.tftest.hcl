@@ -47,8 +47,8 @@ run "installs" {
       CORDON_OBJECT_RESTORE_ARN         = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
       CORDON_POLICY_KEY                 = "policy.json"
       CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333"
+      CORDON_RESCAN_INTERVAL_SECONDS    = "2592000"
       CORDON_RESTORER_ROLE_ARN          = "arn:aws:iam::111122223333:role/cordon-restorer"
-      CORDON_REUSE_WINDOW_SECONDS       = "86400"
       CORDON_ROUND_SECONDS              = "14400"
       CORDON_SCAN_TIMEOUT_SECONDS       = "86400"
       CORDON_SLACK_CHANNEL              = "C0SECURITY"
@@ -185,6 +185,13 @@ run "installs" {
       one(one(trust.statement).principals).identifiers == toset([aws_iam_role.worker.arn])
     ])
     error_message = "Somebody but the worker may become the mover or the restorer."
+  }
+
+  # Nothing that Macie charges for starts before somebody has asked for it.
+
+  assert {
+    condition     = aws_scheduler_schedule.exposure_cycle.state == "DISABLED"
+    error_message = "By default exposure cycles start by themselves."
   }
 
   # Operators hear of every end.

@@ -5,10 +5,11 @@ mock_provider "aws" {
 }
 
 variables {
-  analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
-  slack_team_id      = "T0CORDON01"
-  slack_channel      = "C0SECURITY"
-  fallback_approvers = ["U0ALICE001"]
+  analyzer_arn           = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_team_id          = "T0CORDON01"
+  slack_channel          = "C0SECURITY"
+  fallback_approvers     = ["U0ALICE001"]
+  exposure_cycle_enabled = true # Some rules ask whether a bucket is exposed.
 }
 
 run "writes_every_member_that_is_set" {

@@ -229,7 +229,7 @@ impl ClickStage {
             ("CORDON_ROUND_SECONDS", "60"),
             ("CORDON_SCAN_TIMEOUT_SECONDS", "60"),
             ("CORDON_EXCLUSION_TAG", "cordon=off"),
-            ("CORDON_REUSE_WINDOW_SECONDS", "60"),
+            ("CORDON_RESCAN_INTERVAL_SECONDS", "60"),
             ("CORDON_COMPANY_NAME", "none"),
             ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
             ("CORDON_SLACK_CHANNEL", OTHER_CHANNEL),

@@ -123,7 +123,6 @@ impl Stage {
             "schedule_expression": "rate(30 days)",
             "round_seconds": ROUND_SECONDS,
             "activity_heartbeat_seconds": 4,
-            "reuse_window_seconds": 3_600,
             "scan_timeout_seconds": 120,
             "investigators": [role_arn(&sandbox, OPERATOR)],
             "purgers": [role_arn(&sandbox, OPERATOR)],

@@ -1,4 +1,4 @@
-# One account, everything turned on. Credentials leave at once, financial data after a click, the rest is reviewed by
+# One account, everything turned on but exposure cycles. Credentials leave at once, financial data after a click, the rest is reviewed by
 # the fallback approvers.
 
 terraform {
@@ -28,6 +28,10 @@ module "cordon" {
   slack_channel      = "C0EXAMPLE1"
   fallback_approvers = ["U0EXAMPLE1"]
   operators_email    = "security@example.com"
+
+  # True has Macie scan every bucket that is shared, in full, at first and every 30 days after that: read "What a cycle can
+  # cost" in the README, and add up the sizes of these buckets first.
+  exposure_cycle_enabled = false
 
   policy = {
     rules = [

@@ -7,6 +7,7 @@
 
 mod approvals;
 mod descriptions;
+mod exposures;
 mod lost_answers;
 mod promise;
 mod rate_limits;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{scenario::SCENARIOS, scene::Scene};
 
 /// Found by Macie.
-const CARD: &str = "Card Number: 5163200000000008\nExpiry Date: 08/20\n";
+pub(super) const CARD: &str = "Card Number: 5163200000000008\nExpiry Date: 08/20\n";
 
 /// What a task is, and which bucket it is about.
 pub(super) struct Given {
@@ -162,7 +162,7 @@ async fn given(scene: &Scene, stem: &str) -> Result<Given> {
 }
 
 /// A bucket with an object in it.
-async fn object(scene: &Scene, bucket: &str) -> Result<ObjectVersion> {
+pub(super) async fn object(scene: &Scene, bucket: &str) -> Result<ObjectVersion> {
     scene.s3.create_bucket().bucket(bucket).send().await?;
     let body = CARD.as_bytes().to_vec().into();
     let put = scene.s3.put_object().bucket(bucket).key("cards.txt").body(body).send().await?;
@@ -198,7 +198,7 @@ fn run(scene: &Scene, name: &str) -> String {
 }
 
 /// A bucket with an object in it that another account may read, known to Access Analyzer.
-async fn shared(scene: &Scene, bucket: &str) -> Result<()> {
+pub(super) async fn shared(scene: &Scene, bucket: &str) -> Result<()> {
     object(scene, bucket).await?;
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"],
         "Principal": {"AWS": "arn:aws:iam::999988887777:root"}, "Resource": [format!("arn:aws:s3:::{bucket}/*")]}]});

@@ -181,10 +181,20 @@ impl Scene {
         task: &Task,
         meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
     ) -> Result<Process> {
+        self.start_activity(task.stem, &task.input, meet).await
+    }
+
+    /// The same for any activity.
+    pub(super) async fn start_activity(
+        &self,
+        stem: &str,
+        input: &Value,
+        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
+    ) -> Result<Process> {
         let tap = self.sandbox.tap(meet).await?;
         let log = self.sandbox.run_dir().join("one-task.log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_one-task"))
-            .args([task.stem, &task.input.to_string()])
+            .args([stem, &input.to_string()])
             .env_clear()
             .envs(&self.settings)
             .envs(tap.environment(&self.role))

@@ -93,8 +93,8 @@ pub struct WorkerConfig {
     pub scan_timeout: Duration,
     /// Buckets with this tag are not scanned.
     pub exclusion_tag: (String, String),
-    /// A complete scan younger than this is not repeated.
-    pub reuse_window: Duration,
+    /// A bucket that stays shared is scanned again when its last complete scan is older than this.
+    pub rescan_interval: SignedDuration,
     /// The company name shown in Security Hub.
     pub company: String,
 }
@@ -325,7 +325,8 @@ impl WorkerConfig {
                 tag,
                 Default::default(),
             ),
-            reuse_window: from.seconds("CORDON_REUSE_WINDOW_SECONDS"),
+            rescan_interval: SignedDuration::try_from(from.seconds("CORDON_RESCAN_INTERVAL_SECONDS"))
+                .unwrap_or(SignedDuration::MAX),
             company: from.required("CORDON_COMPANY_NAME", "the company name shown in Security Hub"),
         };
         from.finish(config, OF_THE_WORKER)
@@ -414,9 +415,9 @@ impl WorkerConfig {
         bucket_arn(bucket, &self.analyzer_arn)
     }
 
-    /// When a bucket that is looked at now, and still exposed, is looked at again; as [`time::stored`].
-    pub fn next_due(&self) -> String {
-        from_now(self.reuse_window)
+    /// Until when a cycle has the buckets of a batch whose job begins now; as [`time::stored`].
+    pub fn scan_claim_end(&self) -> String {
+        from_now(self.scan_timeout.saturating_add(Duration::from_secs(3_600)))
     }
 
     /// When a round of asking that begins now ends; as [`time::stored`].
@@ -469,10 +470,11 @@ mod tests {
             ("CORDON_ACCOUNT_ID".to_owned(), "12".to_owned()),
             ("CORDON_ROUND_SECONDS".to_owned(), "soon".to_owned()),
             ("CORDON_EXCLUSION_TAG".to_owned(), "none".to_owned()),
+            ("CORDON_RESCAN_INTERVAL_SECONDS".to_owned(), "0".to_owned()),
             ("CORDON_SLACK_BOT_TOKEN".to_owned(), "xoxb-very-secret".to_owned()),
         ]);
         let error = WorkerConfig::read(&environment).unwrap_err().to_string();
-        for says in ["12 digits", "\"soon\"", "key=value"] {
+        for says in ["12 digits", "\"soon\"", "key=value", "CORDON_RESCAN_INTERVAL_SECONDS"] {
             assert!(error.contains(says), "{says} is not in {error}");
         }
         assert!(!error.contains("very-secret"));

@@ -14,14 +14,13 @@ mod report_outcome;
 mod rescan_object;
 mod restore_object;
 mod start_scan;
-mod sweep_findings;
+pub(crate) mod sweep_findings;
 mod sync_access_findings;
 mod triage_finding;
 
 use std::sync::Arc;
 
 use activity_worker::{Activity, Worker, WorkerSettings};
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -38,6 +37,16 @@ async fn tells_operators(clients: &Clients, of: &str, by: &str) -> Result<bool> 
     let now = Timestamp::now();
     let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
     clients.cases.claim_notice(of, by, &told, &before).await
+}
+
+/// For how long a cycle has a bucket until the next of its activities begins.
+const CLAIM: SignedDuration = SignedDuration::from_hours(1);
+/// How often a bucket that stays shared is reported: that costs nothing.
+const REPORT_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
+
+/// The time so long from now, as [`time::stored`].
+fn later(length: SignedDuration) -> String {
+    time::stored(Timestamp::now() + length)
 }
 
 /// An activity's stem, and the terminal codes that it is known to end with.

@@ -1,24 +1,32 @@
 //! Joins who has access to a batch's buckets with what Macie found in them, and tells Security Hub.
 //!
-//! Input / output: the batch → how many exposures there are.  Effects: Access Analyzer and Macie read, findings
-//! imported or archived in Security Hub, scan and report recorded, buckets settled; last, the batch's report in S3.
-//! Idempotency: bucket and revision; Security Hub's finding id is made from the bucket, so a repetition updates it.
-//! Errors: `ScanFailed` for a scan that did not read everything (after what it found was reported; its buckets stay
-//! due), `ImportRejected`, `AccessDenied`, `RequestRejected`.  Undo: the next report.
+//! Input / output: the batch → how many exposures there are.  Effects, for each bucket: Macie's findings read and put on
+//! record with the scan; Access Analyzer read; objects that the last scan did not find looked at in S3; a finding
+//! imported or archived in Security Hub; report recorded, bucket settled. Last, the batch's report in S3.
+//! Idempotency: the cycle's claim of a bucket, and what it came to, which is kept in the bucket's record; Security Hub's
+//! finding id is made from the bucket, so a repetition updates it.
+//! Errors: `ScanFailed` for a scan that did not read everything (after what it found was reported), `ImportRejected`,
+//! `AccessDenied`, `RequestRejected`; the bucket is due again after a delay that grows up to a day, for a report alone
+//! where its scan is on record. After a retryable error the cycle keeps the bucket.  Undo: the next report.
+
+mod objects;
 
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::{REPORT_INTERVAL, later};
 use crate::{
-    clients::Clients,
+    clients::{Clients, store::Settlement},
     domain::{
         access_finding::{AccessFinding, AccessStatus},
-        asff::SecurityFinding,
+        asff::Over,
         exposure::{
-            Batch, BatchKind, Exposure, JobRecord, PlannedBucket, ReportRecord, ScanRecord, SensitiveObject,
+            Batch, BatchKind, BucketRecord, BucketResult, Exposure, Failure, JobRecord, PlannedBucket,
+            ReportRecord, ScanRecord, back_off,
         },
         time,
     },
@@ -27,6 +35,11 @@ use crate::{
 
 pub(super) const TERMINAL: &[Code] =
     &[Code::ScanFailed, Code::ImportRejected, Code::AccessDenied, Code::RequestRejected];
+
+/// For how long a report has its bucket: longer than the state's timeout.
+const CLAIM: SignedDuration = SignedDuration::from_hours(2);
+/// How long after a look at a job that is still at work the next one is.
+const JOB_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// See the module.
 pub(super) struct ReportExposures(pub(super) Arc<Clients>);
@@ -40,6 +53,18 @@ pub(super) struct Input {
 pub(super) struct Output {
     buckets: usize,
     exposures: usize,
+}
+
+/// What is known of a bucket's scans.
+struct Scanned {
+    /// The last complete one.
+    complete: Option<ScanRecord>,
+    /// When the bucket is due again for their sake.
+    next_due: String,
+    /// Why the scan that is read now did not read everything, or cannot be read whole.
+    problem: Option<Error>,
+    /// How many reports in a row were not whole.
+    report_failures: u32,
 }
 
 /// Where the report of a batch is.
@@ -60,42 +85,24 @@ impl Activity for ReportExposures {
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
         let batch = &input.batch;
-        let job = match batch.kind {
-            BatchKind::Report => None,
-            BatchKind::Scan => match self.job(batch).await {
-                Ok(job) => Some(job),
-                Err(error) => {
-                    for bucket in &batch.buckets {
-                        self.0.exposures.retry_bucket(&bucket.arn, &batch.cycle).await?;
-                    }
-                    return Err(error);
-                }
-            },
-        };
-        let problem = job.as_ref().and_then(|job| job.problem.clone());
         let mut exposures = 0;
-        let mut failure = None;
+        let (mut failure, mut unsettled) = (None, None);
         for bucket in &batch.buckets {
-            match self.report(batch, bucket, job.as_ref()).await {
-                Ok(exposed) => exposures += usize::from(exposed),
+            // One bucket's trouble is not the others': they are reported.
+            match self.settle(batch, bucket).await {
+                Ok(Some(result)) => {
+                    exposures += usize::from(result.exposed);
+                    failure = failure.or(result.failure);
+                }
+                Ok(None) => tracing::info!(bucket.name = bucket.name, "bucket left to another cycle"),
                 Err(error) => {
-                    // One bucket's trouble is not the others': it stays due, and they are reported.
-                    tracing::error!(bucket.name = bucket.name, error.message = %error, "bucket not reported");
-                    self.0.exposures.release_bucket(&bucket.arn, &batch.cycle).await?;
-                    failure.get_or_insert(error);
+                    tracing::warn!(bucket.name = bucket.name, error.message = %error, "bucket not reported yet");
+                    unsettled.get_or_insert(error);
                 }
             }
         }
-        if let Some(error) = failure {
+        if let Some(error) = unsettled.or(failure.map(Error::from)) {
             return Err(error);
-        }
-        if let Some(problem) = problem {
-            return Err(Error::terminal(
-                Code::ScanFailed,
-                format!(
-                    "Not everything was scanned: {problem}. Nothing is taken for clean; the buckets stay due."
-                ),
-            ));
         }
         let report = json!({"batch": batch.number, "kind": batch.kind, "buckets": batch.buckets.len(), "exposures": exposures});
         self.0.state.put(&report_key(&batch.cycle, batch.number), report.to_string().into_bytes()).await?;
@@ -104,18 +111,140 @@ impl Activity for ReportExposures {
 }
 
 impl ReportExposures {
-    async fn job(&self, batch: &Batch) -> Result<JobRecord> {
-        let job = self.0.exposures.job(&batch.job_record()).await?.ok_or_else(|| {
-            Error::terminal(
+    /// Reports one bucket, and says what this cycle's work on it came to; `None` when another cycle has it by now.
+    ///
+    /// # Errors
+    /// When that cannot be put on record, or may go better when it is repeated.
+    async fn settle(&self, batch: &Batch, bucket: &PlannedBucket) -> Result<Option<BucketResult>> {
+        let exposures = &self.0.exposures;
+        let held = exposures.hold_bucket(&bucket.arn, &batch.cycle, &later(CLAIM)).await?;
+        let Some(record) = held else {
+            let result = exposures.bucket(&bucket.arn).await?.and_then(|record| record.result);
+            return Ok(result.filter(|result| result.cycle == batch.cycle));
+        };
+        let settlement = match self.report(batch, bucket, &record).await {
+            Ok(settlement) => settlement,
+            Err(error @ Error::Terminal { .. }) => {
+                tracing::error!(bucket.name = bucket.name, error.message = %error, "bucket not reported");
+                let failures = record.report_failures.saturating_add(1);
+                let failure = Some(Failure::from(&error));
+                Settlement {
+                    result: BucketResult { cycle: batch.cycle.clone(), exposed: false, failure },
+                    report_failures: failures,
+                    next_due: Some(later(back_off(failures))),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        exposures.settle_bucket(bucket, &settlement).await?;
+        Ok(Some(settlement.result))
+    }
+
+    async fn report(
+        &self,
+        batch: &Batch,
+        bucket: &PlannedBucket,
+        record: &BucketRecord,
+    ) -> Result<Settlement> {
+        let scanned = self.scanned(batch, bucket, record).await?;
+        let access = self.access(bucket).await?;
+        let reachable = access.iter().any(AccessFinding::is_exposing);
+        let objects = match reachable {
+            true => self.objects(bucket, scanned.complete.as_ref()).await?,
+            false => Vec::new(),
+        };
+        let exposure = Exposure::join(bucket, access, objects);
+        self.tell(bucket, exposure.as_ref(), if reachable { Over::Objects } else { Over::Access }).await?;
+        Ok(Settlement {
+            result: BucketResult {
+                cycle: batch.cycle.clone(),
+                exposed: exposure.is_some(),
+                failure: scanned.problem.as_ref().map(Failure::from),
+            },
+            report_failures: scanned.report_failures,
+            next_due: reachable.then(|| scanned.next_due.min(later(REPORT_INTERVAL))),
+        })
+    }
+
+    /// Reads what the bucket's scan has found and puts it on record, and with it the scan: whatever fails after that
+    /// needs no new job.
+    async fn scanned(&self, batch: &Batch, bucket: &PlannedBucket, record: &BucketRecord) -> Result<Scanned> {
+        let exposures = &self.0.exposures;
+        let complete = exposures.scan(&bucket.arn).await?;
+        let (name, job) = match (batch.kind, &record.unread_job) {
+            (BatchKind::Scan, _) => (batch.job_record(), Some(self.job(batch, bucket, record).await?)),
+            (BatchKind::Report, Some(name)) => (name.clone(), exposures.job(name).await?),
+            (BatchKind::Report, None) => (String::new(), None),
+        };
+        let interval = self.0.config.rescan_interval;
+        let soonest = later(back_off(1));
+        let next_scan = |scan: Option<&ScanRecord>, record: &BucketRecord| {
+            record.next_scan(scan, None, interval).max(soonest.clone())
+        };
+        let Some(job) = job.filter(|job| job.finished_at.is_some()) else {
+            // A job of an earlier batch may be at work still.
+            let next_due = match record.unread_job {
+                Some(_) => later(JOB_INTERVAL),
+                None => next_scan(complete.as_ref(), record),
+            };
+            let problem = match &complete {
+                Some(scan) => self.read(bucket, scan).await?,
+                None => None,
+            };
+            return Ok(Self::read_again(complete, next_due, problem, record));
+        };
+        let scan = ScanRecord { job_id: job.job_id.clone(), scanned_at: job.started_at.clone() };
+        if let Some(problem) = &job.problem {
+            let not_before = self.count_failure(batch, bucket, record, &name).await?;
+            self.read(bucket, &scan).await?;
+            return Ok(Scanned {
+                complete,
+                next_due: not_before,
+                problem: Some(incomplete(problem)),
+                report_failures: 0,
+            });
+        }
+        if let Some(problem) = self.read(bucket, &scan).await? {
+            return Ok(Self::read_again(complete, String::new(), Some(problem), record));
+        }
+        exposures.record_scan(&bucket.arn, &scan, &name).await?;
+        let record = BucketRecord { scan_not_before: None, ..record.clone() };
+        let next_due = next_scan(Some(&scan), &record);
+        Ok(Scanned { complete: Some(scan), next_due, problem: None, report_failures: 0 })
+    }
+
+    /// What is known when no scan has become complete; a scan that could not be read whole is read again later.
+    fn read_again(
+        complete: Option<ScanRecord>,
+        next_due: String,
+        problem: Option<Error>,
+        record: &BucketRecord,
+    ) -> Scanned {
+        match problem {
+            None => Scanned { complete, next_due, problem, report_failures: 0 },
+            Some(_) => {
+                let report_failures = record.report_failures.saturating_add(1);
+                Scanned { complete, next_due: later(back_off(report_failures)), problem, report_failures }
+            }
+        }
+    }
+
+    /// The job of a batch that was to be scanned.
+    async fn job(&self, batch: &Batch, bucket: &PlannedBucket, record: &BucketRecord) -> Result<JobRecord> {
+        let name = batch.job_record();
+        let Some(job) = self.0.exposures.job(&name).await? else {
+            self.count_failure(batch, bucket, record, &name).await?;
+            return Err(Error::terminal(
                 Code::ScanFailed,
-                "The record of the batch's Macie job is gone; the buckets stay due.",
-            )
-        })?;
+                "The record of the batch's Macie job is gone; its buckets are scanned again later.",
+            ));
+        };
         if job.finished_at.is_none() {
             return Err(Error::terminal(
                 Code::ScanFailed,
                 format!(
-                    "The wait for the Macie job {} was ended before the job was; the buckets stay due.",
+                    "The wait for the Macie job {} ended before the job did. It goes on, and what it finds is reported \
+                     when it ends; no other job is made meanwhile.",
                     job.job_id
                 ),
             ));
@@ -123,81 +252,66 @@ impl ReportExposures {
         Ok(job)
     }
 
-    /// Reports one bucket; says whether it is exposed.
-    async fn report(&self, batch: &Batch, bucket: &PlannedBucket, job: Option<&JobRecord>) -> Result<bool> {
-        let access = self.access(bucket).await?;
-        let exposed = access.iter().any(AccessFinding::is_exposing);
-        let scanned = match job {
-            Some(job) => Some(job.job_id.clone()),
-            None => self.0.exposures.scan(&bucket.arn).await?.map(|scan| scan.job_id),
-        };
-        let (mut objects, mut unreadable) = (Vec::new(), 0);
-        if let Some(job_id) = &scanned {
-            let (findings, unread) = self.0.macie.findings_of_job(job_id, &bucket.name).await?;
-            unreadable = unread;
-            for finding in findings {
-                let case = self.0.cases.get(&finding.object.case_id()).await?;
-                objects.push(SensitiveObject::new(finding, case.as_ref()));
-            }
+    /// Counts a job that did not read everything, once, and says until when no other is made.
+    async fn count_failure(
+        &self,
+        batch: &Batch,
+        bucket: &PlannedBucket,
+        record: &BucketRecord,
+        job: &str,
+    ) -> Result<String> {
+        if record.unread_job.as_deref() != Some(job) {
+            return Ok(record.scan_not_before.clone().unwrap_or_default().max(later(back_off(1))));
         }
-        let complete = unreadable == 0 && job.is_none_or(|job| job.problem.is_none());
-        let exposure = Exposure::join(bucket, access, objects);
-        self.tell(bucket, exposure.as_ref(), complete).await?;
-        if let (Some(job), true) = (job, complete) {
-            let scan = ScanRecord { job_id: job.job_id.clone(), scanned_at: job.started_at.clone() };
-            self.0.exposures.record_scan(&bucket.arn, &scan).await?;
-        }
-        if complete {
-            let next_due = exposed.then(|| self.0.config.next_due());
-            self.0.exposures.settle_bucket(bucket, &batch.cycle, next_due.as_deref()).await?;
-        } else {
-            self.0.exposures.retry_bucket(&bucket.arn, &batch.cycle).await?;
-        }
-        if unreadable > 0 {
-            return Err(Error::terminal(
-                Code::ScanFailed,
-                format!(
-                    "{unreadable} Macie findings about {} cannot be read, so nothing is taken for clean. Look at them in Macie.",
-                    bucket.name
-                ),
-            ));
-        }
-        Ok(exposure.is_some())
+        let failures = record.scan_failures.saturating_add(1);
+        let not_before = later(back_off(failures));
+        let counted = (failures, not_before.as_str());
+        self.0.exposures.count_failed_scan(&bucket.arn, &batch.cycle, Some(job), counted).await?;
+        Ok(not_before)
     }
 
-    /// The access findings of a bucket as Access Analyzer has them; what it no longer has is gone.
+    /// The access findings of a bucket as Access Analyzer has them. What was on record before its list was read, and is
+    /// not in it, is gone; what came on record since counts too.
     async fn access(&self, bucket: &PlannedBucket) -> Result<Vec<AccessFinding>> {
-        let current = self.0.access_analyzer.findings(Some(&bucket.arn)).await?;
-        for recorded in self.0.exposures.access(&bucket.arn).await? {
-            let known = current.iter().any(|finding| finding.finding_id == recorded.finding_id);
-            if !known && recorded.status != AccessStatus::Deleted {
-                let deleted = AccessFinding { status: AccessStatus::Deleted, ..recorded };
-                self.0.exposures.record_access(&deleted).await?;
+        let exposures = &self.0.exposures;
+        let recorded = exposures.access(&bucket.arn).await?;
+        let mut current = self.0.access_analyzer.findings(Some(&bucket.arn)).await?;
+        let listed: Vec<_> = current.iter().map(|finding| finding.finding_id.clone()).collect();
+        let is_missing = |finding: &AccessFinding| !listed.contains(&finding.finding_id);
+        for finding in recorded.iter().filter(|finding| is_missing(finding)) {
+            if finding.status != AccessStatus::Deleted {
+                exposures.mark_missing(finding).await?;
             }
         }
+        let since = exposures.access(&bucket.arn).await?;
+        current.extend(since.into_iter().filter(|finding| is_missing(finding) && finding.is_exposing()));
         Ok(current)
     }
 
-    /// Imports the finding of an exposure, or archives the one of an exposure that is over. An incomplete scan ends
-    /// no exposure.
-    async fn tell(&self, bucket: &PlannedBucket, exposure: Option<&Exposure>, complete: bool) -> Result<()> {
+    /// Imports the finding of an exposure, or archives the one of an exposure that is over.
+    async fn tell(&self, bucket: &PlannedBucket, exposure: Option<&Exposure>, over: Over) -> Result<()> {
         let reported = self.0.exposures.report(&bucket.arn).await?;
         let now = time::now();
         let created_at = reported.as_ref().map_or_else(|| now.clone(), |report| report.created_at.clone());
         let was_active = reported.is_some_and(|report| report.record_state == "ACTIVE");
-        let finding: SecurityFinding = match exposure {
-            Some(exposure) => self.0.config.reporter().active(exposure, &created_at, &now),
-            None if was_active && complete => self.0.config.reporter().archived(
-                &bucket.account,
-                &bucket.arn,
-                &bucket.name,
-                &created_at,
-                &now,
-            ),
+        let reporter = self.0.config.reporter();
+        let finding = match exposure {
+            Some(exposure) => reporter.active(exposure, &created_at, &now),
+            None if was_active => reporter.archived(bucket, over, &created_at, &now),
             None => return Ok(()),
         };
         let record_state = finding.record_state.to_owned();
         self.0.security_hub.import(&[finding]).await?;
         self.0.exposures.record_report(&bucket.arn, &ReportRecord { created_at, record_state }).await
     }
+}
+
+fn incomplete(problem: &str) -> Error {
+    Error::terminal(
+        Code::ScanFailed,
+        format!(
+            "Not everything was scanned: {problem}. Nothing is taken for clean; each of the job's buckets is scanned \
+             again alone, with a delay that grows up to 24 hours."
+        ),
+    )
 }

@@ -1,21 +1,21 @@
 //! Creates the Macie job of a batch.
 //!
-//! Input / output: the batch → the job's record.  Effects: macie2:CreateClassificationJob, job record written.
-//! Idempotency: the client token is made from cycle and batch, so Macie creates one job.
-//! Errors: `ScanFailed` when Macie refuses the job, `AccessDenied`, `RequestRejected`.  Undo: none; an unwanted job is
-//! cancelled in Macie.
+//! Input / output: the batch → the job's record.  Effects: macie2:CreateClassificationJob, job record written, the job
+//! put on record with each bucket, so that it is read whatever becomes of the batch.
+//! Idempotency: the job's record; before it is written, the client token made from cycle and batch, so that Macie
+//! creates one job.
+//! Errors: `ScanFailed` when Macie refuses the job, `AccessDenied`, `RequestRejected`; the buckets are due again after a
+//! delay that grows up to a day. Nothing was paid for.  Undo: none; an unwanted job is cancelled in Macie.
 
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
 use serde::{Deserialize, Serialize};
 
+use super::{CLAIM, later};
 use crate::{
-    clients::Clients,
-    domain::{
-        exposure::{Batch, JobRecord},
-        time,
-    },
+    clients::{Clients, store::Settlement},
+    domain::exposure::{Batch, BucketRecord, BucketResult, Failure, JobRecord, PlannedBucket, back_off},
     error::{Code, Error, Result},
 };
 
@@ -32,7 +32,8 @@ pub(super) struct Input {
 #[derive(Serialize)]
 pub(super) struct Output {
     record: String,
-    job_id: String,
+    /// Absent when other cycles have the buckets by now: then there is nothing to wait for.
+    job_id: Option<String>,
 }
 
 impl Activity for StartScan {
@@ -42,29 +43,75 @@ impl Activity for StartScan {
     type Error = Error;
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
-        let record = input.batch.job_record();
-        let started_at = time::now();
-        let created = self.0.macie.create_job(&input.batch).await;
-        let job_id = match created {
+        let batch = &input.batch;
+        let record = batch.job_record();
+        let job_id = match self.0.exposures.job(&record).await? {
+            Some(job) => Some(job.job_id),
+            None => self.create(batch, &record).await?,
+        };
+        if job_id.is_some() {
+            let until = self.0.config.scan_claim_end();
+            for bucket in &batch.buckets {
+                self.0.exposures.expect_job(&bucket.arn, &batch.cycle, &record, &until).await?;
+            }
+        }
+        Ok(Output { record, job_id })
+    }
+}
+
+impl StartScan {
+    async fn create(&self, batch: &Batch, record: &str) -> Result<Option<String>> {
+        let mut held: Vec<(&PlannedBucket, BucketRecord)> = Vec::new();
+        for bucket in &batch.buckets {
+            // What another cycle has by now is scanned there.
+            if let Some(known) =
+                self.0.exposures.hold_bucket(&bucket.arn, &batch.cycle, &later(CLAIM)).await?
+            {
+                held.push((bucket, known));
+            }
+        }
+        if held.is_empty() {
+            return Ok(None);
+        }
+        let ours =
+            Batch { buckets: held.iter().map(|(bucket, _)| (*bucket).clone()).collect(), ..batch.clone() };
+        let job_id = match self.0.macie.create_job(&ours).await {
             Ok(job_id) => job_id,
             Err(error) => {
                 if error.code().is_some() {
-                    for bucket in &input.batch.buckets {
-                        self.0.exposures.release_bucket(&bucket.arn, &input.batch.cycle).await?;
+                    for (bucket, known) in held {
+                        self.back_off(&batch.cycle, bucket, &known, &error).await?;
                     }
                 }
                 return Err(error);
             }
         };
         let job = JobRecord {
-            bucket_arn: record.clone(),
+            bucket_arn: record.to_owned(),
             job_id: job_id.clone(),
-            started_at,
+            started_at: batch.planned_at.clone(),
             task_token: None,
             finished_at: None,
             problem: None,
         };
         self.0.exposures.record_job(&job).await?;
-        Ok(Output { record, job_id })
+        Ok(Some(job_id))
+    }
+
+    /// The job was refused: the bucket is planned again later.
+    async fn back_off(
+        &self,
+        cycle: &str,
+        bucket: &PlannedBucket,
+        known: &BucketRecord,
+        error: &Error,
+    ) -> Result<()> {
+        let failures = known.scan_failures.saturating_add(1);
+        let next = later(back_off(failures));
+        self.0.exposures.count_failed_scan(&bucket.arn, cycle, None, (failures, &next)).await?;
+        let result =
+            BucketResult { cycle: cycle.to_owned(), exposed: false, failure: Some(Failure::from(error)) };
+        let settlement = Settlement { result, report_failures: known.report_failures, next_due: Some(next) };
+        self.0.exposures.settle_bucket(bucket, &settlement).await
     }
 }

@@ -1,4 +1,5 @@
-//! Starts responses for Macie findings whose event never came: EventBridge delivers them on a best-effort basis.
+//! Starts responses for Macie findings whose event never came: EventBridge delivers them on a best-effort basis. The
+//! worker does the same by itself, whether exposure cycles run or not, see [`crate::loops::sweeper`].
 //!
 //! Input / output: the cycle → how many findings were looked at and how many responses were started.  Effects: a run
 //! of `finding_response` for each finding that was not triaged.
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    clients::Clients,
+    clients::{Clients, macie::Known},
     domain::time,
     error::{Code, Error, Result},
 };
@@ -27,10 +28,11 @@ pub(super) struct SweepFindings(pub(super) Arc<Clients>);
 #[derive(Deserialize)]
 pub(super) struct Input {}
 
+/// How many findings were looked at, and how many responses were started.
 #[derive(Serialize)]
-pub(super) struct Output {
+pub(crate) struct Output {
     findings: usize,
-    started: usize,
+    pub(crate) started: usize,
 }
 
 /// How far back the very first sweep looks.
@@ -47,42 +49,47 @@ impl Activity for SweepFindings {
     type Error = Error;
 
     async fn run(&self, _: Input, _: TaskContext) -> Result<Output> {
-        let now = Timestamp::now();
-        let swept = self.0.exposures.swept_until().await?.and_then(|until| until.parse::<Timestamp>().ok());
-        let since = swept.unwrap_or(now - FIRST);
-        let ids = self.0.macie.findings_since(since - OVERLAP).await?;
-        let mut output = Output { findings: ids.len(), started: 0 };
-        for id in &ids {
-            if self.0.cases.is_triaged(id).await? {
-                continue;
-            }
-            let Some(created_at) = self.created_at(id).await? else { continue };
-            if created_at > now - GRACE {
-                continue;
-            }
-            let event = json!({"source": "aws.macie", "detail-type": "Macie Finding", "detail": {"id": id}, "swept": true});
-            self.0
-                .step_functions
-                .start(&self.0.config.finding_response_arn, &format!("sweep-{id}"), &event)
-                .await?;
-            output.started += 1;
-        }
-        // What is younger than the grace is looked at again.
-        self.0.exposures.record_sweep(&time::stored((now - GRACE).max(since))).await?;
-        Ok(output)
+        sweep(&self.0).await
     }
 }
 
-impl SweepFindings {
-    /// When a finding was made; `None` for one that no response is for. One that cannot be read is old enough: its
-    /// response fails visibly.
-    async fn created_at(&self, id: &str) -> Result<Option<Timestamp>> {
-        use crate::clients::macie::Known;
-        match self.0.macie.finding(id).await {
-            Ok(Known::SensitiveData(finding)) => Ok(finding.created_at.parse().ok()),
-            Ok(Known::Policy | Known::Unknown) => Ok(None),
-            Err(error) if error.code() == Some(Code::InvalidFinding) => Ok(Some(Timestamp::UNIX_EPOCH)),
-            Err(error) => Err(error),
+/// Starts the responses that are missing.
+///
+/// # Errors
+/// As the activity's.
+pub(crate) async fn sweep(clients: &Clients) -> Result<Output> {
+    let now = Timestamp::now();
+    let swept = clients.exposures.swept_until().await?.and_then(|until| until.parse::<Timestamp>().ok());
+    let since = swept.unwrap_or(now - FIRST);
+    let ids = clients.macie.findings_since(since - OVERLAP).await?;
+    let mut output = Output { findings: ids.len(), started: 0 };
+    for id in &ids {
+        if clients.cases.is_triaged(id).await? {
+            continue;
         }
+        let Some(created_at) = created_at(clients, id).await? else { continue };
+        if created_at > now - GRACE {
+            continue;
+        }
+        let event = json!({"source": "aws.macie", "detail-type": "Macie Finding", "detail": {"id": id}, "swept": true});
+        clients
+            .step_functions
+            .start(&clients.config.finding_response_arn, &format!("sweep-{id}"), &event)
+            .await?;
+        output.started += 1;
+    }
+    // What is younger than the grace is looked at again.
+    clients.exposures.record_sweep(&time::stored((now - GRACE).max(since))).await?;
+    Ok(output)
+}
+
+/// When a finding was made; `None` for one that no response is for. One that cannot be read is old enough: its response
+/// fails visibly.
+async fn created_at(clients: &Clients, id: &str) -> Result<Option<Timestamp>> {
+    match clients.macie.finding(id).await {
+        Ok(Known::SensitiveData(finding)) => Ok(finding.created_at.parse().ok()),
+        Ok(Known::Policy | Known::Unknown) => Ok(None),
+        Err(error) if error.code() == Some(Code::InvalidFinding) => Ok(Some(Timestamp::UNIX_EPOCH)),
+        Err(error) => Err(error),
     }
 }

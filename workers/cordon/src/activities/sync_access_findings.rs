@@ -1,7 +1,7 @@
 //! Reconciles the access records with Access Analyzer's own list.
 //!
 //! Input / output: the cycle → how many findings there are and how many were news.  Effects: as
-//! `record_access_finding`, for every finding of the analyzer.
+//! `record_access_finding`, for every finding of the analyzer; last, when its list was read.
 //! Idempotency: finding id and time.
 //! Errors: `InvalidFinding`, `AccessDenied`, `RequestRejected`.  Undo: none.
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clients::Clients,
+    domain::time,
     error::{Code, Error, Result},
 };
 
@@ -36,11 +37,13 @@ impl Activity for SyncAccessFindings {
     type Error = Error;
 
     async fn run(&self, _: Input, _: TaskContext) -> Result<Output> {
+        let read_at = time::now();
         let findings = self.0.access_analyzer.findings(None).await?;
         let mut news = 0;
         for finding in &findings {
             news += usize::from(self.0.exposures.record_access(finding).await?);
         }
+        self.0.exposures.record_sync(&read_at).await?;
         Ok(Output { findings: findings.len(), news })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     activities,
     clients::{self, Clients},
     config::WorkerConfig,
-    loops::{policy_watcher, reconciler, renderer, scan_watcher},
+    loops::{policy_watcher, reconciler, renderer, scan_watcher, sweeper},
     telemetry,
 };
 
@@ -35,6 +35,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     loops.spawn(renderer::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(scan_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(policy_watcher::run(Arc::clone(&clients), stop.clone()));
+    loops.spawn(sweeper::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(reconciler::run(clients, stop.clone()));
     let mut work = pin!(worker.run(stop.clone()));
     loop {

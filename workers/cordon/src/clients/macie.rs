@@ -13,7 +13,7 @@ use aws_sdk_macie2::{
 use jiff::Timestamp;
 
 pub use self::rescan::{Rescan, WrittenObject};
-use super::error::classify;
+use super::error::{classify, status};
 use crate::{
     domain::{
         exposure::Batch,
@@ -205,13 +205,14 @@ impl Macie {
     /// # Errors
     /// As classified.
     pub async fn job(&self, job_id: &str) -> Result<JobProgress> {
-        let job = self
-            .client
-            .describe_classification_job()
-            .job_id(job_id)
-            .send()
-            .await
-            .map_err(|error| classify("macie2:DescribeClassificationJob", error))?;
+        let job = match self.client.describe_classification_job().job_id(job_id).send().await {
+            Ok(job) => job,
+            // Macie forgets its jobs when it is disabled.
+            Err(error) if status(&error) == 404 => {
+                return Ok(JobProgress::Incomplete(format!("Macie no longer knows the job {job_id}")));
+            }
+            Err(error) => return Err(classify("macie2:DescribeClassificationJob", error)),
+        };
         let errors =
             job.last_run_error_status.and_then(|status| status.code) == Some(LastRunErrorStatusCode::Error);
         Ok(match job.job_status {
@@ -219,9 +220,9 @@ impl Macie {
                 "the Macie job {job_id} ended, but could not read all buckets or objects; its log in CloudWatch Logs (/aws/macie/classificationjobs) says which and why"
             )),
             Some(JobStatus::Complete) => JobProgress::Complete,
-            Some(JobStatus::Cancelled) => {
-                JobProgress::Incomplete(format!("the Macie job {job_id} was cancelled"))
-            }
+            Some(JobStatus::Cancelled) => JobProgress::Incomplete(format!(
+                "the Macie job {job_id} was cancelled; a bucket with the exclusion tag is not scanned again"
+            )),
             _ => JobProgress::Running,
         })
     }

@@ -10,7 +10,7 @@ mod renderings;
 mod votes;
 
 pub use cases::Cases;
-pub use exposures::Exposures;
+pub use exposures::{Exposures, Settlement};
 pub use rate_limits::{AutomaticMove, Counted, RateLimits};
 pub use votes::Voted;
 

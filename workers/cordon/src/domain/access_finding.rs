@@ -99,7 +99,8 @@ impl AccessFinding {
         }))
     }
 
-    /// What orders the states of one finding: the time, and at the same time a deletion comes last.
+    /// What orders the states of one finding that its events and lists tell of: the time, and at the same time a
+    /// deletion comes last.
     pub fn order(&self) -> String {
         format!("{}#{}", self.updated_at, u8::from(self.status == AccessStatus::Deleted))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    exposure::Exposure,
+    exposure::{Exposure, PlannedBucket},
     finding::{Detection, Finding},
     links,
 };
@@ -63,6 +63,15 @@ pub struct SecurityResource {
     pub details: BTreeMap<String, String>,
 }
 
+/// Why an exposure is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Nobody outside can reach the bucket any more.
+    Access,
+    /// None of its objects is left.
+    Objects,
+}
+
 /// The name under which Cordon's findings are known.
 pub const GENERATOR: &str = "cordon/exposed-sensitive-bucket";
 /// Security Hub takes at most 32 resources a finding.
@@ -99,6 +108,17 @@ impl Reporter {
             .flat_map(|object| object.finding.detections.iter().map(|detection| detection.name.as_str()))
             .collect();
         let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+        let unconfirmed: Vec<_> = exposure.unconfirmed().map(|(_, why)| why).collect();
+        let doubt = match unconfirmed.as_slice() {
+            [] => String::new(),
+            [why] => format!(
+                " 1 of them was not found by the last scan, but that does not mean that it is clean: {why}."
+            ),
+            [why, ..] => format!(
+                " {} of them were not found by the last scan, but that does not mean that they are clean. Of the first: {why}.",
+                unconfirmed.len()
+            ),
+        };
         let mut resources = vec![SecurityResource {
             resource_type: "AwsS3Bucket",
             id: exposure.bucket_arn.clone(),
@@ -115,6 +135,10 @@ impl Reporter {
             ("cordon/QuarantinedObjectCount".to_owned(), quarantined.to_string()),
             ("cordon/AccessFindingCount".to_owned(), exposure.access.len().to_string()),
         ]);
+        if let Some(why) = unconfirmed.first() {
+            product_fields.insert("cordon/UnconfirmedObjectCount".into(), unconfirmed.len().to_string());
+            product_fields.insert("cordon/UnconfirmedReason".into(), cut(2_048, (*why).to_owned()));
+        }
         if let Some(job) = exposure.objects.iter().find_map(|object| object.finding.job_id.clone()) {
             product_fields.insert("cordon/MacieJobId".into(), job);
         }
@@ -134,7 +158,7 @@ impl Reporter {
                 1_024,
                 format!(
                     "IAM Access Analyzer reports that {who} can reach the bucket {}, and Amazon Macie found sensitive \
-                     data ({kinds}) in {objects} of it; {quarantined} of them quarantined since.",
+                     data ({kinds}) in {objects} of it; {quarantined} of them quarantined since.{doubt}",
                     exposure.bucket
                 ),
             ),
@@ -147,32 +171,34 @@ impl Reporter {
         }
     }
 
-    /// The finding that says that the exposure is over.
+    /// The finding that says that the exposure of a bucket is over, and why.
     pub fn archived(
         &self,
-        owner: &str,
-        bucket_arn: &str,
-        bucket: &str,
+        bucket: &PlannedBucket,
+        over: Over,
         created_at: &str,
         updated_at: &str,
     ) -> SecurityFinding {
+        let PlannedBucket { arn, name, account, .. } = bucket;
+        let why = match over {
+            Over::Access => "IAM Access Analyzer no longer reports that anybody outside can reach it.",
+            Over::Objects => {
+                "Each of the objects that were reported is gone or quarantined, or was replaced or found clean by a \
+                 scan that could read it."
+            }
+        };
         SecurityFinding {
-            title: cut(256, format!("S3 bucket {bucket} no longer holds sensitive data that is shared")),
-            description: cut(
-                1_024,
-                format!(
-                    "The bucket {bucket} is no longer reachable from outside, or its last complete scan found no sensitive data."
-                ),
-            ),
+            title: cut(256, format!("S3 bucket {name} no longer holds sensitive data that is shared")),
+            description: cut(1_024, format!("The exposure of the bucket {name} is over. {why}")),
             record_state: "ARCHIVED",
             resources: vec![SecurityResource {
                 resource_type: "AwsS3Bucket",
-                id: bucket_arn.to_owned(),
+                id: arn.clone(),
                 region: self.region.clone(),
                 detections: Vec::new(),
-                details: BTreeMap::from([("Name".to_owned(), bucket.to_owned())]),
+                details: BTreeMap::from([("Name".to_owned(), name.clone())]),
             }],
-            ..self.skeleton(owner, bucket, created_at, updated_at)
+            ..self.skeleton(account, name, created_at, updated_at)
         }
     }
 
@@ -211,6 +237,7 @@ impl Reporter {
         details.extend(last_modified.clone().map(|time| ("LastModified".to_owned(), time)));
         details.extend(size.map(|size| ("cordon:Size".to_owned(), size.to_string())));
         details.extend(object.case_id.clone().map(|id| ("cordon:CaseId".to_owned(), id)));
+        details.extend(object.unconfirmed.clone().map(|why| ("cordon:Unconfirmed".to_owned(), why)));
         details.retain(|_, value| !value.trim().is_empty());
         SecurityResource {
             resource_type: "AwsS3Object",
@@ -294,8 +321,26 @@ mod tests {
 
     #[test]
     fn an_exposure_that_is_over_keeps_its_id() {
-        let archived = reporter().archived("111122223333", "arn:aws:s3:::finance", "finance", "t", "t");
-        assert_eq!(archived.id, reporter().active(&exposure(1), "t", "t").id);
-        assert_eq!(archived.record_state, "ARCHIVED");
+        for over in [Over::Access, Over::Objects] {
+            let archived = reporter().archived(&bucket(), over, "t", "t");
+            assert_eq!(archived.id, reporter().active(&exposure(1), "t", "t").id);
+            assert_eq!(archived.record_state, "ARCHIVED");
+        }
+    }
+
+    #[test]
+    fn what_the_last_scan_did_not_confirm_is_counted_and_says_why() {
+        let mut exposure = exposure(3);
+        for object in &mut exposure.objects[1..] {
+            object.unconfirmed = Some("it is archived".into());
+        }
+        let finding = reporter().active(&exposure, "t", "t");
+        assert!(finding.description.contains("2 of them") && finding.description.contains("it is archived"));
+        assert_eq!(finding.product_fields["cordon/UnconfirmedObjectCount"], "2");
+        assert_eq!(finding.product_fields["cordon/UnconfirmedReason"], "it is archived");
+        let said: Vec<_> =
+            finding.resources.iter().map(|resource| resource.details.get("cordon:Unconfirmed")).collect();
+        assert_eq!(said[..2], [None, None]);
+        assert_eq!(said[2].map(String::as_str), Some("it is archived"));
     }
 }

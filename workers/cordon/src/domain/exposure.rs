@@ -1,10 +1,11 @@
 //! Exposures: who can reach a bucket from outside, joined with what Macie found in it.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{access_finding::AccessFinding, case::Case, finding::Finding};
+use super::{access_finding::AccessFinding, case::Case, finding::Finding, time};
+use crate::error::{Code, Error, RETRYABLE};
 
 /// What a batch of a cycle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct Batch {
     pub number: u32,
     /// What for.
     pub kind: BatchKind,
+    /// When, as [`time::stored`]; a job of the batch begins later.
+    pub planned_at: String,
     /// Which buckets.
     pub buckets: Vec<PlannedBucket>,
 }
@@ -70,20 +73,82 @@ pub struct BucketRecord {
     /// Until when.
     #[serde(default)]
     pub claimed_until: Option<String>,
-    /// How many scans in a row did not read everything.
+    /// The record of a job about it whose findings have not been read.
     #[serde(default)]
-    pub incomplete: u32,
+    pub unread_job: Option<String>,
+    /// How many scans in a row were not made or did not read everything.
+    #[serde(default)]
+    pub scan_failures: u32,
+    /// Until when no new job is made after such a scan, whatever else happens.
+    #[serde(default)]
+    pub scan_not_before: Option<String>,
+    /// How many times in a row it could not be planned or reported.
+    #[serde(default)]
+    pub report_failures: u32,
+    /// What the last cycle that had it came to.
+    #[serde(default)]
+    pub result: Option<BucketResult>,
 }
 
 impl BucketRecord {
-    /// How long after such a scan the bucket is due again: at once after the first, then ever later, up to a day.
-    pub fn patience(&self) -> SignedDuration {
-        const FIRST: SignedDuration = SignedDuration::from_mins(30);
-        match self.incomplete {
-            0 | 1 => SignedDuration::ZERO,
-            n => FIRST.saturating_mul(1 << (n - 2).min(10)).min(SignedDuration::from_hours(24)),
+    /// From when on a new job about the bucket may be made: not while its last complete scan, or a job whose findings
+    /// are still to be read, is younger than `rescan_interval`, and not while failed scans are backed off from.
+    pub fn next_scan(
+        &self,
+        complete: Option<&ScanRecord>,
+        unread: Option<&JobRecord>,
+        rescan_interval: SignedDuration,
+    ) -> String {
+        let begun = complete.map(|scan| &scan.scanned_at).max(unread.map(|job| &job.started_at));
+        let too_old = begun.and_then(|at| at.parse::<Timestamp>().ok()).map(|begun| {
+            time::stored(begun.saturating_add(rescan_interval).expect("a span of time saturates"))
+        });
+        too_old.max(self.scan_not_before.clone()).unwrap_or_default()
+    }
+}
+
+/// What a cycle's work on a bucket came to. It is kept so that a task that is done again answers the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BucketResult {
+    /// The cycle.
+    pub cycle: String,
+    /// Whether the bucket is reachable from outside and holds sensitive data.
+    pub exposed: bool,
+    /// Why it could not be scanned or reported; absent when it was.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// A terminal error, on record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The code's name.
+    pub code: String,
+    /// One sentence.
+    pub cause: String,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { code: error.code().map_or(RETRYABLE, Code::name).to_owned(), cause: error.to_string() }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match Code::ALL.iter().find(|code| code.name() == failure.code) {
+            Some(code) => Error::terminal(*code, failure.cause),
+            None => Error::Retryable(failure.cause),
         }
     }
+}
+
+/// How long something is left alone after it failed so many times in a row: a quarter of an hour, then twice as long
+/// each time, up to a day.
+pub fn back_off(failures: u32) -> SignedDuration {
+    const FIRST: SignedDuration = SignedDuration::from_mins(15);
+    let doubled = failures.saturating_sub(1).min(10);
+    FIRST.saturating_mul(1 << doubled).min(SignedDuration::from_hours(24))
 }
 
 /// A Macie job of a batch.
@@ -93,7 +158,7 @@ pub struct JobRecord {
     pub bucket_arn: String,
     /// Macie's id.
     pub job_id: String,
-    /// When it was created.
+    /// When the batch was planned, which is before the job was created.
     pub started_at: String,
     /// The token of the wait; a secret.
     #[serde(default)]
@@ -106,12 +171,12 @@ pub struct JobRecord {
     pub problem: Option<String>,
 }
 
-/// The last complete scan of a bucket.
+/// The last complete scan of a bucket, all findings of which were read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScanRecord {
     /// Macie's id.
     pub job_id: String,
-    /// When the job was created; what was written later was not seen.
+    /// [`JobRecord::started_at`]; what was written later was not seen.
     pub scanned_at: String,
 }
 
@@ -133,6 +198,8 @@ pub struct SensitiveObject {
     pub case_status: String,
     /// The case, if there is one.
     pub case_id: Option<String>,
+    /// Why it is listed although the last scan did not find it; absent when it did.
+    pub unconfirmed: Option<String>,
 }
 
 impl SensitiveObject {
@@ -142,7 +209,7 @@ impl SensitiveObject {
             None => "none".into(),
             Some(case) => case.outcome.as_ref().map_or("open", |outcome| outcome.result.name()).to_owned(),
         };
-        Self { finding, case_status, case_id: case.map(|case| case.case_id.clone()) }
+        Self { finding, case_status, case_id: case.map(|case| case.case_id.clone()), unconfirmed: None }
     }
 }
 
@@ -188,6 +255,11 @@ impl Exposure {
         })
     }
 
+    /// The objects that the last scan did not find, and of which it is not known that they are gone or clean.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = (&SensitiveObject, &str)> {
+        self.objects.iter().filter_map(|object| Some((object, object.unconfirmed.as_deref()?)))
+    }
+
     /// Whether everyone can reach it.
     pub fn is_public(&self) -> bool {
         self.access.iter().any(|finding| finding.is_public == Some(true))
@@ -199,18 +271,56 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::{access_finding::AccessStatus, finding::Severity, policy::tests::finding};
 
-    #[test]
-    fn a_scan_that_stays_incomplete_is_repeated_ever_later() {
-        let bucket = |incomplete| BucketRecord {
+    fn record() -> BucketRecord {
+        BucketRecord {
             bucket_arn: "arn:aws:s3:::finance".into(),
             account: "111122223333".into(),
             revision: 1,
             claimed_by: None,
             claimed_until: None,
-            incomplete,
+            unread_job: None,
+            scan_failures: 0,
+            scan_not_before: None,
+            report_failures: 0,
+            result: None,
+        }
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_soon_and_then_ever_later_up_to_a_day() {
+        let minutes = [1, 2, 3, 7, 8, u32::MAX].map(|failures| back_off(failures).as_mins());
+        assert_eq!(minutes, [15, 30, 60, 16 * 60, 24 * 60, 24 * 60]);
+    }
+
+    #[test]
+    fn no_job_is_made_while_an_earlier_one_counts_or_failures_are_backed_off_from() {
+        let month = SignedDuration::from_hours(24 * 30);
+        let scan = ScanRecord { job_id: "j".into(), scanned_at: "2026-03-01T00:00:00.000Z".into() };
+        let job = JobRecord {
+            bucket_arn: "job#c#0".into(),
+            job_id: "k".into(),
+            started_at: "2026-03-05T00:00:00.000Z".into(),
+            task_token: None,
+            finished_at: None,
+            problem: None,
         };
-        let minutes = [0, 1, 2, 3, 7, u32::MAX].map(|n| bucket(n).patience().as_mins());
-        assert_eq!(minutes, [0, 0, 30, 60, 16 * 60, 24 * 60]);
+        assert_eq!(
+            record().next_scan(None, None, month),
+            "",
+            "one that was never scanned is scanned at once"
+        );
+        assert_eq!(record().next_scan(Some(&scan), None, month), "2026-03-31T00:00:00.000Z");
+        assert_eq!(record().next_scan(Some(&scan), Some(&job), month), "2026-04-04T00:00:00.000Z");
+        let failed = BucketRecord { scan_not_before: Some("2026-05-01T00:00:00.000Z".into()), ..record() };
+        assert_eq!(failed.next_scan(Some(&scan), Some(&job), month), "2026-05-01T00:00:00.000Z");
+        assert_eq!(failed.next_scan(None, None, month), "2026-05-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_failure_on_record_is_the_same_error_again() {
+        for error in [Error::terminal(Code::ImportRejected, "No."), Error::Retryable("later".into())] {
+            assert_eq!(Error::from(Failure::from(&error)), error);
+        }
     }
 
     pub(crate) fn bucket() -> PlannedBucket {
@@ -262,7 +372,9 @@ pub(crate) mod tests {
     #[test]
     fn batches_have_distinct_client_tokens() {
         let batch = |cycle: &str, number| {
-            Batch { cycle: cycle.into(), number, kind: BatchKind::Scan, buckets: vec![] }.client_token()
+            let planned_at = "2026-03-11T01:14:07.482Z".into();
+            Batch { cycle: cycle.into(), number, kind: BatchKind::Scan, planned_at, buckets: vec![] }
+                .client_token()
         };
         assert_ne!(batch("c", 1), batch("c", 2));
         assert_ne!(batch("c#1", 2), batch("c", 12));

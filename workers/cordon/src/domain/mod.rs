@@ -23,5 +23,6 @@ pub mod policy;
 pub mod policy_answer;
 pub mod quoted;
 pub mod rendering;
+pub mod reported_object;
 pub mod time;
 pub mod vote;

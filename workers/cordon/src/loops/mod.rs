@@ -5,6 +5,7 @@ pub mod policy_watcher;
 pub mod reconciler;
 pub mod renderer;
 pub mod scan_watcher;
+pub mod sweeper;
 
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ where
     F: Fn() -> P,
     P: Future<Output = Result<()>>,
 {
-    let mut backoff = Backoff::new(pause.max(Duration::from_secs(1)), LONGEST_PAUSE);
+    let mut backoff = Backoff::new(pause.clamp(Duration::from_secs(1), LONGEST_PAUSE), LONGEST_PAUSE);
     loop {
         let next = match pass().await {
             Ok(()) => {
