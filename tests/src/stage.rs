@@ -134,7 +134,7 @@ impl Stage {
                 {"name": "asks-again", "buckets": ["asks-again-*"], "disposition": "quarantine", "after_restore": "ask"},
                 asks("two-people", json!({"approvals": 2, "approvers": {"users": [ALICE, BOB], "groups": [GROUP]},
                     "on_expiry": "ask_again"})),
-                asks("archived", json!({"channel": OTHER_CHANNEL})),
+                asks("closed-channel", json!({"channel": OTHER_CHANNEL})),
                 asks("group", json!({"approvers": {"groups": [GROUP]}})),
                 asks("departed", json!({"approvers": {"users": ["U0DEPARTED"], "groups": ["S0EMPTY"]}})),
                 asks("snoozed", json!({"snooze_seconds": 3})),

@@ -258,7 +258,7 @@ fn a_question_for_an_archived_channel_is_asked_in_the_fallback_channel_and_opera
             kind: MethodFaultKind::Refused("is_archived".into()),
             times: None,
         });
-        let bucket = stage.bucket("archived").await?;
+        let bucket = stage.bucket("closed-channel").await?;
         let object = stage.put(&bucket, "card.txt", "5163200000000008").await?;
         let run = stage.respond("Financial", &object).await?;
         let message = stage.asked(&bucket).await?;
