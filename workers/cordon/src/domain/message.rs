@@ -1,7 +1,7 @@
 //! The Slack message of a case: a function of the record, nothing else.
 //!
 //! Everything that came from outside (keys, bucket names, identifiers) is escaped, so that no mention, link or
-//! formatting can be smuggled in, and cut, so that Slack's [`limits`] hold.
+//! formatting can be smuggled in, and cut, so that Slack's limits hold.
 
 mod asking;
 mod digest;
