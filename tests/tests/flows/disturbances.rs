@@ -95,6 +95,25 @@ async fn whoever_holds_a_token_and_fails_it_ends_no_review() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_snooze_that_came_before_the_token_was_stored_is_kept() -> Result<()> {
+    let flow = Flow::new(HASTY, "finding_response").await?;
+    let run = flow.start(json!({})).await?;
+    flow.open_case("c", &run).await?;
+    flow.does("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;
+    let (token, _) = flow.take("post_approval").await?;
+    flow.snooze("c").await?;
+    flow.answer(&token, json!({"posted": "yes"})).await?;
+    flow.does("advance_round", json!({"next": "snoozed", "seconds": 600})).await?;
+    let token = flow.token("c", None).await?;
+    flow.decide("c", "dismiss").await?;
+    flow.answer(&token, json!({})).await?;
+    flow.does("report_outcome", json!({"outcome": "dismissed", "detail": ""})).await?;
+    assert_eq!(flow.end(&run).await?.status.as_str(), "SUCCEEDED");
+    assert!(flow.states(&run).await?.contains(&"AwaitSnooze".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_panic_is_repeated_twice_and_then_told() -> Result<()> {
     let flow = Flow::new(HASTY, "finding_response").await?;
     let run = flow.start(json!({})).await?;

@@ -217,11 +217,20 @@ impl Flow {
 
     /// Records a decision without waking anybody.
     pub(crate) async fn decide(&self, case_id: &str, decision: &str) -> Result<()> {
+        self.record(case_id, "decision", decision).await
+    }
+
+    /// Records a snooze without waking anybody.
+    pub(crate) async fn snooze(&self, case_id: &str) -> Result<()> {
+        self.record(case_id, "snooze", "until later").await
+    }
+
+    async fn record(&self, case_id: &str, member: &str, value: &str) -> Result<()> {
         let update = self.dynamodb.update_item().table_name(format!("{}-cases", self.name));
         let update = update.key("case_id", AttributeValue::S(case_id.into()));
-        let update = update.update_expression("SET decision = :decision");
-        let update = update.expression_attribute_values(":decision", AttributeValue::S(decision.into()));
-        update.send().await?;
+        let update =
+            update.update_expression("SET #member = :value").expression_attribute_names("#member", member);
+        update.expression_attribute_values(":value", AttributeValue::S(value.into())).send().await?;
         Ok(())
     }
 
