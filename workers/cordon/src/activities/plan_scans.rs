@@ -248,3 +248,34 @@ impl PlanScans {
         Ok(Decision::Batch(if next_scan <= time::now() { BatchKind::Scan } else { BatchKind::Report }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(count: usize) -> Vec<PlannedBucket> {
+        let bucket = |n| PlannedBucket {
+            arn: format!("arn:aws:s3:::b{n}"),
+            name: format!("b{n}"),
+            account: "111122223333".into(),
+            revision: 1,
+        };
+        (0..count).map(bucket).collect()
+    }
+
+    #[test]
+    fn a_bucket_whose_scan_failed_has_a_job_of_its_own() {
+        let plan = Plan { scan: buckets(BATCH + 1), scan_alone: buckets(2), report: buckets(1) };
+        let sizes: Vec<_> = plan.batches().map(|(kind, buckets)| (kind, buckets.len())).collect();
+        let scan = |size| (BatchKind::Scan, size);
+        assert_eq!(sizes, [scan(BATCH), scan(1), scan(1), scan(1), (BatchKind::Report, 1)]);
+    }
+
+    #[test]
+    fn a_plan_is_full_when_the_state_machine_works_on_all_of_it_at_once() {
+        let machine = include_str!("../../../../statemachines/exposure_cycle.asl.json");
+        assert!(machine.contains(&format!("\"MaxConcurrency\": {MOST_BATCHES},")));
+        let plan = |alone| Plan { scan_alone: buckets(alone), ..Plan::default() };
+        assert!(!plan(MOST_BATCHES - 1).is_full() && plan(MOST_BATCHES).is_full());
+    }
+}
