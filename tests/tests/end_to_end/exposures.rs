@@ -196,19 +196,24 @@ fn access_findings_may_come_late_and_twice() -> Result<()> {
     })
 }
 
+/// Has Macie find something in a bucket half an hour ago, and no event tell of it.
+async fn found_without_event(stage: &Stage, bucket: &str, id: &str) -> Result<()> {
+    let object = stage.put(bucket, "card.txt", CARD).await?;
+    let mut document = stage.finding_document(id, "Credentials", &object);
+    let earlier = cordon::domain::time::stored(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
+    document["createdAt"] = json!(earlier);
+    document["updatedAt"] = json!(earlier);
+    stage.sandbox.macie().put_finding(document);
+    Ok(())
+}
+
 #[test]
 fn a_finding_whose_event_never_came_is_swept_up() -> Result<()> {
     on_stage(async {
         let (stage, _alone) = Stage::alone().await?;
         let bucket = stage.bucket("swept").await?;
-        let object = stage.put(&bucket, "card.txt", CARD).await?;
         let id = "5wep75wep75wep75wep75wep75wep700";
-        let mut document = stage.finding_document(id, "Credentials", &object);
-        let earlier =
-            cordon::domain::time::stored(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
-        document["createdAt"] = json!(earlier);
-        document["updatedAt"] = json!(earlier);
-        stage.sandbox.macie().put_finding(document);
+        found_without_event(stage, &bucket, id).await?;
         forget_sweep(stage).await?;
         stage.cycle().await?;
         stage.succeeded(&stage.run_for(id).await?).await?;
@@ -225,14 +230,8 @@ fn a_finding_whose_event_never_came_is_swept_up_where_no_cycle_runs() -> Result<
     on_stage(async {
         let (stage, _alone) = Stage::alone().await?;
         let bucket = stage.bucket("swept-by-itself").await?;
-        let object = stage.put(&bucket, "card.txt", CARD).await?;
         let id = "5wep75wep75wep75wep75wep75wep701";
-        let mut document = stage.finding_document(id, "Credentials", &object);
-        let earlier =
-            cordon::domain::time::stored(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
-        document["createdAt"] = json!(earlier);
-        document["updatedAt"] = json!(earlier);
-        stage.sandbox.macie().put_finding(document);
+        found_without_event(stage, &bucket, id).await?;
         // A worker that begins sweeps at once.
         stage.replace_worker().await?;
         stage.succeeded(&stage.run_for(id).await?).await?;
