@@ -225,7 +225,7 @@ fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
 
         let outcome = Outcome { result: OutcomeResult::Quarantined, detail: "Moved.".into(), code: None };
         let copy = QuarantineCopy { generation: 1, key: "k".into() };
-        stage.cases.begin_copying(&case, &copy).await?.stands().context("the case was open")?;
+        stage.cases.begin_copying(case.clone(), copy.clone()).await?.stands().context("the case was open")?;
         stage.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
         renderer::render(&stage.clients().await?, &case.case_id).await?;
         let closed = now(stage, &case).await?;

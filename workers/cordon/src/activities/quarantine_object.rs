@@ -104,8 +104,11 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
             // A copy can take hours; the run may have been stopped, and its case closed, in the meantime.
-            let again = self.authorised(&input).await;
-            let (_, pause) = again.map_err(|error| copied_only(&the_move.case, error))?;
+            let (is_open, pause) = self.0.cases.still_open(&the_move.case).await?;
+            if !is_open {
+                self.authorised(&input).await.map_err(|error| copied_only(&the_move.case, error))?;
+                return Err(Error::Retryable("the case was taken over and given back meanwhile".into()));
+            }
             self.0.cases.stop_at(pause, &the_move.case.case_id).await?;
             if the_move.remove(&manifest).await? == Removed::Changed {
                 return Ok(the_move.changed(&manifest));
@@ -229,7 +232,7 @@ impl Move {
             generation: self.case.generation,
             key: copy_key(&self.case, self.case.object()),
         };
-        self.case = match cases.begin_copying(&self.case, &copy).await? {
+        self.case = match cases.begin_copying(self.case.clone(), copy).await? {
             Conditional::Written(case) | Conditional::Mine(case) => case,
             Conditional::Theirs(case) => {
                 let why = case.and_then(|case| case.authorisation(&self.case.execution_arn).err());

@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Conditional, Item, Update, conditional, from_item, recognized, refusal, text, to_item, to_value,
+    Conditional, Item, Update, conditional, from_item, recognized, recognized_item, refusal, text, to_item,
+    to_value,
 };
 use crate::{
     clients::error::classify,
@@ -36,6 +37,9 @@ pub(super) const DUE: &str = "due";
 const PAUSE: &str = "brake#pause";
 /// The beginning of the keys that remember when operators were told of something.
 const NOTICE: &str = "notice#";
+/// What tells to whom a case belongs, with the members of a pause.
+const ITS_OWNER: &str = "case_id, #status, execution_arn, paused_at, paused_by, reason";
+
 impl Cases {
     /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
@@ -325,16 +329,21 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn begin_copying(&self, case: &Case, copy: &QuarantineCopy) -> Result<Conditional<Case>> {
+    pub async fn begin_copying(&self, mut case: Case, copy: QuarantineCopy) -> Result<Conditional<Case>> {
         let update = self
             .update(&case.case_id)
+            .return_values(ReturnValue::None)
             .update_expression("SET quarantine_copy = :copy")
             .condition_expression("execution_arn = :execution AND #status = :open")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":open", text(Status::Open.name()))
             .expression_attribute_values(":execution", text(&case.execution_arn))
-            .expression_attribute_values(":copy", to_value(copy));
-        recognized(&self.table, update, |_: &Case| false).await
+            .expression_attribute_values(":copy", to_value(&copy));
+        case.quarantine_copy = Some(copy);
+        Ok(match recognized_item(&self.table, update, |_| false).await? {
+            Conditional::Written(_) => Conditional::Written(case),
+            refused => refused.read(&self.table)?,
+        })
     }
 
     /// Closes a case with its outcome, listed in a digest if it is to be. `Theirs` when it is closed already or belongs
@@ -512,8 +521,37 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn with_pause(&self, case_id: &str) -> Result<(Option<Case>, Option<Pause>)> {
+        let (case, pause) = self.beside_pause(case_id, None).await?;
+        Ok((case.map(|item| from_item(&self.table, item)).transpose()?, pause))
+    }
+
+    /// Whether a case is still open and owned by its run, and the pause in force; reads only what tells it.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn still_open(&self, case: &Case) -> Result<(bool, Option<Pause>)> {
+        let (item, pause) = self.beside_pause(&case.case_id, Some(ITS_OWNER)).await?;
+        let is_open = item.is_some_and(|item| {
+            item.get("status") == Some(&text(Status::Open.name()))
+                && item.get("execution_arn") == Some(&text(&case.execution_arn))
+        });
+        Ok((is_open, pause))
+    }
+
+    async fn beside_pause(
+        &self,
+        case_id: &str,
+        projection: Option<&str>,
+    ) -> Result<(Option<Item>, Option<Pause>)> {
         let key = |id: &str| HashMap::from([("case_id".to_owned(), text(id))]);
-        let both = KeysAndAttributes::builder().keys(key(case_id)).keys(key(PAUSE)).consistent_read(true);
+        let both = KeysAndAttributes::builder()
+            .keys(key(case_id))
+            .keys(key(PAUSE))
+            .set_projection_expression(projection.map(str::to_owned))
+            .set_expression_attribute_names(
+                projection.map(|_| HashMap::from([("#status".to_owned(), "status".to_owned())])),
+            )
+            .consistent_read(true);
         let both = both.build().expect("keys are set");
         let answer = self
             .client
@@ -530,7 +568,7 @@ impl Cases {
             if item.get("case_id") == Some(&text(PAUSE)) {
                 pause = Some(from_item(&self.table, item)?);
             } else {
-                case = Some(from_item(&self.table, item)?);
+                case = Some(item);
             }
         }
         Ok((case, pause))
