@@ -18,16 +18,12 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 use cordon::{
-    clients::{Clients, store::Cases},
-    config::WorkerConfig,
-    domain::{
-        case::{Case, Decision},
-        finding::{Finding, ObjectVersion},
-        message::QUARANTINE_ACTION,
-        plan::Plan,
-        policy::{Disposition, Versions},
-        policy_answer::PolicyAnswer,
-    },
+    app::clients::Clients, config::WorkerConfig, slack::blocks::case::QUARANTINE_ACTION, store::Cases,
+};
+use cordon_domain::{
+    case::{Case, Decision, plan::Plan},
+    finding::{Finding, ObjectVersion},
+    policy::{Disposition, Versions, answer::PolicyAnswer},
 };
 use cordon_sandbox::{Options, Sandbox, child::Child};
 use futures::{StreamExt, TryStreamExt, future::join_all, stream};

@@ -1,11 +1,12 @@
 //! Macie findings, made by hand.
 
-use cordon::domain::{finding::ObjectVersion, time};
+use cordon::clock;
+use cordon_domain::finding::ObjectVersion;
 use serde_json::{Value, json};
 
 /// A finding of a kind (`Credentials`, `Financial`) about an object, as Macie's API has it.
 pub fn finding_document(region: &str, id: &str, kind: &str, version: &ObjectVersion, size: usize) -> Value {
-    let at = time::now();
+    let at = clock::now();
     let (category, name) = match kind {
         "Credentials" => ("CREDENTIALS", "AWS_CREDENTIALS"),
         _ => ("FINANCIAL_INFORMATION", "CREDIT_CARD_NUMBER"),

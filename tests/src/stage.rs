@@ -20,12 +20,10 @@ use aws_sdk_sfn::{
     operation::describe_execution::DescribeExecutionOutput,
     types::{ExecutionStatus, HistoryEvent},
 };
-use cordon::{
-    clients::store::Cases,
-    domain::{
-        case::Case,
-        finding::{ObjectVersion, bare_etag, real_version},
-    },
+use cordon::store::Cases;
+use cordon_domain::{
+    case::Case,
+    finding::{ObjectVersion, bare_etag, real_version},
 };
 use cordon_sandbox::{Options, Sandbox, child::Child, deployment::Deployment};
 use serde_json::{Value, json};

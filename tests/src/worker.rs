@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use activity_worker::{Worker, WorkerSettings};
 use aws_config::SdkConfig;
-use cordon::{activities, clients::Clients, config::WorkerConfig};
+use cordon::{
+    app::{activities, clients::Clients},
+    config::WorkerConfig,
+};
 
 /// A worker for tasks that are given by hand, see [`Worker::run_once`].
 pub fn worker(aws: &SdkConfig, config: WorkerConfig) -> Worker {

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use cordon::domain::case::Decision;
+use cordon_domain::case::Decision;
 use cordon_tests::{CHANNEL, Placed, Stage, browser::Browser, on_stage};
 
 #[test]

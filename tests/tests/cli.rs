@@ -424,7 +424,7 @@ fn policy_explain_refuses_what_triage_refuses_for_the_same_reason() {
     ] {
         let mut event = event();
         event[field] = value;
-        let triage = cordon::domain::finding::FindingEvent::parse(&event).unwrap_err().to_string();
+        let triage = cordon_domain::finding::FindingEvent::parse(&event).unwrap_err().to_string();
         let said = explainer.explain(event.to_string(), &[]);
         let text = stderr(&said);
         assert!(!said.status.success() && text.contains(says) && text.contains(&triage), "{text}");

@@ -3,29 +3,41 @@
 //! All tests share one sandbox without Terraform and are kept apart by bucket, finding and message. Tests that turn
 //! the controls of a double take it for themselves meanwhile.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
-use aws_sdk_macie2::error::ProvideErrorMetadata;
-use aws_sdk_macie2::types::{
-    CriterionAdditionalProperties, FindingCriteria, FindingType, JobStatus, JobType, LastRunErrorStatusCode,
-    S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
+use aws_sdk_macie2::{
+    error::ProvideErrorMetadata,
+    types::{
+        CriterionAdditionalProperties, FindingCriteria, FindingType, JobStatus, JobType,
+        LastRunErrorStatusCode, S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
+    },
 };
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{
-    BucketVersioningStatus, ObjectOwnership, PublicAccessBlockConfiguration, ServerSideEncryption,
-    StorageClass,
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{
+        BucketVersioningStatus, ObjectOwnership, PublicAccessBlockConfiguration, ServerSideEncryption,
+        StorageClass,
+    },
 };
-use cordon_sandbox::slack::{ClickResult, Outage, RateLimits};
-use cordon_sandbox::{Options, Sandbox};
+use cordon_sandbox::{
+    Options, Sandbox,
+    slack::{ClickResult, Outage, RateLimits},
+};
 use cordon_tests::kms;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{RwLock, mpsc};
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::{RwLock, mpsc},
+    time::Instant,
+};
 
 /// Long enough for everything here on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);

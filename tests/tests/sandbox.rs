@@ -1,16 +1,17 @@
 //! The sandbox itself, without Terraform: that it starts, fails and ends as promised, and that the front door changes
 //! nothing on the way.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_macie2::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use cordon_sandbox::{CallFilter, Ending, Fault, FaultKind, Meeting, Options, Sandbox, Tap, TappedCall};

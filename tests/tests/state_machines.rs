@@ -14,7 +14,7 @@ use std::{
 
 use activity_worker::{INVALID_INPUT, WORKER_PANICKED, WORKER_SHUTDOWN};
 use cordon::{
-    activities::CATALOG,
+    app::activities::CATALOG,
     error::{Code, RETRYABLE},
 };
 use cordon_tests::Module;

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use cordon::domain::policy::Policy;
+use cordon_domain::policy::Policy;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cordon::domain::case::Case;
+use cordon_domain::case::Case;
 use cordon_sandbox::{CallFilter, child::Child};
 use cordon_tests::{
     clicks::{Answer, ClickStage, GATEWAY, TABLE},

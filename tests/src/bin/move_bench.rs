@@ -17,15 +17,11 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{CompletedMultipartUpload, CompletedPart},
 };
-use cordon::{
-    clients::store::Cases,
-    domain::{
-        case::Case,
-        finding::{Finding, ObjectVersion, Severity, bare_etag},
-        plan::Plan,
-        policy::{Fallback, Policy, decide},
-        policy_answer::PolicyAnswer,
-    },
+use cordon::store::Cases;
+use cordon_domain::{
+    case::{Case, plan::Plan},
+    finding::{Finding, ObjectVersion, Severity, bare_etag},
+    policy::{Fallback, Policy, answer::PolicyAnswer, decide},
 };
 use cordon_sandbox::{CallFilter, Options, Sandbox, deployment::Deployment};
 use futures::{StreamExt, TryStreamExt, stream};

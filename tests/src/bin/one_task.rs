@@ -6,7 +6,7 @@
 use std::env;
 
 use anyhow::{Context, Result};
-use cordon::{clients, config::WorkerConfig, telemetry};
+use cordon::{aws, config::WorkerConfig, telemetry};
 use serde_json::json;
 
 #[tokio::main]
@@ -15,7 +15,7 @@ async fn main() -> Result<()> {
     let (stem, input) = (arguments.next().context("a stem")?, arguments.next().context("an input")?);
     telemetry::init();
     let config = WorkerConfig::read(&env::vars().collect())?;
-    let aws = clients::aws_config(&config.common.region).await?;
+    let aws = aws::sdk_config(&config.common.region).await?;
     let result = match cordon_tests::worker(&aws, config).run_once(&stem, input).await {
         Ok(output) => json!({"output": output}),
         Err(failure) => json!({"error": failure.code, "cause": failure.cause}),

@@ -9,7 +9,7 @@ use std::sync::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon::domain::{
+use cordon_domain::{
     case::{Case, Decision, Status},
     time,
 };

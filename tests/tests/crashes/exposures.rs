@@ -10,7 +10,8 @@ use aws_sdk_macie2::types::{JobStatus, MacieStatus};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, MetadataDirective, ServerSideEncryption, StorageClass, VersioningConfiguration,
 };
-use cordon::{clients::store::Exposures, domain::time, error::RETRYABLE};
+use cordon::{error::RETRYABLE, store::Exposures};
+use cordon_domain::time;
 use cordon_sandbox::{Ending, Meeting, TappedCall, doubles::SecurityHub};
 use cordon_tests::{eventually, finding_document, kms, on_stage};
 use jiff::{SignedDuration, Timestamp};
@@ -642,10 +643,10 @@ fn access_detail(scene: &Scene, bucket: &str, id: &str) -> Value {
 }
 
 /// The one object of a bucket that was made [`shared`].
-async fn object_in(scene: &Scene, bucket: &str) -> Result<cordon::domain::finding::ObjectVersion> {
+async fn object_in(scene: &Scene, bucket: &str) -> Result<cordon_domain::finding::ObjectVersion> {
     let head = scene.s3.head_object().bucket(bucket).key("cards.txt").send().await?;
-    let etag = cordon::domain::finding::bare_etag(head.e_tag().context("an ETag")?).to_owned();
-    Ok(cordon::domain::finding::ObjectVersion {
+    let etag = cordon_domain::finding::bare_etag(head.e_tag().context("an ETag")?).to_owned();
+    Ok(cordon_domain::finding::ObjectVersion {
         account: scene.sandbox.account().into(),
         bucket: bucket.into(),
         key: "cards.txt".into(),

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon::domain::{case::Case, time};
+use cordon_domain::{case::Case, time};
 use cordon_sandbox::{Ending, Meeting, TappedCall, slack::Outage};
 use cordon_tests::{ALICE, BOB, CHANNEL, eventually, on_stage};
 use jiff::{SignedDuration, Timestamp};

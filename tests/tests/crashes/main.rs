@@ -31,10 +31,9 @@ use anyhow::{Context, Result, ensure};
 use cordon_sandbox::{Ending, Meeting, TappedCall};
 use cordon_tests::{on_stage, report};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use tokio::task::JoinSet;
-
 use scenario::{SCENARIOS, Scenario};
 use scene::Scene;
+use tokio::task::JoinSet;
 
 /// Tasks that are disturbed at random.
 const RANDOM_RUNS: u64 = 24;

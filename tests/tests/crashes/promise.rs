@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_s3::error::SdkError;
-use cordon::domain::{
+use cordon_domain::{
     finding::bare_etag,
     manifest::{Entry, Manifest, quarantine_key},
 };

@@ -1,10 +1,8 @@
 //! Moves that no person decided, counted by many workers at once.
 
 use anyhow::{Result, ensure};
-use cordon::{
-    clients::store::{AutomaticMove, Counted, RateLimits},
-    domain::case::Case,
-};
+use cordon::store::{AutomaticMove, Counted, RateLimits};
+use cordon_domain::case::Case;
 use cordon_tests::on_stage;
 use futures::future::try_join_all;
 

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use cordon::{
-    activities::CATALOG,
-    clients::store::Exposures,
-    domain::{
-        finding::{ObjectVersion, bare_etag},
-        time,
-    },
+use cordon::{app::activities::CATALOG, clock, store::Exposures};
+use cordon_domain::{
+    finding::{ObjectVersion, bare_etag},
+    time,
 };
 use cordon_tests::{CHANNEL, eventually, finding_document, on_stage, report};
 use jiff::{SignedDuration, Timestamp};
@@ -122,7 +119,7 @@ async fn given(scene: &Scene, stem: &str) -> Result<Given> {
             let bucket = object(scene, &name).await?.bucket;
             let detail = json!({"id": name, "resourceType": "AWS::S3::Bucket", "status": "ACTIVE",
                 "resource": format!("arn:aws:s3:::{bucket}"), "accountId": scene.sandbox.account(),
-                "updatedAt": time::now(), "principal": {"AWS": "999988887777"}, "action": ["s3:GetObject"],
+                "updatedAt": clock::now(), "principal": {"AWS": "999988887777"}, "action": ["s3:GetObject"],
                 "isPublic": false, "isDeleted": false});
             let event = json!({"source": "aws.access-analyzer", "detail-type": "Access Analyzer Finding",
                 "detail": detail});

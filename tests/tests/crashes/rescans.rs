@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use aws_sdk_macie2::types::{
     JobType, ManagedDataIdentifierSelector, S3BucketDefinitionForJob, S3JobDefinition,
 };
-use cordon::domain::finding::{ObjectVersion, bare_etag};
+use cordon_domain::finding::{ObjectVersion, bare_etag};
 use cordon_tests::{eventually, finding_document, on_stage};
 use futures::future::join_all;
 use serde_json::{Value, json};

@@ -7,13 +7,11 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, Tag, Tagging, VersioningConfiguration},
 };
-use cordon::domain::{
-    case::{Case, Outcome, OutcomeResult, Restore},
+use cordon::clock;
+use cordon_domain::{
+    case::{Case, Outcome, OutcomeResult, Restore, plan::Plan},
     finding::{Finding, ObjectVersion, Severity, bare_etag, real_version},
-    plan::Plan,
-    policy::{Fallback, Policy, decide},
-    policy_answer::PolicyAnswer,
-    time,
+    policy::{Fallback, Policy, answer::PolicyAnswer, decide},
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -202,7 +200,7 @@ impl Scenario {
             severity: Severity::High,
             title: "The S3 object contains credentials".into(),
             region: "us-east-1".into(),
-            created_at: time::now(),
+            created_at: clock::now(),
             sample: false,
             object: object.clone(),
             size: i64::try_from(reported.bytes.len()).ok(),
@@ -216,7 +214,7 @@ impl Scenario {
         let plan = Plan::new(&finding, &decided, None);
         let answer = PolicyAnswer::new(&finding, &decided, None);
         let run = format!("arn:aws:states:us-east-1:{}:execution:cordon:{}", object.account, object.bucket);
-        Ok(Case::open(finding, answer, plan, &run, "a1b2c3".into(), &time::now()))
+        Ok(Case::open(finding, answer, plan, &run, "a1b2c3".into(), &clock::now()))
     }
 }
 
@@ -266,7 +264,7 @@ async fn back(scene: &Scene, away: Task) -> Result<Task> {
         reason: "a test".into(),
         replace: false,
         even_if_exposed: false,
-        requested_at: time::now(),
+        requested_at: clock::now(),
         restored: Vec::new(),
         outcome: None,
     };

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
-use cordon::{clients::store::Cases, config::WorkerConfig, error::RETRYABLE};
+use cordon::{config::WorkerConfig, error::RETRYABLE, store::Cases};
 use cordon_sandbox::{Meeting, Options, Sandbox, Tap, TappedCall, deployment::Deployment};
 use cordon_tests::{ALICE, BOB, worker};
 use serde_json::{Value, json};

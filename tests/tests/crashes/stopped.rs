@@ -1,10 +1,8 @@
 //! A run that is stopped, and its case closed, while a worker still has its task.
 
 use anyhow::{Context, Result, ensure};
-use cordon::domain::{
-    case::{Outcome, OutcomeResult, RestoreOutcome, RestoreResult},
-    time,
-};
+use cordon::clock;
+use cordon_domain::case::{Outcome, OutcomeResult, RestoreOutcome, RestoreResult};
 use cordon_sandbox::{Meeting, TappedCall};
 use cordon_tests::on_stage;
 use serde_json::Value;
@@ -35,7 +33,7 @@ async fn end_restore(scene: &Scene, task: &Task) -> Result<()> {
             result: RestoreResult::Failed,
             detail: "The run ended as ABORTED.".into(),
             code: Some("ABORTED".into()),
-            at: time::now(),
+            at: clock::now(),
         });
     });
     scene.cases.close_restore(&ended).await?.context("the restore is ended").map(drop)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use cordon::domain::case::{Decision, OutcomeResult, Status};
+use cordon_domain::case::{Decision, OutcomeResult, Status};
 use cordon_sandbox::{
     Fault, FaultKind,
     slack::{MethodFault, MethodFaultKind, Outage},
@@ -180,7 +180,7 @@ fn an_unsigned_or_altered_request_is_refused() -> Result<()> {
         let (stage, _shared) = Stage::shared().await?;
         let url = stage.interactions_url();
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let now = cordon::domain::time::now().parse::<jiff::Timestamp>()?.as_second();
+        let now = cordon::clock::now().parse::<jiff::Timestamp>()?.as_second();
         let body = "payload=%7B%7D";
         let signature = stage.sandbox.slack().sign(now, body.as_bytes());
         let send = async |timestamp: i64, signature: &str, body: &str| {

@@ -1,7 +1,7 @@
 //! Who decides, how often they are asked, and what happens when nobody does.
 
 use anyhow::{Context, Result};
-use cordon::domain::case::{Decision, OutcomeResult, Status};
+use cordon_domain::case::{Decision, OutcomeResult, Status};
 use cordon_sandbox::slack::Outage;
 use cordon_tests::{ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, Placed, Stage, eventually, on_stage};
 use serde_json::Value;

@@ -200,7 +200,7 @@ fn access_findings_may_come_late_and_twice() -> Result<()> {
 async fn found_without_event(stage: &Stage, bucket: &str, id: &str) -> Result<()> {
     let object = stage.put(bucket, "card.txt", CARD).await?;
     let mut document = stage.finding_document(id, "Credentials", &object);
-    let earlier = cordon::domain::time::stored(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
+    let earlier = cordon_domain::time::stored(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
     document["createdAt"] = json!(earlier);
     document["updatedAt"] = json!(earlier);
     stage.sandbox.macie().put_finding(document);

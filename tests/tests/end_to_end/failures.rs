@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
-use cordon::domain::case::{OutcomeResult, Status};
+use cordon_domain::case::{OutcomeResult, Status};
 use cordon_sandbox::{CallFilter, Fault, FaultKind};
 use cordon_tests::{ALICE, Stage, eventually, on_stage};
 

@@ -14,10 +14,10 @@ use aws_sdk_s3::{
     },
 };
 use cordon::{
-    clients::mover::{Destination as CopyDestination, Movers, Place},
-    domain::{case::OutcomeResult, manifest::Manifest},
+    aws::object_session::{Destination as CopyDestination, Movers, Place},
     error::Code,
 };
+use cordon_domain::{case::OutcomeResult, manifest::Manifest};
 use cordon_sandbox::{CallFilter, Fault, FaultKind};
 use cordon_tests::{Placed, Stage, eventually, on_stage};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::primitives::ByteStream;
-use cordon::domain::{
+use cordon_domain::{
     case::{OutcomeResult, Status},
     policy::Disposition,
 };

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use cordon::domain::case::OutcomeResult;
+use cordon_domain::case::OutcomeResult;
 use cordon_sandbox::CallFilter;
 use cordon_tests::{Stage, eventually, on_stage};
 use serde_json::json;
@@ -26,7 +26,7 @@ fn credentials_are_quarantined_without_a_click() -> Result<()> {
         let manifest = key.replace("/object", "/manifest.json");
         let manifest =
             stage.s3.get_object().bucket(quarantine).key(manifest).send().await?.body.collect().await?;
-        let manifest: cordon::domain::manifest::Manifest = serde_json::from_slice(&manifest.to_vec())?;
+        let manifest: cordon_domain::manifest::Manifest = serde_json::from_slice(&manifest.to_vec())?;
         let [moved] = manifest.entries.as_slice() else { panic!("{manifest:?}") };
         assert_eq!(moved.source, object.version);
         assert_eq!(moved.verification.size, object.size as i64);
@@ -247,7 +247,7 @@ fn findings_about_cordons_own_buckets_are_ignored() -> Result<()> {
         let (stage, _shared) = Stage::shared().await?;
         for output in ["quarantine_bucket", "state_bucket"] {
             let bucket = stage.deployment.output(output)?.to_owned();
-            let version = cordon::domain::finding::ObjectVersion {
+            let version = cordon_domain::finding::ObjectVersion {
                 account: stage.sandbox.account().into(),
                 bucket,
                 key: "policy.json".into(),

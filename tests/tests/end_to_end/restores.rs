@@ -7,10 +7,8 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, StorageClass, VersioningConfiguration},
 };
-use cordon::domain::{
-    case::{Case, Purge, Restore, Status},
-    time,
-};
+use cordon::clock;
+use cordon_domain::case::{Case, Purge, Restore, Status};
 use cordon_tests::{ALICE, FALLBACK, OPERATOR, Placed, Said, Stage, eventually, on_stage};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -386,7 +384,7 @@ fn a_restore_whose_run_was_never_started_is_started_by_the_reconciler() -> Resul
             reason: "the command was ended at this moment".into(),
             replace: false,
             even_if_exposed: false,
-            requested_at: time::now(),
+            requested_at: clock::now(),
             restored: Vec::new(),
             outcome: None,
         };
@@ -476,7 +474,7 @@ fn a_purge_that_broke_off_is_finished_by_the_same_command() -> Result<()> {
         let purge = Purge {
             requested_by: "arn:aws:iam::111122223333:user/olivia".into(),
             reason: "GDPR-18".into(),
-            requested_at: time::now(),
+            requested_at: clock::now(),
             done_at: None,
         };
         let case: Case = stage.case(&object).await?;

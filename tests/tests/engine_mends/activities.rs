@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_sdk_sfn::Error;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEventType};
+use aws_sdk_sfn::{
+    Error,
+    types::{ExecutionStatus, HistoryEventType},
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

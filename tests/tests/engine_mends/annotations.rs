@@ -4,10 +4,12 @@ use anyhow::{Context, Result};
 use aws_sdk_s3::types::{AnnotationDirective, BucketVersioningStatus};
 use serde_json::json;
 
-use crate::buckets::{Bucket, status};
-use crate::harness::code;
-use crate::multipart::Upload;
-use crate::principals::session;
+use crate::{
+    buckets::{Bucket, status},
+    harness::code,
+    multipart::Upload,
+    principals::session,
+};
 
 /// Names and payloads of an object's annotations.
 async fn annotations(bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Vec<(String, String)>> {

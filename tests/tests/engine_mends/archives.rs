@@ -3,9 +3,11 @@
 use anyhow::{Context, Result};
 use aws_sdk_s3::types::{RestoreRequest, StorageClass};
 
-use crate::buckets::Bucket;
-use crate::harness::{code, eventually};
-use crate::multipart::Upload;
+use crate::{
+    buckets::Bucket,
+    harness::{code, eventually},
+    multipart::Upload,
+};
 
 #[tokio::test]
 async fn an_archived_object_is_neither_read_nor_copied_until_it_is_restored() -> Result<()> {

@@ -2,16 +2,18 @@
 
 use anyhow::Result;
 use aws_config::SdkConfig;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
-use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
-use aws_sdk_s3::operation::delete_object::builders::DeleteObjectFluentBuilder;
-use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
-use aws_sdk_s3::operation::head_object::builders::HeadObjectFluentBuilder;
-use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::{
+    Client,
+    config::http::HttpResponse,
+    error::SdkError,
+    operation::{
+        copy_object::builders::CopyObjectFluentBuilder,
+        create_multipart_upload::builders::CreateMultipartUploadFluentBuilder,
+        delete_object::builders::DeleteObjectFluentBuilder, get_object::builders::GetObjectFluentBuilder,
+        head_object::builders::HeadObjectFluentBuilder, put_object::builders::PutObjectFluentBuilder,
+    },
+    types::{BucketVersioningStatus, VersioningConfiguration},
+};
 
 use crate::harness::{root, s3, unique};
 

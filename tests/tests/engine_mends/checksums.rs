@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_sdk_s3::config::RequestChecksumCalculation;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, ChecksumType};
+use aws_sdk_s3::{
+    config::RequestChecksumCalculation,
+    operation::head_object::HeadObjectOutput,
+    types::{BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, ChecksumType},
+};
 
-use crate::buckets::Bucket;
-use crate::harness::{code, root};
-use crate::multipart::{LEAST, Upload, content};
+use crate::{
+    buckets::Bucket,
+    harness::{code, root},
+    multipart::{LEAST, Upload, content},
+};
 
 /// The checksum of an object: its algorithm, value and type.
 type Checksum = (ChecksumAlgorithm, String, ChecksumType);

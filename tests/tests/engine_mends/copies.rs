@@ -8,10 +8,12 @@ use aws_sdk_s3::types::{
 };
 use serde_json::json;
 
-use crate::buckets::Bucket;
-use crate::harness::{code, role, root, sandbox, unique};
-use crate::multipart::{LEAST, Upload, content};
-use crate::principals::session;
+use crate::{
+    buckets::Bucket,
+    harness::{code, role, root, sandbox, unique},
+    multipart::{LEAST, Upload, content},
+    principals::session,
+};
 
 #[tokio::test]
 async fn a_copy_is_standard_and_redirects_nowhere_unless_it_is_asked_to() -> Result<()> {

@@ -1,20 +1,25 @@
 //! Encryption at rest.
 
 use anyhow::{Context, Result};
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::types::{
-    ChecksumMode, ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule,
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
+    operation::{
+        create_multipart_upload::builders::CreateMultipartUploadFluentBuilder, head_object::HeadObjectOutput,
+        put_object::builders::PutObjectFluentBuilder,
+    },
+    types::{
+        ChecksumMode, ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+        ServerSideEncryptionRule,
+    },
 };
 use serde_json::{Value, json};
 
-use crate::buckets::{Bucket, status};
-use crate::harness::{StepFunctions, code};
-use crate::multipart::Upload;
-use crate::principals::session;
+use crate::{
+    buckets::{Bucket, status},
+    harness::{StepFunctions, code},
+    multipart::Upload,
+    principals::session,
+};
 
 /// What KMS answers to the account's root user, asked by way of Step Functions.
 async fn kms(action: &str, parameters: Value) -> Result<Value> {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_sdk_sfn::Error;
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::{Error, types::ExecutionStatus};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -1,17 +1,21 @@
 //! The shared sandbox, and short ways to make what the tests need in it.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_sfn::error::ProvideErrorMetadata;
-use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
-use aws_sdk_sfn::operation::get_activity_task::GetActivityTaskOutput;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_sfn::{
+    error::ProvideErrorMetadata,
+    operation::{describe_execution::DescribeExecutionOutput, get_activity_task::GetActivityTaskOutput},
+    types::{ExecutionStatus, HistoryEvent},
+};
 use cordon_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use tokio::time::Instant;

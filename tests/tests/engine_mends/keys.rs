@@ -4,10 +4,7 @@ use anyhow::{Context, Result};
 use aws_sdk_s3::types::{EncodingType, MetadataDirective};
 use serde_json::json;
 
-use crate::buckets::Bucket;
-use crate::harness::code;
-use crate::multipart::Upload;
-use crate::principals::session;
+use crate::{buckets::Bucket, harness::code, multipart::Upload, principals::session};
 
 /// Keys that are easily taken for one another, or for something else.
 fn odd_keys() -> Vec<String> {

@@ -1,14 +1,20 @@
 //! Multipart uploads.
 
 use anyhow::{Context, Result};
-use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
-use aws_sdk_s3::operation::upload_part_copy::builders::UploadPartCopyFluentBuilder;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, StorageClass};
+use aws_sdk_s3::{
+    operation::{
+        complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder,
+        upload_part_copy::builders::UploadPartCopyFluentBuilder,
+    },
+    types::{CompletedMultipartUpload, CompletedPart, StorageClass},
+};
 use serde_json::json;
 
-use crate::buckets::{Bucket, status};
-use crate::harness::{code, sandbox};
-use crate::principals::session;
+use crate::{
+    buckets::{Bucket, status},
+    harness::{code, sandbox},
+    principals::session,
+};
 
 /// The least that a part may have, unless it is the last.
 pub(crate) const LEAST: usize = 5 << 20;

@@ -1,15 +1,19 @@
 //! Object Lock.
 
 use anyhow::{Context, Result};
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
+    operation::put_object::builders::PutObjectFluentBuilder,
+    primitives::DateTime,
+    types::{ObjectLockLegalHoldStatus, ObjectLockMode},
+};
 use serde_json::json;
 
-use crate::buckets::Bucket;
-use crate::harness::{root, s3, unique};
-use crate::principals::session;
+use crate::{
+    buckets::Bucket,
+    harness::{root, s3, unique},
+    principals::session,
+};
 
 async fn lockable() -> Result<Bucket> {
     let bucket = Bucket { client: s3(&root().await), name: unique("locks") };

@@ -4,8 +4,10 @@ use anyhow::Result;
 use aws_sdk_s3::Client;
 use serde_json::json;
 
-use crate::harness::{code, root, s3, sandbox, unique};
-use crate::principals::session;
+use crate::{
+    harness::{code, root, s3, sandbox, unique},
+    principals::session,
+};
 
 const SOMEBODY_ELSE: &str = "999988887777";
 

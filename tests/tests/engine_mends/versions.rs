@@ -1,15 +1,19 @@
 //! Versions of objects.
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
-use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, MfaDeleteStatus, VersioningConfiguration};
+use aws_sdk_s3::{
+    operation::list_object_versions::builders::ListObjectVersionsFluentBuilder,
+    types::{BucketVersioningStatus, MfaDelete, MfaDeleteStatus, VersioningConfiguration},
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::buckets::{Bucket, status};
-use crate::harness::code;
-use crate::multipart::Upload;
-use crate::principals::session;
+use crate::{
+    buckets::{Bucket, status},
+    harness::code,
+    multipart::Upload,
+    principals::session,
+};
 
 const NOTHING_S: &str = "\"00000000000000000000000000000000\"";
 

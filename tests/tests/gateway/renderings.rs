@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cordon::{
-    clients::Clients,
-    domain::{
-        case::{Case, Outcome, OutcomeResult},
-        time,
-    },
-    loops::renderer,
+    app::{clients::Clients, notifications},
+    clock,
+    loops::notifier,
+};
+use cordon_domain::{
+    case::{Case, Outcome, OutcomeResult},
+    time,
 };
 use cordon_sandbox::{
     CallFilter, Fault, FaultKind,
@@ -41,7 +42,7 @@ fn messages(stage: &ClickStage, channel: &str, case: &Case) -> Vec<Value> {
 }
 
 async fn render(clients: &Clients, case: &Case) -> Result<()> {
-    renderer::render(clients, &case.case_id).await?;
+    notifications::render(clients, &case.case_id).await?;
     Ok(())
 }
 
@@ -216,13 +217,13 @@ fn what_slack_refuses_everywhere_is_tried_ever_later_and_operators_are_told_once
         let before = stage.sandbox.calls().last();
         let cases = [due(stage).await?, due(stage).await?, due(stage).await?];
         let stop = CancellationToken::new();
-        let running = tokio::spawn(renderer::run(clients, stop.clone()));
+        let running = tokio::spawn(notifier::run(clients, stop.clone()));
         for case in &cases {
             eventually("a refusal", async || Ok((now(stage, case).await?.render_failures > 0).then_some(())))
                 .await?;
             let case = now(stage, case).await?;
             ensure!(case.render_due.is_some(), "no question is dropped");
-            ensure!(case.render_due_at > Some(time::now()), "it is not tried at full pace");
+            ensure!(case.render_due_at > Some(clock::now()), "it is not tried at full pace");
         }
         stop.cancel();
         running.await?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cordon::gateway::signature::verify;
+use cordon::slack::signature::verify;
 use cordon_tests::{
     clicks::{ClickStage, click, form},
     on_stage,

@@ -5,12 +5,10 @@ use std::{net::TcpListener, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use cordon::{
-    domain::{
-        case::{Case, Outcome, OutcomeResult, QuarantineCopy},
-        message::{DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
-    },
-    loops::renderer,
+    app::notifications,
+    slack::blocks::case::{DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
 };
+use cordon_domain::case::{Case, Outcome, OutcomeResult, QuarantineCopy};
 use cordon_sandbox::{
     Fault, FaultKind,
     slack::{MethodFault, MethodFaultKind},
@@ -40,7 +38,7 @@ async fn asked(stage: &ClickStage) -> Result<Case> {
 async fn shown(stage: &ClickStage, case: &Case) -> Result<Case> {
     let clients = stage.clients().await?;
     stage.cases.show_round(case, "2099-03-11T09:47:00.000Z", None, None).await?;
-    renderer::render(&clients, &case.case_id).await?;
+    notifications::render(&clients, &case.case_id).await?;
     now(stage, case).await
 }
 
@@ -227,7 +225,7 @@ fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
         let copy = QuarantineCopy { generation: 1, key: "k".into() };
         stage.cases.begin_copying(case.clone(), copy.clone()).await?.stands().context("the case was open")?;
         stage.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
-        renderer::render(&stage.clients().await?, &case.case_id).await?;
+        notifications::render(&stage.clients().await?, &case.case_id).await?;
         let closed = now(stage, &case).await?;
         stage.set_policy("{").await?;
         let before = notes(stage);

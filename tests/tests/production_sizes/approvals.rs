@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use cordon::domain::case::{Case, Decision, OutcomeResult, Status};
+use cordon_domain::case::{Case, Decision, OutcomeResult, Status};
 use cordon_tests::{ALICE, eventually_within, report};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;

@@ -6,10 +6,8 @@ mod replay;
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::primitives::ByteStream;
-use cordon::{
-    clients::store::Cases,
-    domain::finding::{ObjectVersion, bare_etag},
-};
+use cordon::store::Cases;
+use cordon_domain::finding::{ObjectVersion, bare_etag};
 use cordon_sandbox::{Options, Sandbox, deployment::Deployment};
 use cordon_tests::{ALICE, finding_document};
 use serde_json::{Value, json};

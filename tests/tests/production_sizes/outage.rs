@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use cordon::domain::{case::Status, message::METADATA_TYPE};
+use cordon::slack::blocks::case::METADATA_TYPE;
+use cordon_domain::case::Status;
 use cordon_sandbox::slack::{Outage, RateLimits, Slack};
 use cordon_tests::{CHANNEL, eventually_within, report};
 use futures::{StreamExt, TryStreamExt, stream};

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use cordon::domain::finding::ObjectVersion;
+use cordon_domain::finding::ObjectVersion;
 use cordon_tests::{Said, finding_document, operator, report};
 use serde_json::json;
 

@@ -1,10 +1,11 @@
 //! The one error type of activities, loops and gateway.
 //!
-//! AWS and Slack errors are classified into it once, where they enter, in [`crate::clients`].
+//! AWS and Slack errors are classified into it once, where they enter, in [`crate::app::clients`].
 
 use std::borrow::Cow;
 
 use activity_worker::TaskError;
+use cordon_domain::{Invalid, exposure::Failure};
 
 /// Why an effect did not happen.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -99,5 +100,38 @@ impl TaskError for Error {
     }
 }
 
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::terminal(Code::InvalidFinding, invalid.0)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { code: error.code().map_or(RETRYABLE, Code::name).to_owned(), cause: error.to_string() }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match Code::ALL.iter().find(|code| code.name() == failure.code) {
+            Some(code) => Error::terminal(*code, failure.cause),
+            None => Error::Retryable(failure.cause),
+        }
+    }
+}
+
 /// A result with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_on_record_is_the_same_error_again() {
+        for error in [Error::terminal(Code::ImportRejected, "No."), Error::Retryable("later".into())] {
+            assert_eq!(Error::from(Failure::from(&error)), error);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The requests, made from chance.
 
-use cordon::domain::{case::Case, message::DISMISS_ACTION};
+use cordon::slack::blocks::case::DISMISS_ACTION;
+use cordon_domain::case::Case;
 use cordon_sandbox::slack::Slack;
 use cordon_tests::clicks::{click, form};
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};

@@ -8,7 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use tokio::net::TcpListener;
 
 use crate::{
-    clients,
+    aws,
     config::GatewayConfig,
     gateway::{Gateway, serve},
     telemetry,
@@ -32,7 +32,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(CALL)
         .build();
-    let aws = clients::aws_config(&config.common.region).await?.into_builder().timeout_config(limits).build();
+    let aws = aws::sdk_config(&config.common.region).await?.into_builder().timeout_config(limits).build();
     tracing::info!(address = %listener.local_addr()?, "gateway ready");
     serve(Gateway::new(&aws, config), listener, stop).await;
     tracing::info!("gateway stopped");

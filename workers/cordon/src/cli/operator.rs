@@ -7,14 +7,15 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
+use cordon_domain::{case::Case, policy::encoding::decode};
 use wildmatch::WildMatch;
 
 use super::{report::Refusal, terminal};
 use crate::{
-    clients::{self, s3::State, store::Cases, sts},
+    aws::{self, state_bucket::State, sts},
     config::OperatorConfig,
-    domain::{case::Case, encoding::decode},
     error::{Error, Result},
+    store::Cases,
 };
 
 /// A person at work.
@@ -38,7 +39,7 @@ impl Operator {
     /// Reads the settings and asks AWS whose credentials these are.
     pub(super) async fn connect() -> anyhow::Result<Self> {
         let config = OperatorConfig::read(&super::environment())?;
-        let aws = clients::aws_config(&config.region).await.map_err(|error| {
+        let aws = aws::sdk_config(&config.region).await.map_err(|error| {
             anyhow!(
                 "there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; with \
                  SSO run `eval \"$(aws configure export-credentials --format env)\"` first ({})",

@@ -1,16 +1,14 @@
 //! `cordon pause` and `cordon resume`.
 
 use clap::Args;
+use cordon_domain::pause::Pause;
 use serde_json::json;
 
 use super::{
     operator::{Operator, reason},
     terminal,
 };
-use crate::{
-    clients::store::Conditional,
-    domain::{pause::Pause, time},
-};
+use crate::{clock, store::Conditional};
 
 /// Arguments of `cordon pause`.
 #[derive(Debug, Args)]
@@ -38,7 +36,8 @@ pub(super) struct ResumeArguments {
 impl PauseArguments {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let operator = Operator::connect().await?;
-        let pause = Pause { paused_at: time::now(), paused_by: operator.caller.clone(), reason: self.reason };
+        let pause =
+            Pause { paused_at: clock::now(), paused_by: operator.caller.clone(), reason: self.reason };
         let earlier = match operator.cases.pause(&pause).await? {
             Conditional::Written(_) | Conditional::Mine(_) => None,
             Conditional::Theirs(earlier) => earlier,

@@ -7,12 +7,12 @@ mod show;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-
-use super::report::copy;
-use crate::domain::{
+use cordon_domain::{
     case::{Case, OutcomeResult, RestoreResult, Status},
     policy::Disposition,
 };
+
+use super::report::copy;
 
 /// See what is in quarantine, and delete from it.
 #[derive(Debug, Subcommand)]
@@ -61,7 +61,8 @@ fn person(case: &Case) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::case::{Outcome, Purge, QuarantineCopy, Restore, RestoreOutcome, tests::case};
+    use cordon_domain::case::{Outcome, Purge, QuarantineCopy, Restore, RestoreOutcome};
+    use cordon_domain::fixtures::case;
 
     #[test]
     fn the_state_of_a_copy_follows_its_story() {

@@ -1,11 +1,9 @@
 //! What a command that goes over many cases says of each.
 
+use cordon_domain::case::{Case, Status};
 use serde::Serialize;
 
-use crate::{
-    domain::case::{Case, Status},
-    error::{Code, Error, RETRYABLE},
-};
+use crate::error::{Code, Error, RETRYABLE};
 
 /// What became of one case; `M` is what only one command has to say.
 #[derive(Clone, Debug, Serialize)]
@@ -114,8 +112,9 @@ pub(super) fn copy(case: &Case) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        case::{Outcome, OutcomeResult, QuarantineCopy, tests::case},
+    use cordon_domain::fixtures::case;
+    use cordon_domain::{
+        case::{Outcome, OutcomeResult, QuarantineCopy},
         policy::Disposition,
     };
 

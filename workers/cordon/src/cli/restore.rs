@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
+use cordon_domain::case::{Case, Restore, RestoreResult};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
@@ -13,11 +14,8 @@ use super::{
     terminal::{self, JsonArray, Progress},
 };
 use crate::{
-    clients::{
-        restores::{self, Request},
-        sfn::StepFunctions,
-    },
-    domain::case::{Case, Restore, RestoreResult},
+    app::restores::{self, Request},
+    aws::step_functions::StepFunctions,
     error::Error,
 };
 

@@ -1,13 +1,12 @@
 //! What a case has gone through, for people and for programs.
 
+use cordon_domain::{
+    case::{Case, Outcome, Purge, Restore, RestoreResult, vote::Vote},
+    policy::Disposition,
+};
 use serde_json::{Value, json};
 
 use super::{quarantine::state, report::copy};
-use crate::domain::{
-    case::{Case, Outcome, Purge, Restore, RestoreResult},
-    policy::Disposition,
-    vote::Vote,
-};
 
 /// The case for programs, without the tokens and button names that it holds.
 pub(super) fn record(case: &Case) -> Value {
@@ -184,7 +183,8 @@ fn purged(purge: &Purge) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{case::tests::case, finding::Incomplete};
+    use cordon_domain::finding::Incomplete;
+    use cordon_domain::fixtures::case;
 
     #[test]
     fn what_macie_could_not_read_is_shown() {

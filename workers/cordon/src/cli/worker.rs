@@ -7,10 +7,10 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 
 use crate::{
-    activities,
-    clients::{self, Clients},
+    app::{activities, clients::Clients},
+    aws,
     config::WorkerConfig,
-    loops::{policy_watcher, reconciler, renderer, scan_watcher, sweeper},
+    loops::{notifier, policy_watcher, reconciler, scan_watcher, sweeper},
     telemetry,
 };
 
@@ -21,7 +21,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let config = WorkerConfig::read(&super::environment())?;
     telemetry::init();
     let stop = Worker::stop_on_signals()?;
-    let aws = clients::aws_config(&config.common.region).await?;
+    let aws = aws::sdk_config(&config.common.region).await?;
     let settings = WorkerSettings {
         arn_prefix: config.activity_arn_prefix.clone(),
         name: format!("cordon-{}", std::process::id()),
@@ -32,7 +32,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let clients = Arc::new(Clients::new(&aws, config));
     let worker = activities::worker(aws_sdk_sfn::Client::new(&aws), settings, &clients);
     let mut loops = JoinSet::new();
-    loops.spawn(renderer::run(Arc::clone(&clients), stop.clone()));
+    loops.spawn(notifier::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(scan_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(policy_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(sweeper::run(Arc::clone(&clients), stop.clone()));

@@ -15,13 +15,16 @@ use tokio::{
 };
 
 use super::{
-    interactions::{Asks, Click, Clicker},
     router::Gateway,
     verdict::{self, Verdict},
 };
 use crate::{
-    clients::{sfn::Woken, slack::SlackError},
+    aws::step_functions::Woken,
     error::Error,
+    slack::{
+        api::SlackError,
+        interactions::{Asks, Click, Clicker},
+    },
 };
 
 /// Slack takes the trigger of a click for three seconds; a form that is not open then never opens.

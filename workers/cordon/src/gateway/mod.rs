@@ -7,9 +7,7 @@
 mod answers;
 mod connections;
 mod health;
-mod interactions;
 mod router;
-pub mod signature;
 mod verdict;
 
 pub use router::{Gateway, serve};

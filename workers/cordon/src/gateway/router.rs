@@ -19,20 +19,17 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    answers, connections,
-    health::Health,
-    interactions::{Click, Interaction},
-    signature::{self, Verified},
-};
+use super::{answers, connections, health::Health};
 use crate::{
-    clients::{
-        s3::State as StateBucket,
-        sfn::StepFunctions,
-        slack::{People, Slack},
-        store::Cases,
-    },
+    aws::{state_bucket::State as StateBucket, step_functions::StepFunctions},
     config::GatewayConfig,
+    slack::{
+        api::Slack,
+        interactions::{Click, Interaction},
+        people::People,
+        signature::{self, Verified},
+    },
+    store::Cases,
 };
 
 /// Slack's requests are a few KiB; nothing larger is looked at.

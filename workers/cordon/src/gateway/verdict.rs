@@ -1,25 +1,29 @@
 //! What is done about a click. The record decides, whatever the message in Slack still shows.
 
+use cordon_domain::{
+    case::{
+        Case, Counted, Decision, Status,
+        vote::{Refused, Snooze, Vote, Voter},
+    },
+    digest, time,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{
-    interactions::{Asks, Click},
-    router::Gateway,
-};
+use super::router::Gateway;
 use crate::{
-    clients::{
-        restores::{self, Request},
-        store::Voted,
-    },
-    domain::{
-        case::{Case, Counted, Decision, Status},
-        digest, message,
-        modal::{self, Opened},
-        time,
-        vote::{Refused, Snooze, Vote, Voter},
-    },
+    app::restores::{self, Request},
+    clock,
     error::Error,
+    slack::{
+        blocks::{
+            self,
+            modal::{self, Opened},
+            mrkdwn,
+        },
+        interactions::{Asks, Click},
+    },
+    store::Voted,
 };
 
 /// What a click came to.
@@ -143,7 +147,7 @@ fn decision(click: &Click) -> Option<Decision> {
 }
 
 fn vote(click: &Click, decision: Decision, by: Voter) -> Vote {
-    Vote { decision, by, reason: click.reason.clone(), at: time::now(), plan_hash: click.plan_hash.clone() }
+    Vote { decision, by, reason: click.reason.clone(), at: clock::now(), plan_hash: click.plan_hash.clone() }
 }
 
 /// Who clicked, as themselves.
@@ -215,13 +219,13 @@ async fn restore(gateway: &Gateway, case: &Case, click: &Click) -> Result<Verdic
 fn policy_unreadable(why: &str) -> String {
     format!(
         "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
-        message::escape(why, 500)
+        mrkdwn::escape(why, 500)
     )
 }
 
 /// The attempt is put on record, and the person told.
 async fn refuse(gateway: &Gateway, case: &Case, click: &Click, why: &str) -> Result<Verdict, Error> {
-    let refused = Refused { by: person(click), asked: click.asks.name().to_owned(), at: time::now() };
+    let refused = Refused { by: person(click), asked: click.asks.name().to_owned(), at: clock::now() };
     gateway.cases.refuse(case, &refused).await?;
     Ok(told(case, why))
 }
@@ -233,7 +237,7 @@ fn told(case: &Case, text: &str) -> Verdict {
 fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> Verdict {
     let action_id = format!("{}:{}", click.asks.name(), click.approval_id);
     let value = format!("{}:{}", click.case_id, click.plan_hash);
-    let explanation = format!("{} {what}.", message::place(case));
+    let explanation = format!("{} {what}.", blocks::case::place(case));
     let opened =
         Opened { action_id: &action_id, value: &value, response_url: click.by.response_url.as_ref() };
     Verdict::Asked(Box::new(modal::why(title, &explanation, send, &opened)))
@@ -242,12 +246,12 @@ fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> V
 /// Why there is nothing left to decide, if so.
 fn ended(case: &Case) -> Option<String> {
     if case.decision.is_some() {
-        return Some(format!("Already decided. {}", message::decider(case)));
+        return Some(format!("Already decided. {}", blocks::case::decider(case)));
     }
     if case.status == Status::Open {
         return None;
     }
     let detail =
-        case.outcome.as_ref().map(|outcome| message::escape(&outcome.detail, 1_000)).unwrap_or_default();
+        case.outcome.as_ref().map(|outcome| mrkdwn::escape(&outcome.detail, 1_000)).unwrap_or_default();
     Some(format!("This case is closed. {detail}"))
 }

@@ -2,27 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{every, tell_operators};
+use super::every;
 use crate::{
-    clients::{
-        Clients,
-        s3::{POLICY_UNUSABLE, Unusable},
-    },
+    app::{clients::Clients, operator_notices},
+    aws::state_bucket::{POLICY_UNUSABLE, Unusable},
     error::Result,
 };
 
-/// Between two looks at the policy.
-const PAUSE: Duration = Duration::from_secs(20);
-/// Until operators are told of the same version again.
-const NOTICE_EVERY: SignedDuration = SignedDuration::from_hours(24);
+const POLL_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Watches the policy until stopped.
 pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
-    every("policy_watcher", PAUSE, stop, || pass(&clients)).await;
+    every("policy_watcher", POLL_INTERVAL, stop, || pass(&clients)).await;
 }
 
 async fn pass(clients: &Clients) -> Result<()> {
@@ -40,5 +34,5 @@ async fn pass(clients: &Clients) -> Result<()> {
         "why": why,
         "consequence": consequence,
     });
-    tell_operators(clients, &about, NOTICE_EVERY, "Cordon Policy Unusable", &detail).await
+    operator_notices::tell(clients, &about, "Cordon Policy Unusable", &detail).await
 }

@@ -3,20 +3,18 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use cordon_domain::{
+    case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult, Status},
+    time,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::every;
 use crate::{
-    activities::quarantine_object,
-    clients::{
-        Clients, restores,
-        sfn::{Ended, Run},
-    },
-    domain::{
-        case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult, Status},
-        time,
-    },
+    app::{activities::quarantine_object, clients::Clients, restores},
+    aws::step_functions::{Ended, Run},
+    clock,
     error::Result,
 };
 
@@ -151,7 +149,7 @@ async fn end_restore(clients: &Clients, case: &Case, detail: &str, code: &str) -
         result: RestoreResult::Failed,
         detail: detail.to_owned(),
         code: Some(code.to_owned()),
-        at: time::now(),
+        at: clock::now(),
     };
     let ended = case.clone().with_open_restore(|restore| restore.outcome = Some(outcome));
     if clients.cases.close_restore(&ended).await?.is_some() {

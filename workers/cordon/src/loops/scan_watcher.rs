@@ -2,14 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use cordon_domain::exposure::JobRecord;
 use tokio_util::sync::CancellationToken;
 
 use super::every;
-use crate::{
-    clients::{Clients, macie::JobProgress},
-    domain::exposure::JobRecord,
-    error::Result,
-};
+use crate::{app::clients::Clients, aws::macie::JobProgress, error::Result};
 
 /// Between two looks at the jobs.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::every;
-use crate::{activities::sweep_findings::sweep, clients::Clients, error::Result};
+use crate::{
+    app::{activities::sweep_findings::sweep, clients::Clients},
+    error::Result,
+};
 
 /// Between two passes over the findings.
 const POLL_INTERVAL: Duration = Duration::from_secs(15 * 60);

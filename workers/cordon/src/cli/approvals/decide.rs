@@ -3,22 +3,26 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_domain::{
+    case::{
+        Case, Counted, Decision, Status,
+        vote::{Snooze, Vote, Voter},
+    },
+    policy::Disposition,
+    time,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    aws::step_functions::StepFunctions,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
         report::{Refusal, Report},
         terminal::{self, JsonArray},
     },
-    clients::{sfn::StepFunctions, store::Voted},
-    domain::{
-        case::{Case, Counted, Decision, Status},
-        policy::Disposition,
-        time,
-        vote::{Snooze, Vote, Voter},
-    },
+    clock,
     error::Result,
+    store::Voted,
 };
 
 /// Arguments of the commands that decide.
@@ -119,7 +123,7 @@ impl Deciding<'_> {
             decision,
             by: self.by.clone(),
             reason: Some(reason.to_owned()),
-            at: time::now(),
+            at: clock::now(),
             plan_hash: case.plan_hash.clone(),
         };
         Ok(match self.operator.cases.vote(case, &vote).await? {

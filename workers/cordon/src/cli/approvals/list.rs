@@ -3,18 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_domain::{
+    case::{Case, Status},
+    policy::Disposition,
+};
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
-use crate::{
-    cli::{
-        operator::{Operator, glob},
-        terminal::{self, JsonArray},
-    },
-    domain::{
-        case::{Case, Status},
-        policy::Disposition,
-    },
+use crate::cli::{
+    operator::{Operator, glob},
+    terminal::{self, JsonArray},
 };
 
 /// Arguments of `cordon approvals list`.

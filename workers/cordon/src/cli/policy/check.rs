@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_domain::policy::{InvalidPolicy, Mode, Policy};
 use serde_json::json;
 
 use super::source::{Source, refusal, warn};
-use crate::{
-    cli::terminal,
-    domain::policy::{InvalidPolicy, Mode, Policy},
-};
+use crate::cli::terminal;
 
 /// Arguments of `cordon policy check`.
 #[derive(Debug, Args)]

@@ -4,6 +4,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use cordon_domain::{
+    case::{
+        Case, Status,
+        known_cases::{Event, Standing, is_left_by_person, response},
+        plan::Plan,
+    },
+    finding::Finding,
+    policy::{Decided, Explanation, Fallback, Policy, answer::PolicyAnswer, decide, preview::foresee},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,15 +24,6 @@ use crate::{
         terminal::{self, JsonArray},
     },
     config::fallback_where_set,
-    domain::{
-        case::{Case, Status},
-        finding::Finding,
-        foresight::foresee,
-        known_cases::{Event, Standing, is_left_by_person, response},
-        plan::Plan,
-        policy::{Decided, Explanation, Fallback, Policy, decide},
-        policy_answer::PolicyAnswer,
-    },
 };
 
 /// Arguments of `cordon policy explain`.

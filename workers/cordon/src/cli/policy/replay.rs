@@ -5,24 +5,22 @@ mod changes;
 use std::{collections::HashMap, process::ExitCode};
 
 use clap::Args;
+use cordon_domain::{
+    finding::Finding,
+    policy::{Decided, Policy, decide},
+};
 use jiff::Timestamp;
 
 use self::changes::Changes;
 use super::source::{Source, in_force};
 use crate::{
+    aws::macie::{self, Macie},
     cli::{
         operator::Operator,
         since::beginning,
         terminal::{self, Progress},
     },
-    clients::{
-        macie::{self, Macie},
-        store::Exposures,
-    },
-    domain::{
-        finding::Finding,
-        policy::{Decided, Policy, decide},
-    },
+    store::Exposures,
 };
 
 /// Arguments of `cordon policy replay`.

@@ -8,14 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use cordon_domain::policy::{InvalidPolicy, Policy, encoding::decode};
 
 use crate::{
+    aws::state_bucket::{InForce, State},
     cli::{operator::Operator, terminal},
-    clients::s3::{InForce, State},
-    domain::{
-        encoding::decode,
-        policy::{InvalidPolicy, Policy},
-    },
 };
 
 /// A file, or standard input.

@@ -3,21 +3,19 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cordon_domain::{
+    case::{Case, Status},
+    time,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
-use crate::{
-    cli::{
-        operator::{Operator, glob},
-        report::copy,
-        since::beginning,
-        terminal::{self, JsonArray},
-    },
-    domain::{
-        case::{Case, Status},
-        time,
-    },
+use crate::cli::{
+    operator::{Operator, glob},
+    report::copy,
+    since::beginning,
+    terminal::{self, JsonArray},
 };
 
 /// Arguments of `cordon quarantine list`.

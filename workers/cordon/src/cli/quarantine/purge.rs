@@ -7,19 +7,17 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use cordon_domain::case::{Case, Purge};
 use serde::Serialize;
 
 use crate::{
+    aws::purger::Purgers,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
         report::{Refusal, copy, unavailable},
         terminal::{self, JsonArray, Progress},
     },
-    clients::purger::Purgers,
-    domain::{
-        case::{Case, Purge},
-        time,
-    },
+    clock,
     error::Result,
 };
 
@@ -122,7 +120,7 @@ impl Operator {
         let purge = Purge {
             requested_by: self.caller.clone(),
             reason: reason.to_owned(),
-            requested_at: time::now(),
+            requested_at: clock::now(),
             done_at: None,
         };
         let Some(recorded) = self.cases.request_purge(case, &purge).await? else {

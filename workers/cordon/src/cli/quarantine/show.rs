@@ -4,19 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use cordon_domain::{
+    case::Case,
+    manifest::{Entry, Manifest, manifest_beside},
+};
 use serde_json::json;
 
 use crate::{
+    aws::object_session::{Movers, Place},
     cli::{
         operator::{Operator, case_id},
         report::copy,
         story::{self, field},
         terminal,
-    },
-    clients::mover::{Movers, Place},
-    domain::{
-        case::Case,
-        manifest::{Entry, Manifest, manifest_beside},
     },
     error::Result,
 };

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
-
-use crate::domain::{
+use cordon_domain::{
     finding::Finding,
     policy::{Decided, Disposition},
     time,
 };
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 /// Counts and groups.
 #[derive(Debug)]
@@ -218,9 +217,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{
+    use cordon_domain::fixtures::finding;
+    use cordon_domain::{
         finding::Severity,
-        policy::{Fallback, Policy, decide, tests::finding},
+        policy::{Fallback, Policy, decide},
     };
 
     fn changes(compares: bool) -> Changes {

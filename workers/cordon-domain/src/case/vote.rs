@@ -1,0 +1,136 @@
+//! Votes: who said what about a case, and what their voices come to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Decision;
+
+/// One person's vote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// What they voted for.
+    pub decision: Decision,
+    /// Who.
+    pub by: Voter,
+    /// Why, where they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When.
+    pub at: String,
+    /// The plan that they were shown.
+    pub plan_hash: String,
+}
+
+/// A person, as the way that they came by knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "via", rename_all = "lowercase")]
+pub enum Voter {
+    /// By Slack: policy says whether they may decide.
+    Slack {
+        /// The team id of the person's own workspace.
+        team: String,
+        /// The user id.
+        user: String,
+        /// The user group of the plan that the person was in, where they are not named themselves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+    },
+    /// By the command line: IAM has said that they may decide.
+    Iam {
+        /// The caller's ARN.
+        arn: String,
+        /// Their Slack user id, where policy knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slack_user: Option<String>,
+    },
+}
+
+impl Voter {
+    /// What tells people apart, whichever way they come by.
+    pub fn person(&self) -> &str {
+        match self {
+            Self::Slack { user, .. } => user,
+            Self::Iam { arn, slack_user } => slack_user.as_deref().unwrap_or(arn),
+        }
+    }
+}
+
+/// An IAM ARN, or a Slack user as `slack:<team>/<user>`.
+impl fmt::Display for Voter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slack { team, user, .. } => write!(formatter, "slack:{team}/{user}"),
+            Self::Iam { arn, .. } => formatter.write_str(arn),
+        }
+    }
+}
+
+/// Somebody wants to be asked again later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snooze {
+    /// Who.
+    pub by: Voter,
+    /// When they said so.
+    pub at: String,
+    /// When it is over.
+    pub until: String,
+}
+
+/// Somebody tried to decide who may not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Who.
+    pub by: Voter,
+    /// What they asked for, such as `quarantine` or `snooze`.
+    pub asked: String,
+    /// When.
+    pub at: String,
+}
+
+/// What counts: each person's latest vote for this plan.
+fn counted<'a>(votes: &'a [Vote], plan_hash: &str) -> Vec<&'a Vote> {
+    let mut counted: Vec<&Vote> = Vec::new();
+    for vote in votes.iter().filter(|vote| vote.plan_hash == plan_hash) {
+        counted.retain(|earlier| earlier.by.person() != vote.by.person());
+        counted.push(vote);
+    }
+    counted
+}
+
+/// The people whose latest vote for this plan is for `decision`, in the order in which they voted.
+pub fn voices<'a>(votes: &'a [Vote], plan_hash: &str, decision: Decision) -> Vec<&'a Vote> {
+    counted(votes, plan_hash).into_iter().filter(|vote| vote.decision == decision).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vote(decision: Decision, by: Voter) -> Vote {
+        Vote { decision, by, reason: None, at: "2026-03-11T09:50:00.000Z".into(), plan_hash: "plan".into() }
+    }
+
+    fn slack(user: &str) -> Voter {
+        Voter::Slack { team: "T0CORDON01".into(), user: user.into(), group: None }
+    }
+
+    fn iam(arn: &str, slack_user: Option<&str>) -> Voter {
+        Voter::Iam { arn: arn.into(), slack_user: slack_user.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_person_has_one_voice_whichever_way_they_come_by() {
+        use Decision::{Dismiss, Quarantine};
+        let votes =
+            [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("arn:alice", Some("U0ALICE001")))];
+        assert_eq!(voices(&votes, "plan", Quarantine).len(), 1);
+        let two =
+            [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("arn:bob", Some("U0BOB00002")))];
+        assert_eq!(voices(&two, "plan", Quarantine).len(), 2);
+        let changed = [vote(Quarantine, slack("U0ALICE001")), vote(Dismiss, slack("U0ALICE001"))];
+        assert_eq!(voices(&changed, "plan", Quarantine).len(), 0, "the latest vote counts");
+        assert_eq!(voices(&changed, "plan", Dismiss).len(), 1);
+        assert_eq!(voices(&two, "another plan", Quarantine).len(), 0);
+    }
+}

@@ -1,0 +1,190 @@
+//! Goes on after a wait that ended without a decision: wait until a snooze is over, ask again, or let the case expire.
+//!
+//! Input / output: run and case → `next`: `ask`, `snoozed` with `seconds`, `decided`; and once nobody has decided in
+//! the last round `expired`, `ask_again` or `quarantine`, as policy says, with a `notice` for operators. What would be
+//! moved beyond the hourly limits is asked again.
+//! Effects: the round's number, or the expiry; a move that policy makes is counted.
+//! Idempotency: the round's end in the record says whether it is over; an expiry is written once.
+//! Errors: `NotAuthorised` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
+//! Undo: none.
+
+use std::sync::Arc;
+
+use activity_worker::{Activity, TaskContext};
+use cordon_domain::{
+    case::{Case, Decision},
+    policy::{Mode, OnExpiry},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{post_approval::teller, tells_operators, triage_finding::rate_limits};
+use crate::{
+    app::clients::Clients,
+    clock,
+    error::{Code, Error, Result},
+    store::{AutomaticMove, Counted},
+};
+
+pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorised, Code::AccessDenied, Code::RequestRejected];
+
+/// See the module.
+pub(super) struct AdvanceRound(pub(super) Arc<Clients>);
+
+#[derive(Deserialize)]
+pub(super) struct Input {
+    execution_arn: String,
+    case_id: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Output {
+    next: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<String>,
+}
+
+impl Output {
+    const fn next(next: &'static str) -> Self {
+        Self { next, seconds: None, notice: None }
+    }
+}
+
+impl Activity for AdvanceRound {
+    const NAME: &'static str = "advance_round";
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
+        let case = self.0.cases.get(&input.case_id).await?.ok_or_else(|| {
+            Error::terminal(
+                Code::RequestRejected,
+                "The case of this run is no longer on record; somebody removed it.",
+            )
+        })?;
+        if case.execution_arn != input.execution_arn {
+            return Err(Error::terminal(
+                Code::NotAuthorised,
+                "The case belongs to a newer run, which takes care of it; this run ends here.",
+            ));
+        }
+        match case.decision {
+            // This very task has let it expire before it was repeated.
+            Some(Decision::Expired) => return Ok(expired(&case)),
+            Some(_) => return Ok(Output::next("decided")),
+            None => {}
+        }
+        if let Some(snooze) = &case.snooze {
+            return match seconds_until(&snooze.until) {
+                Some(seconds) => Ok(Output { seconds: Some(seconds), ..Output::next("snoozed") }),
+                None => self.ask(&case, case.round, "ask").await,
+            };
+        }
+        // The wait ended before the round did: nobody has decided, so the same round goes on.
+        if case.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > clock::now()) {
+            return Ok(Output::next("ask"));
+        }
+        if case.round < case.plan.rounds {
+            return self.ask(&case, case.round + 1, "ask").await;
+        }
+        if case.plan.on_expiry == OnExpiry::AskAgain {
+            let asked = self.ask(&case, 1, "ask_again").await?;
+            let notice =
+                "Nobody has decided in the last round; people are asked again from the first one on.";
+            let told = asked.next == "ask_again";
+            return Ok(Output { notice: told.then(|| about(&case, notice)), ..asked });
+        }
+        if case.plan.on_expiry == OnExpiry::Leave && !self.was_shown(&case).await? {
+            return Err(Error::terminal(
+                Code::NotAuthorised,
+                format!(
+                    "Nobody could decide: Slack never took the message for channel {}. The object stays where it is; mend \
+                     the channel or the token, and start the response again.",
+                    case.plan.channel
+                ),
+            ));
+        }
+        let moves = case.plan.on_expiry == OnExpiry::Quarantine;
+        if moves && let Some(why) = self.over_limits(&case).await? {
+            let asked = self.ask(&case, 1, "ask").await?;
+            if asked.next != "ask" || !tells_operators(&self.0, "rate_limit", &teller(&case)).await? {
+                return Ok(asked);
+            }
+            let notice = format!(
+                "Nobody has decided in time, and policy does not move the object: {why}. People are asked again from \
+                 the first round on, in this case and in others like it."
+            );
+            return Ok(Output { notice: Some(about(&case, &notice)), ..Output::next("ask_again") });
+        }
+        match self.0.cases.expire(&case.case_id, &input.execution_arn).await?.stands() {
+            Some(case) => Ok(expired(&case)),
+            None => {
+                if moves {
+                    self.0.cases.give_back_automatic(automatic(&case)).await?;
+                }
+                Ok(Output::next("decided"))
+            }
+        }
+    }
+}
+
+/// The move that policy makes when nobody has decided.
+fn automatic(case: &Case) -> AutomaticMove<'_> {
+    AutomaticMove { case, execution_arn: &case.execution_arn }
+}
+
+impl AdvanceRound {
+    /// Whether Slack ever took the case's message, or that of the digest which lists it.
+    async fn was_shown(&self, case: &Case) -> Result<bool> {
+        let Some(digest) = &case.digest else { return Ok(case.slack_ts.is_some()) };
+        Ok(self.0.cases.digest(digest).await?.is_some_and(|digest| digest.slack_ts.is_some()))
+    }
+
+    /// Why policy does not move the object by itself now, although nobody has decided. Otherwise the move is counted.
+    async fn over_limits(&self, case: &Case) -> Result<Option<String>> {
+        let policy = match self.0.state.policy(&self.0.config.policy_key).await?.policy {
+            Ok(policy) => policy,
+            Err(why) => return Ok(Some(format!("the policy cannot be read ({why})"))),
+        };
+        if policy.mode == Mode::Shadow {
+            return Ok(Some("it is in shadow mode by now".into()));
+        }
+        match self.0.cases.count_automatic(automatic(case), rate_limits(&policy)).await? {
+            Counted::Within => Ok(None),
+            Counted::Over(limit) => Ok(Some(limit)),
+        }
+    }
+
+    async fn ask(&self, case: &Case, round: u32, next: &'static str) -> Result<Output> {
+        let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end(), None).await?;
+        // Otherwise it was decided at this moment, or another worker at this task has begun the round.
+        match begun.stands() {
+            Some(_) => Ok(Output::next(next)),
+            None => Err(Error::Retryable("the case changed while its round was advanced".into())),
+        }
+    }
+}
+
+fn expired(case: &Case) -> Output {
+    let (next, what) = match case.plan.on_expiry {
+        OnExpiry::Quarantine => ("quarantine", "Nobody has decided in time, so policy moves the object."),
+        OnExpiry::Leave | OnExpiry::AskAgain => {
+            ("expired", "Nobody has decided in time; the object stays where it is.")
+        }
+    };
+    Output { notice: Some(about(case, what)), ..Output::next(next) }
+}
+
+fn about(case: &Case, what: &str) -> String {
+    format!("{what} Case {}, bucket {}, rule {}.", case.case_id, case.object().bucket, case.plan.rule)
+}
+
+/// Whole seconds from now, rounded up; `None` when the time has come or cannot be read.
+fn seconds_until(until: &str) -> Option<u64> {
+    let left = until.parse::<Timestamp>().ok()?.duration_since(Timestamp::now());
+    let seconds = u64::try_from(left.as_millis()).ok()?.div_ceil(1_000);
+    (seconds > 0).then_some(seconds)
+}

@@ -1,0 +1,375 @@
+//! Puts quarantined objects back where they were, from the manifest, for a restore that somebody asked for.
+//!
+//! Input / output: run and its input (case and request) → `result`, what was put back.  Effects, in order: request
+//! re-read; bucket's sharing looked up; restorer session opened for this key; each copy put back on condition that
+//! nothing else is there; verified; recorded.
+//! Idempotency: request id; what is at the place already, and is the object, is not written again. Another worker may be
+//! at the same task: who finds the record further than it was goes on from there.
+//! Errors: the codes of [`TERMINAL`]; the copies in quarantine are never touched.  Undo: `quarantine_object`, in a new
+//! response.
+
+use std::sync::Arc;
+
+use activity_worker::{Activity, TaskContext};
+use cordon_domain::{
+    case::{Case, Restore},
+    finding::{ObjectVersion, real_version},
+    manifest::{Entry, Manifest, ObjectFacts, Verification, manifest_beside},
+    pause::Pause,
+    policy::Verify,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    app::clients::Clients,
+    aws::object_session::{Copied, Destination, Mover, Place, Seen, VersionEntry, Versioning},
+    error::{Code, Error, Result},
+};
+
+pub(super) const TERMINAL: &[Code] = &[
+    Code::ObjectMissing,
+    Code::ObjectExists,
+    Code::BucketExposed,
+    Code::ObjectArchived,
+    Code::AccessDenied,
+    Code::UnsupportedEncryption,
+    Code::NotAuthorised,
+    Code::RequestRejected,
+    Code::Paused,
+];
+
+/// See the module.
+pub(super) struct RestoreObject(pub(super) Arc<Clients>);
+
+#[derive(Deserialize)]
+pub(super) struct Input {
+    execution_arn: String,
+    request: Value,
+}
+
+#[derive(Serialize)]
+pub(super) struct Output {
+    /// `restored`.
+    result: &'static str,
+    detail: String,
+}
+
+impl Activity for RestoreObject {
+    const NAME: &'static str = "restore_object";
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
+        let Requested { case, restore, pause } = self.requested(&input).await?;
+        self.0.cases.stop_at(pause, &case.case_id).await?;
+        self.exposure_allows(&case, &restore).await?;
+        let place = Place::of(case.object());
+        let mover = self.0.restorers.open(&place, &case.case_id).await?;
+        let copy = case.quarantine_copy.as_ref().ok_or_else(|| not_authorised("nothing is in quarantine"))?;
+        let key = manifest_beside(&copy.key);
+        let Some((manifest, _)) = mover.manifest(&key).await? else {
+            return Err(missing(format!("There is no manifest {key} in quarantine; nothing was put back.")));
+        };
+        if let Some(why) = is_foreign(&manifest, &case) {
+            return Err(rejected(format!(
+                "The manifest {key} is not the one that was written ({why}), so nothing was put back; compare its \
+                 versions."
+            )));
+        }
+        let versioning = mover.versioning(&place).await?;
+        if versioning == Versioning::Suspended && hides_null_version(&mover.versions(&place).await?) {
+            return Err(Error::terminal(
+                Code::ObjectExists,
+                format!(
+                    "Versioning of {} is suspended, and what is written there now would replace a null version below \
+                     the top of the key, so nothing was put back. Enable versioning, and ask again.",
+                    place.bucket
+                ),
+            ));
+        }
+        // Without versions one object has room: the one that was newest.
+        let keeps_all = versioning == Versioning::Enabled;
+        let entries: Vec<_> =
+            manifest.entries.iter().take(if keeps_all { usize::MAX } else { 1 }).rev().collect();
+        let mut put_back = PutBack { mover, place, case, replace: restore.replace };
+        while let Some(entry) = entries.get(put_back.done()) {
+            if context.is_cancelled() {
+                return Err(Error::Retryable("the run no longer waits for this task".into()));
+            }
+            // The run may have been stopped, and its request ended, while the last version was put back.
+            let Requested { case, pause, .. } = self.requested(&input).await?;
+            self.0.cases.stop_at(pause, &case.case_id).await?;
+            put_back.case = case;
+            if entries.get(put_back.done()) != Some(entry) {
+                continue;
+            }
+            put_back.case = self.one_more(&input, &put_back, entry).await?;
+        }
+        Ok(Output { result: "restored", detail: detail(&manifest, entries.len()) })
+    }
+}
+
+/// What somebody has asked for, as it is on record.
+struct Requested {
+    case: Case,
+    restore: Restore,
+    pause: Option<Pause>,
+}
+
+impl RestoreObject {
+    /// Puts one more version back and says so on record. Gives back the record, which another worker at the same task
+    /// may have taken further meanwhile.
+    async fn one_more(&self, input: &Input, put_back: &PutBack, entry: &Entry) -> Result<Case> {
+        let refused = match put_back.entry(entry).await {
+            Ok(restored) => {
+                let before = &put_back.case;
+                self.0.cases.mark_restored(&restored.case_id(), &before.case_id).await?;
+                let after = before.clone().with_open_restore(|restore| restore.restored.push(restored));
+                match self.0.cases.save_restore(before, &after).await? {
+                    Some(case) => return Ok(case),
+                    None => Error::Retryable("the record of the restore was changed meanwhile".into()),
+                }
+            }
+            // What is there may be what the other worker has put on top.
+            Err(error) if error.code() == Some(Code::ObjectExists) => error,
+            Err(error) => return Err(error),
+        };
+        let Requested { case, restore, .. } = self.requested(input).await?;
+        if restore.restored.len() > put_back.done() { Ok(case) } else { Err(refused) }
+    }
+
+    /// The case and the request on record that this run is for, and the pause in force.
+    async fn requested(&self, input: &Input) -> Result<Requested> {
+        let member = |name: &str| input.request.get(name).and_then(Value::as_str);
+        let (Some(case_id), Some(request_id)) = (member("case_id"), member("request_id")) else {
+            return Err(not_authorised(
+                "the run's input lacks case_id or request_id; ask with `cordon restore` or in Slack",
+            ));
+        };
+        let (case, pause) = self.0.cases.with_pause(case_id).await?;
+        let case = case.ok_or_else(|| not_authorised("there is no such case"))?;
+        let restore = case
+            .open_restore()
+            .filter(|restore| {
+                restore.request_id == request_id && restore.execution_arn == input.execution_arn
+            })
+            .cloned()
+            .ok_or_else(|| not_authorised("no open request on record is for this run"))?;
+        Ok(Requested { case, restore, pause })
+    }
+
+    /// Nothing goes back into a bucket that is still shared, unless that was asked for.
+    async fn exposure_allows(&self, case: &Case, restore: &Restore) -> Result<()> {
+        if restore.even_if_exposed {
+            return Ok(());
+        }
+        let bucket = &case.object().bucket;
+        let findings = self.0.access_analyzer.findings(Some(&self.0.config.bucket_arn(bucket))).await?;
+        let who: Vec<_> =
+            findings.iter().filter(|finding| finding.is_exposing()).map(|finding| finding.who()).collect();
+        if who.is_empty() {
+            return Ok(());
+        }
+        Err(Error::terminal(
+            Code::BucketExposed,
+            format!(
+                "The bucket {bucket} is still shared ({}), so nothing was put back. End the sharing, or ask again \
+                 with --even-if-exposed.",
+                who.join("; ")
+            ),
+        ))
+    }
+}
+
+/// One restore at work.
+struct PutBack {
+    mover: Mover,
+    place: Place,
+    case: Case,
+    replace: bool,
+}
+
+impl PutBack {
+    /// How many versions are back, as far as the record was read.
+    fn done(&self) -> usize {
+        self.case.open_restore().map_or(0, |restore| restore.restored.len())
+    }
+
+    /// Puts one object version back, on top of what this restore has put back before.
+    async fn entry(&self, entry: &Entry) -> Result<ObjectVersion> {
+        let from = self.mover.in_quarantine(&entry.quarantine.key);
+        let version = entry.quarantine.version_id.as_deref();
+        let copy = self.mover.look(&from, version).await?.ok_or_else(|| {
+            missing(format!("The copy {} is no longer in quarantine; nothing was put back.", from.key))
+        })?;
+        if let Err(why) = Verification::compare(&copy.facts, &as_recorded(entry, &copy)) {
+            return Err(rejected(format!(
+                "What is in quarantine at {} is not what its manifest says: {why}. Nothing was put back; compare its \
+                 versions.",
+                from.key
+            )));
+        }
+        let there = self.mover.look(&self.place, None).await?;
+        let over = match &there {
+            Some(there) if !self.is_ours(there) && self.is_there(&from, &copy, there).await? => {
+                self.mover.carry_the_rest(&from, version, &self.place, there).await?;
+                return self.verified(&from, &copy, entry, there).await;
+            }
+            Some(there) if self.replace || self.is_ours(there) => Some(there.etag.as_str()),
+            Some(_) => return Err(self.taken()),
+            None => None,
+        };
+        let destination = Destination { place: &self.place, over, like: Some(&entry.object) };
+        let copied = self.mover.copy(&from, version, &copy, destination).await?;
+        let in_parts = self.mover.in_parts(copy.facts.size);
+        if in_parts {
+            self.mover.abort_uploads(&self.place).await?;
+        }
+        match self.mover.look(&self.place, None).await? {
+            Some(there) if self.is_it(&from, &copy, &there).await? => {
+                if in_parts {
+                    self.mover.carry_the_rest(&from, version, &self.place, &there).await?;
+                }
+                self.verified(&from, &copy, entry, &there).await
+            }
+            Some(_) => Err(self.taken()),
+            None if copied == Copied::Refused => {
+                Err(Error::Retryable("S3 refused to put the object back, and nothing is there".into()))
+            }
+            None => Err(Error::Retryable("the object is not at its place after it was put back".into())),
+        }
+    }
+
+    /// Whether this restore has made what is at the place.
+    fn is_ours(&self, there: &Seen) -> bool {
+        let restored = self.case.open_restore().into_iter().flat_map(|restore| &restore.restored);
+        restored.into_iter().any(|ours| *ours == self.version(there))
+    }
+
+    /// Whether what is at the place already is the object, and says nothing else about it.
+    async fn is_there(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<bool> {
+        let both = ((from, copy.version_id.as_deref()), (&self.place, there.version_id.as_deref()));
+        Ok(self.is_it(from, copy, there).await? && self.mover.annotations_agree(both.0, both.1).await?)
+    }
+
+    /// Whether what is at the place is the object: the same bytes, metadata, headers and number of tags. What was put
+    /// back in parts may have its tags still to come.
+    async fn is_it(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<bool> {
+        let (ours, theirs) = (&copy.facts, &there.facts);
+        let tags_to_come = self.mover.in_parts(ours.size) && theirs.tag_count == 0;
+        let described =
+            ours.describe_alike(theirs).is_ok() && (ours.tag_count == theirs.tag_count || tags_to_come);
+        match Verification::compare(ours, theirs) {
+            Ok(verification) if described && verification.matched.is_some() => Ok(true),
+            Ok(_) if described => {
+                let (ours, theirs) = self.read_both(from, copy, there).await?;
+                Ok(ours == theirs)
+            }
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+
+    async fn verified(
+        &self,
+        from: &Place,
+        copy: &Seen,
+        entry: &Entry,
+        there: &Seen,
+    ) -> Result<ObjectVersion> {
+        if self.case.plan.verify == Verify::Full {
+            let (ours, theirs) = self.read_both(from, copy, there).await?;
+            if ours != theirs || entry.verification.read.as_ref().is_some_and(|read| *read != ours) {
+                return Err(rejected(
+                    "What was put back was read, and its SHA-256 is not the one of the object. The copy in \
+                     quarantine is untouched."
+                        .into(),
+                ));
+            }
+        }
+        Ok(self.version(there))
+    }
+
+    async fn read_both(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<(String, String)> {
+        let ours = self.mover.read(from, copy.version_id.as_deref(), &copy.etag).await?;
+        let theirs = self.mover.read(&self.place, there.version_id.as_deref(), &there.etag).await?;
+        Ok((ours, theirs))
+    }
+
+    fn version(&self, there: &Seen) -> ObjectVersion {
+        ObjectVersion {
+            version_id: real_version(there.version_id.as_deref()),
+            etag: there.etag.clone(),
+            ..self.case.object().clone()
+        }
+    }
+
+    fn taken(&self) -> Error {
+        Error::terminal(
+            Code::ObjectExists,
+            format!(
+                "Another object is at the place in {} by now, so nothing was put back. Look at it, and ask again with \
+                 --replace if it may be replaced.",
+                self.place.bucket
+            ),
+        )
+    }
+}
+
+/// Why a manifest cannot be the one of this case, if so: whoever could change it must not choose what goes where.
+fn is_foreign(manifest: &Manifest, case: &Case) -> Option<&'static str> {
+    let object = case.object();
+    let copies = format!("{}/{}/{}/", object.account, object.bucket, case.case_id);
+    if manifest.case_id != case.case_id {
+        return Some("it is of another case");
+    }
+    if !manifest.entries.iter().any(|entry| entry.source == *object) {
+        return Some("it does not name the object of the case");
+    }
+    let elsewhere = |entry: &Entry| {
+        Place::of(&entry.source) != Place::of(object) || !entry.quarantine.key.starts_with(&copies)
+    };
+    manifest.entries.iter().any(elsewhere).then_some("it names another place")
+}
+
+/// Whether a `null` version with bytes lies below something: a write to a bucket with suspended versioning replaces it
+/// whatever the condition, which looks at the top only.
+fn hides_null_version(listed: &[VersionEntry]) -> bool {
+    listed.iter().any(|entry| entry.version_id == "null" && !entry.is_delete_marker && !entry.is_latest)
+}
+
+/// What the manifest says of a copy, to be compared with the copy itself.
+fn as_recorded(entry: &Entry, copy: &Seen) -> ObjectFacts {
+    ObjectFacts {
+        size: entry.verification.size,
+        checksums: entry.verification.checksums.clone(),
+        ..copy.facts.clone()
+    }
+}
+
+fn detail(manifest: &Manifest, put_back: usize) -> String {
+    let all = manifest.entries.len();
+    match (put_back, all) {
+        (1, 1) => "Put back where it was; the copy stays in quarantine.".into(),
+        (n, all) if n == all => {
+            format!("All {n} versions were put back, the newest on top; the copies stay in quarantine.")
+        }
+        (_, all) => format!(
+            "The newest of {all} versions was put back: the bucket keeps no versions by now. All of them stay in \
+             quarantine."
+        ),
+    }
+}
+
+fn not_authorised(why: &str) -> Error {
+    Error::terminal(Code::NotAuthorised, format!("Nothing was put back: {why}."))
+}
+
+fn missing(cause: String) -> Error {
+    Error::terminal(Code::ObjectMissing, cause)
+}
+
+fn rejected(cause: String) -> Error {
+    Error::terminal(Code::RequestRejected, cause)
+}

@@ -1,0 +1,82 @@
+//! What the worker talks to.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+
+use crate::{
+    aws::{
+        access_analyzer::AccessAnalyzer, events::Events, macie::Macie, object_session::Movers,
+        security_hub::client::SecurityHub, state_bucket::State, step_functions::StepFunctions,
+    },
+    config::WorkerConfig,
+    slack::{api::Slack, people::People},
+    store::{Cases, Exposures},
+};
+
+/// Everything that the worker talks to.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The `cases` table.
+    pub cases: Cases,
+    /// The `exposures` table.
+    pub exposures: Exposures,
+    /// The state bucket.
+    pub state: State,
+    /// Sessions of the mover's role, which only takes away.
+    pub movers: Movers,
+    /// Sessions of the restorer's role, which only puts back.
+    pub restorers: Movers,
+    /// Macie.
+    pub macie: Macie,
+    /// The external-access analyzer.
+    pub access_analyzer: AccessAnalyzer,
+    /// Security Hub.
+    pub security_hub: SecurityHub,
+    /// Step Functions.
+    pub step_functions: StepFunctions,
+    /// The event bus.
+    pub events: Events,
+    /// Slack.
+    pub slack: Slack,
+    /// Who is who in Slack.
+    pub people: Arc<People>,
+    /// The settings.
+    pub config: WorkerConfig,
+}
+
+impl Clients {
+    /// Clients as configured.
+    pub fn new(aws: &SdkConfig, config: WorkerConfig) -> Self {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let account = &config.common.account;
+        let slack = Slack::new(&config.common.slack);
+        let movers = |role_arn: &str| {
+            Movers::new(
+                aws,
+                role_arn.to_owned(),
+                config.quarantine_bucket.clone(),
+                account.clone(),
+                config.part_bytes,
+            )
+        };
+        Self {
+            cases: Cases::new(dynamodb.clone(), config.common.cases_table.clone()),
+            exposures: Exposures::new(dynamodb, config.exposures_table.clone()),
+            state: State::new(aws_sdk_s3::Client::new(aws), config.state_bucket.clone(), account.clone()),
+            movers: movers(&config.mover_role_arn),
+            restorers: movers(&config.restorer_role_arn),
+            macie: Macie::new(aws_sdk_macie2::Client::new(aws)),
+            access_analyzer: AccessAnalyzer::new(
+                aws_sdk_accessanalyzer::Client::new(aws),
+                config.analyzer_arn.clone(),
+            ),
+            security_hub: SecurityHub::new(aws_sdk_securityhub::Client::new(aws)),
+            step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            events: Events::new(aws_sdk_eventbridge::Client::new(aws)),
+            people: Arc::new(People::new(slack.clone())),
+            slack,
+            config,
+        }
+    }
+}

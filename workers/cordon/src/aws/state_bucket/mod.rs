@@ -1,0 +1,119 @@
+//! S3 as the worker itself uses it: the state bucket, and tags of buckets. Objects of others are the mover's business.
+
+mod policy;
+
+use aws_sdk_s3::{Client, error::ProvideErrorMetadata, primitives::ByteStream};
+
+pub use self::policy::{InForce, POLICY_UNUSABLE, Unusable};
+use super::error::{classify, status};
+use crate::error::{Code, Error, Result};
+
+/// The state bucket, and what is asked of other buckets.
+#[derive(Clone, Debug)]
+pub struct State {
+    client: Client,
+    bucket: String,
+    account: String,
+}
+
+/// The tags of a bucket, as far as they could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BucketTags {
+    /// These.
+    Tags(Vec<(String, String)>),
+    /// The bucket is gone.
+    Gone,
+    /// They may not be read.
+    Unknown,
+}
+
+impl State {
+    /// The state bucket of `account`.
+    pub fn new(client: Client, bucket: String, account: String) -> Self {
+        Self { client, bucket, account }
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Reads an object and its version id; `None` when there is none.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>> {
+        let call =
+            self.client.get_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
+        let object = match call.send().await {
+            Ok(object) => object,
+            Err(error) if status(&error) == 404 => return Ok(None),
+            Err(error) => return Err(classify(&format!("s3:GetObject of {key} in the state bucket"), error)),
+        };
+        let version = object.version_id().map(str::to_owned);
+        let body = object.body.collect().await.map_err(|error| {
+            Error::Retryable(format!("s3:GetObject of {key} in the state bucket broke off: {error}"))
+        })?;
+        Ok(Some((body.to_vec(), version)))
+    }
+
+    /// Writes an object.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<()> {
+        let call = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .expected_bucket_owner(&self.account)
+            .content_type("application/json")
+            .body(ByteStream::from(body));
+        call.send()
+            .await
+            .map_err(|error| classify(&format!("s3:PutObject of {key} in the state bucket"), error))?;
+        Ok(())
+    }
+
+    /// The keys below a prefix.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .expected_bucket_owner(&self.account)
+            .into_paginator()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| classify("s3:ListBucket of the state bucket", error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        Ok(keys)
+    }
+
+    /// The tags of any bucket.
+    ///
+    /// # Errors
+    /// As classified, except that a refusal is [`BucketTags::Unknown`].
+    pub async fn bucket_tags(&self, bucket: &str, owner: &str) -> Result<BucketTags> {
+        match self.client.get_bucket_tagging().bucket(bucket).expected_bucket_owner(owner).send().await {
+            Ok(tagging) => {
+                Ok(BucketTags::Tags(tagging.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+            }
+            Err(error) => match error.as_service_error().and_then(|service| service.code()) {
+                Some("NoSuchTagSet" | "NoSuchTagSetError") => Ok(BucketTags::Tags(Vec::new())),
+                Some("NoSuchBucket") => Ok(BucketTags::Gone),
+                _ => match classify(&format!("s3:GetBucketTagging of {bucket}"), error) {
+                    denied if denied.code() == Some(Code::AccessDenied) => Ok(BucketTags::Unknown),
+                    other => Err(other),
+                },
+            },
+        }
+    }
+}

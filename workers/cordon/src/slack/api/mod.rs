@@ -1,0 +1,407 @@
+//! Slack's Web API.
+
+pub(super) mod lookups;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use reqwest::{RequestBuilder, Response, StatusCode, header::RETRY_AFTER, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    config::SlackConfig,
+    slack::{
+        blocks::case::{METADATA_TYPE, Message, Reminder},
+        capability::Capability,
+    },
+};
+
+/// Slack's Web API with one bot token.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    http: reqwest::Client,
+    token: SecretString,
+    api_url: Url,
+    hooks_url: Url,
+    /// Channels that are left in peace for a while.
+    held: Arc<Mutex<HashMap<String, Held>>>,
+}
+
+/// A channel that is left in peace.
+#[derive(Debug)]
+struct Held {
+    until: Instant,
+    /// How many calls have been put off meanwhile.
+    put_off: u32,
+}
+
+/// Why Slack did not do it. None of these ends a case: the renderer tries again.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SlackError {
+    /// Too fast; Slack says how long to wait.
+    #[error("Slack asks to wait {} s", .0.as_secs())]
+    RateLimited(Duration),
+    /// No answer, or one that is not Slack's.
+    #[error("Slack cannot be reached ({0})")]
+    Unreachable(String),
+    /// `ok: false`, with Slack's error code, such as `channel_not_found`.
+    #[error("Slack refused {method} ({error})")]
+    Refused {
+        /// The method.
+        method: &'static str,
+        /// Slack's code.
+        error: String,
+    },
+}
+
+/// What a refusal that does not pass by itself is about: to send the same again is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// What the message says, or its blocks.
+    Content,
+    /// The message that was to be changed: it is no longer there.
+    MessageGone,
+    /// The message that was to be changed or answered to, which cannot be.
+    MessageFixed,
+    /// The channel.
+    Channel,
+    /// The app: its token, its scopes, the workspace.
+    App,
+}
+
+impl SlackError {
+    /// What this is about, if it does not pass by itself
+    /// (<https://docs.slack.dev/reference/methods/chat.postMessage>, …/chat.update). A code that is not known here may
+    /// pass.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let Self::Refused { error, .. } = self else { return None };
+        Some(match error.as_str() {
+            "invalid_blocks"
+            | "invalid_blocks_format"
+            | "invalid_block_id"
+            | "msg_blocks_too_long"
+            | "msg_too_long"
+            | "no_text"
+            | "block_mismatch"
+            | "invalid_arguments"
+            | "invalid_attachments"
+            | "invalid_metadata_format"
+            | "invalid_metadata_schema"
+            | "metadata_too_large"
+            | "too_many_attachments" => Refusal::Content,
+            "message_not_found" => Refusal::MessageGone,
+            "cant_update_message"
+            | "edit_window_closed"
+            | "thread_not_found"
+            | "cannot_reply_to_message"
+            | "restricted_action_non_threadable_channel"
+            | "restricted_action_thread_locked" => Refusal::MessageFixed,
+            "channel_not_found"
+            | "channel_type_not_supported"
+            | "not_in_channel"
+            | "is_archived"
+            | "is_inactive"
+            | "restricted_action"
+            | "restricted_action_read_only_channel"
+            | "restricted_action_thread_only_channel"
+            | "no_permission"
+            | "team_not_found" => Refusal::Channel,
+            "not_authed"
+            | "invalid_auth"
+            | "account_inactive"
+            | "token_revoked"
+            | "token_expired"
+            | "missing_scope"
+            | "not_allowed_token_type"
+            | "access_denied"
+            | "accesslimited"
+            | "ekm_access_denied"
+            | "enterprise_is_restricted"
+            | "org_login_required"
+            | "team_access_not_granted"
+            | "two_factor_setup_required"
+            | "method_deprecated"
+            | "deprecated_endpoint"
+            | "metadata_must_be_sent_from_app" => Refusal::App,
+            _ => return None,
+        })
+    }
+
+    /// Slack's code, or what happened instead.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::RateLimited(_) => "ratelimited",
+            Self::Unreachable(why) => why,
+            Self::Refused { error, .. } => error,
+        }
+    }
+}
+
+/// How long one call may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the answer to a click may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// What an answer to a click is called, which is no method.
+const RESPONSE_URL: &str = "response_url";
+/// How long a channel is left in peace when Slack gave no answer.
+const PEACE: Duration = Duration::from_secs(3);
+/// Slack takes about one message a second for a channel (<https://docs.slack.dev/apis/web-api/rate-limits>), so what is
+/// put off comes back one after the other, and no later than this after the channel is free.
+const PACE: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(30);
+/// How many messages a search for one that may have been posted looks back through.
+const SEARCH_PAGES: usize = 10;
+
+impl Slack {
+    /// Slack as configured.
+    ///
+    /// # Panics
+    /// When the TLS library cannot start.
+    pub fn new(config: &SlackConfig) -> Self {
+        // Slack's API redirects nobody, and what is sent to it is for it alone.
+        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none());
+        Self {
+            http: http.build().expect("TLS starts"),
+            token: config.bot_token.clone(),
+            api_url: config.api_url.clone(),
+            hooks_url: config.hooks_url.clone(),
+            held: Arc::default(),
+        }
+    }
+
+    /// Posts a message; gives back its `ts`.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn post(&self, channel: &str, message: &Message) -> Result<String, SlackError> {
+        let answer = self
+            .to_channel(channel, "chat.postMessage", |http| http.json(&body(channel, None, message)))
+            .await?;
+        answer["ts"].as_str().map(str::to_owned).ok_or(SlackError::Unreachable("an answer without ts".into()))
+    }
+
+    /// Replaces a message.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn update(&self, channel: &str, ts: &str, message: &Message) -> Result<(), SlackError> {
+        self.to_channel(channel, "chat.update", |http| http.json(&body(channel, Some(ts), message)))
+            .await
+            .map(|_| ())
+    }
+
+    /// Tells one person something that nobody else sees. Such a note has a rate of its own, so that it is sent even while
+    /// the channel is left in peace.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn tell_privately(&self, channel: &str, user: &str, text: &str) -> Result<(), SlackError> {
+        let note = json!({"channel": channel, "user": user, "text": text});
+        self.call("chat.postEphemeral", |http| http.json(&note)).await.map(|_| ())
+    }
+
+    /// Answers the click that this URL came with, in private. Slack takes five answers in 30 minutes, at no rate
+    /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>).
+    ///
+    /// # Errors
+    /// As Slack says; `Refused` when the URL is not one of Slack's.
+    pub async fn respond(&self, response_url: &Capability, text: &str) -> Result<(), SlackError> {
+        let refused = |error: &str| SlackError::Refused { method: RESPONSE_URL, error: error.to_owned() };
+        let url = Url::parse(response_url.expose()).map_err(|_| refused("not a URL"))?;
+        if url.origin() != self.hooks_url.origin() {
+            return Err(refused("not a URL of Slack's"));
+        }
+        let note = json!({"text": text, "response_type": "ephemeral", "replace_original": false});
+        let sent = self.http.post(url).timeout(RESPONSE_TIMEOUT).json(&note).send().await;
+        // Whoever has the URL can use it: it must not be in an error's text.
+        let answer = sent.map_err(|error| SlackError::Unreachable(error.without_url().to_string()))?;
+        match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS => Err(SlackError::RateLimited(retry_after(&answer))),
+            status if status.is_success() => Ok(()),
+            status => Err(refused(status.as_str())),
+        }
+    }
+
+    /// Posts an answer in the thread under a message.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn reply(&self, channel: &str, parent_ts: &str, reply: &Reminder) -> Result<(), SlackError> {
+        let reply = json!({"channel": channel, "thread_ts": parent_ts, "text": reply.text, "metadata": reply.metadata,
+            "unfurl_links": false, "unfurl_media": false});
+        self.to_channel(channel, "chat.postMessage", |http| http.json(&reply)).await.map(|_| ())
+    }
+
+    /// Whether the thread under a message has this reminder already.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn has_reply(
+        &self,
+        channel: &str,
+        parent_ts: &str,
+        reply: &Reminder,
+    ) -> Result<bool, SlackError> {
+        let request =
+            [("channel", channel), ("ts", parent_ts), ("include_all_metadata", "true"), ("limit", "1000")];
+        let answer = self.to_channel(channel, "conversations.replies", |http| http.form(&request)).await?;
+        let said = |message: &Value| {
+            message["metadata"]["event_type"] == reply.metadata["event_type"]
+                && message["metadata"]["event_payload"] == reply.metadata["event_payload"]
+        };
+        Ok(answer["messages"].as_array().into_iter().flatten().any(said))
+    }
+
+    /// Opens a modal for the person who has just clicked; Slack takes the trigger of a click for three seconds
+    /// (<https://docs.slack.dev/reference/methods/views.open>).
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn open_modal(&self, trigger_id: &str, view: &Value) -> Result<(), SlackError> {
+        let request = json!({"trigger_id": trigger_id, "view": view});
+        self.call("views.open", |http| http.json(&request)).await.map(|_| ())
+    }
+
+    /// Whether a user can still log in.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn is_active(&self, user: &str) -> Result<bool, SlackError> {
+        match self.call("users.info", |http| http.form(&[("user", user)])).await {
+            Ok(answer) => Ok(answer["user"]["deleted"] != true),
+            Err(SlackError::Refused { error, .. }) if error == "user_not_found" => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The users of a user group who can still log in; none of a group that is gone or switched off.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn group_members(&self, group: &str) -> Result<Vec<String>, SlackError> {
+        match self.call("usergroups.users.list", |http| http.form(&[("usergroup", group)])).await {
+            Ok(answer) => {
+                let users = answer["users"].as_array().into_iter().flatten();
+                Ok(users.filter_map(|user| user.as_str().map(str::to_owned)).collect())
+            }
+            Err(SlackError::Refused { error, .. })
+                if matches!(error.as_str(), "no_such_subteam" | "subteam_not_found") =>
+            {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds the message of a case's generation that was posted at `since` (seconds) or later, by its metadata.
+    ///
+    /// # Errors
+    /// As Slack says.
+    pub async fn find(
+        &self,
+        channel: &str,
+        case_id: &str,
+        generation: u32,
+        since: i64,
+    ) -> Result<Option<String>, SlackError> {
+        let mut cursor = String::new();
+        for _ in 0..SEARCH_PAGES {
+            let oldest = since.to_string();
+            let mut request = vec![
+                ("channel", channel),
+                ("include_all_metadata", "true"),
+                ("limit", "200"),
+                ("oldest", &oldest),
+            ];
+            if !cursor.is_empty() {
+                request.push(("cursor", &cursor));
+            }
+            // Methods that read take forms, not JSON (<https://docs.slack.dev/apis/web-api>).
+            let answer =
+                self.to_channel(channel, "conversations.history", |http| http.form(&request)).await?;
+            let found = answer["messages"].as_array().into_iter().flatten().find(|message| {
+                let metadata = &message["metadata"];
+                metadata["event_type"] == METADATA_TYPE
+                    && metadata["event_payload"]["case_id"] == case_id
+                    && metadata["event_payload"]["generation"] == generation
+            });
+            if let Some(message) = found {
+                return Ok(message["ts"].as_str().map(str::to_owned));
+            }
+            cursor = answer["response_metadata"]["next_cursor"].as_str().unwrap_or_default().to_owned();
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// A call about a channel. When Slack asks to wait, nothing is sent to the channel until then; when it gives no
+    /// answer, one call in a while finds out whether it is back.
+    async fn to_channel(
+        &self,
+        channel: &str,
+        method: &'static str,
+        with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Value, SlackError> {
+        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = held().get_mut(channel)
+            && let Some(wait) = held.until.checked_duration_since(Instant::now())
+        {
+            held.put_off += 1;
+            return Err(SlackError::RateLimited(wait + LATEST.min(PACE * (held.put_off - 1))));
+        }
+        let answer = self.call(method, with_body).await;
+        let wait = match &answer {
+            Err(SlackError::RateLimited(wait)) => *wait,
+            Err(SlackError::Unreachable(_)) => PEACE,
+            Ok(_) | Err(SlackError::Refused { .. }) => return answer,
+        };
+        held().insert(channel.to_owned(), Held { until: Instant::now() + wait, put_off: 0 });
+        answer
+    }
+
+    async fn call(
+        &self,
+        method: &'static str,
+        with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Value, SlackError> {
+        // The error's own text names the URL, which is no secret; the token travels in a header.
+        let unreachable = |error: reqwest::Error| SlackError::Unreachable(error.to_string());
+        let url = self.api_url.join(method).expect("a method name is a path segment");
+        let request = with_body(self.http.post(url).bearer_auth(self.token.expose_secret()));
+        let answer = request.send().await.map_err(unreachable)?;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Err(SlackError::RateLimited(retry_after(&answer)));
+        }
+        if !answer.status().is_success() {
+            return Err(SlackError::Unreachable(format!("{method} answered {}", answer.status())));
+        }
+        let answer: Value = answer.json().await.map_err(unreachable)?;
+        if answer["ok"] == true {
+            return Ok(answer);
+        }
+        let error = answer["error"].as_str().unwrap_or("no error code").to_owned();
+        Err(SlackError::Refused { method, error })
+    }
+}
+
+/// How long Slack asks to wait.
+fn retry_after(answer: &Response) -> Duration {
+    let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(30))
+}
+
+fn body(channel: &str, ts: Option<&str>, message: &Message) -> Value {
+    let mut body = json!({"channel": channel, "text": message.text, "blocks": message.blocks,
+        "metadata": message.metadata, "unfurl_links": false, "unfurl_media": false});
+    if let Some(ts) = ts {
+        body["ts"] = json!(ts);
+    }
+    body
+}

@@ -1,0 +1,222 @@
+//! How many objects are moved in an hour without a person, in the `cases` table.
+//!
+//! Each such move is counted once: a mark of its own and the counters are written in one transaction. So a repetition
+//! counts nothing, and a move that does not come about gives its place back.
+
+use aws_sdk_dynamodb::{
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{Put, TransactWriteItem, Update},
+};
+use cordon_domain::case::Case;
+use serde::Deserialize;
+
+use super::{Cases, Item, from_item, text, to_value};
+use crate::{
+    aws::error::classify,
+    clock,
+    error::{Error, Result},
+};
+
+/// The beginning of the keys of counters and of marks.
+const COUNTER: &str = "rate_limit#";
+const MARK: &str = "rate_limit_mark#";
+/// How much of a time of [`time::now`] names the hour.
+const HOUR: usize = "2026-03-11T09".len();
+/// How often a transaction that meets another one is tried again, before the task is.
+const ATTEMPTS: u64 = 6;
+
+/// The most objects that are moved in a clock hour without a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimits {
+    /// In all.
+    pub per_hour: Option<u32>,
+    /// In one bucket.
+    pub per_bucket_per_hour: Option<u32>,
+}
+
+/// What became of an attempt to count a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It is within the limits, and counted.
+    Within,
+    /// This limit is reached: a sentence's end, such as "more than 5 automatic moves in this hour".
+    Over(String),
+}
+
+/// A move that no person decided, by the run that counts it.
+#[derive(Clone, Copy, Debug)]
+pub struct AutomaticMove<'a> {
+    /// The case, of the generation that is to be moved.
+    pub case: &'a Case,
+    /// The run that counts.
+    pub execution_arn: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Counter {
+    moves: i64,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    hour: String,
+    #[serde(default)]
+    given_back: bool,
+}
+
+struct Limit {
+    key: String,
+    limit: u32,
+    of: &'static str,
+}
+
+impl Limit {
+    fn reached(&self) -> Counted {
+        Counted::Over(format!("more than {} automatic moves{} in this hour", self.limit, self.of))
+    }
+}
+
+impl AutomaticMove<'_> {
+    fn mark_key(&self) -> String {
+        let Case { case_id, generation, .. } = self.case;
+        format!("{MARK}{case_id}#{generation}#{}", self.execution_arn)
+    }
+
+    fn counter_keys(&self, hour: &str) -> [String; 2] {
+        [format!("{COUNTER}{hour}#{}", self.case.object().bucket), format!("{COUNTER}{hour}")]
+    }
+}
+
+impl Cases {
+    /// Counts a move, in all and in its bucket, if no limit is reached.
+    ///
+    /// # Errors
+    /// As classified; retryable when other moves are counted at the same moment.
+    pub async fn count_automatic(&self, of: AutomaticMove<'_>, limits: RateLimits) -> Result<Counted> {
+        let now = clock::now();
+        let hour = &now[..HOUR];
+        let [in_bucket, in_all] = of.counter_keys(hour);
+        let limits: Vec<Limit> =
+            [(in_bucket, limits.per_bucket_per_hour, " in this bucket"), (in_all, limits.per_hour, "")]
+                .into_iter()
+                .filter_map(|(key, limit, of)| Some(Limit { key, limit: limit?, of }))
+                .collect();
+        for limit in &limits {
+            // Most of a flood ends here, without a transaction.
+            if limit.limit == 0 || self.moves(&limit.key).await? >= i64::from(limit.limit) {
+                return if self.is_counted(&of).await? { Ok(Counted::Within) } else { Ok(limit.reached()) };
+            }
+        }
+        if limits.is_empty() {
+            return Ok(Counted::Within);
+        }
+        self.count(&of, hour, &limits).await
+    }
+
+    async fn count(&self, of: &AutomaticMove<'_>, hour: &str, limits: &[Limit]) -> Result<Counted> {
+        let mark =
+            Item::from([("case_id".to_owned(), text(&of.mark_key())), ("hour".to_owned(), text(hour))]);
+        let mark = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(mark))
+            .condition_expression("attribute_not_exists(case_id) OR given_back = :yes")
+            .expression_attribute_values(":yes", to_value(&true))
+            .build()
+            .expect("table and item are set");
+        let mut items = vec![TransactWriteItem::builder().put(mark).build()];
+        items.extend(limits.iter().map(|limit| {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .key("case_id", text(&limit.key))
+                .update_expression("ADD moves :one")
+                .condition_expression("attribute_not_exists(moves) OR moves < :limit")
+                .expression_attribute_values(":one", to_value(&1))
+                .expression_attribute_values(":limit", to_value(&limit.limit))
+                .build()
+                .expect("table, key and expression are set");
+            TransactWriteItem::builder().update(update).build()
+        }));
+        match self.together(items).await? {
+            None => Ok(Counted::Within),
+            // The mark is there: an earlier attempt has counted it.
+            Some(0) => Ok(Counted::Within),
+            Some(refused) => Ok(limits[refused - 1].reached()),
+        }
+    }
+
+    /// Gives the place of a move back that does not come about. Repeated, it changes nothing.
+    ///
+    /// # Errors
+    /// As classified; retryable when other moves are counted at the same moment.
+    pub async fn give_back_automatic(&self, of: AutomaticMove<'_>) -> Result<()> {
+        let Some(mark) = self.mark(&of).await?.filter(|mark| !mark.given_back) else { return Ok(()) };
+        let given_back = Update::builder()
+            .table_name(&self.table)
+            .key("case_id", text(&of.mark_key()))
+            .update_expression("SET given_back = :yes")
+            .condition_expression("attribute_exists(case_id) AND attribute_not_exists(given_back)")
+            .expression_attribute_values(":yes", to_value(&true))
+            .build()
+            .expect("table, key and expression are set");
+        let mut items = vec![TransactWriteItem::builder().update(given_back).build()];
+        for key in of.counter_keys(&mark.hour) {
+            if self.moves(&key).await? == 0 {
+                // There is no such limit, or was none when the move was counted.
+                continue;
+            }
+            let update = Update::builder()
+                .table_name(&self.table)
+                .key("case_id", text(&key))
+                .update_expression("ADD moves :minus_one")
+                .expression_attribute_values(":minus_one", to_value(&-1))
+                .build()
+                .expect("table, key and expression are set");
+            items.push(TransactWriteItem::builder().update(update).build());
+        }
+        self.together(items).await.map(|_| ())
+    }
+
+    async fn moves(&self, key: &str) -> Result<i64> {
+        let counter =
+            self.item(key).await?.map(|item| from_item::<Counter>(&self.table, item)).transpose()?;
+        Ok(counter.map_or(0, |counter| counter.moves))
+    }
+
+    async fn mark(&self, of: &AutomaticMove<'_>) -> Result<Option<Mark>> {
+        self.item(&of.mark_key()).await?.map(|item| from_item(&self.table, item)).transpose()
+    }
+
+    async fn is_counted(&self, of: &AutomaticMove<'_>) -> Result<bool> {
+        Ok(self.mark(of).await?.is_some_and(|mark| !mark.given_back))
+    }
+
+    /// Writes several items or none. `None` when they are written; otherwise the place of the item whose condition does
+    /// not hold.
+    async fn together(&self, items: Vec<TransactWriteItem>) -> Result<Option<usize>> {
+        let mut attempt = 0;
+        loop {
+            let call = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let error = match call.send().await {
+                Ok(_) => return Ok(None),
+                Err(error) => error,
+            };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            else {
+                return Err(classify("dynamodb:TransactWriteItems on cases", error));
+            };
+            let reasons = cancelled.cancellation_reasons();
+            let of = |code: &str| reasons.iter().position(|reason| reason.code() == Some(code));
+            if let Some(place) = of("ConditionalCheckFailed") {
+                return Ok(Some(place));
+            }
+            attempt += 1;
+            if attempt == ATTEMPTS {
+                return Err(Error::Retryable("too many automatic moves are counted at this moment".into()));
+            }
+            // Another transaction has one of the items: the counters are everybody's.
+            let wait = rand::random_range(10..40 << attempt);
+            tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        }
+    }
+}
