@@ -10,6 +10,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+mod floors;
 pub mod gateway;
 pub mod loops;
 pub mod slack;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     case::{
         plan::Plan,
-        vote::{Refused, Snooze, Vote, voices},
+        vote::{Refused, Snooze, Undecidable, Vote, votes_for},
     },
     finding::{Finding, ObjectVersion},
     pause::Pause,
@@ -508,7 +508,7 @@ impl Case {
 
     /// What a vote would come to now.
     pub fn count(&self, vote: &Vote) -> Counted {
-        let before = voices(&self.votes, &self.plan_hash, vote.decision);
+        let before = votes_for(&self.votes, &self.plan_hash, vote.decision);
         if before.iter().any(|earlier| earlier.by.person() == vote.by.person()) {
             return Counted::Repeated;
         }
@@ -518,13 +518,20 @@ impl Case {
         }
     }
 
+    /// Why nobody can decide the case now, if so.
+    pub fn undecidable(&self) -> Option<Undecidable> {
+        if let Some(decision) = self.decision {
+            return Some(Undecidable::Decided(decision));
+        }
+        if self.status != Status::Open {
+            return Some(Undecidable::Closed);
+        }
+        (self.disposition != Disposition::Review || self.plan.shadow).then_some(Undecidable::NobodyIsAsked)
+    }
+
     /// Whether the case takes votes, and is the one that these belong to.
     pub fn takes_votes(&self, approval_id: &str, plan_hash: &str) -> bool {
-        self.status == Status::Open
-            && self.decision.is_none()
-            && !self.plan.shadow
-            && self.approval_id == approval_id
-            && self.plan_hash == plan_hash
+        self.undecidable().is_none() && self.approval_id == approval_id && self.plan_hash == plan_hash
     }
 
     fn approvals(&self) -> usize {
@@ -565,7 +572,7 @@ impl Case {
         if self.decision != Some(Decision::Quarantine) {
             return Err("nobody has decided to quarantine".into());
         }
-        let mut allowed = voices(&self.votes, &self.plan_hash, Decision::Quarantine);
+        let mut allowed = votes_for(&self.votes, &self.plan_hash, Decision::Quarantine);
         allowed.retain(|vote| self.plan.allows(&vote.by, self.escalation.is_some()));
         if allowed.len() < self.approvals() {
             return Err("too few votes on record are by allowed people for this plan".into());

@@ -1,4 +1,4 @@
-//! Votes: who said what about a case, and what their voices come to.
+//! Votes: who said what about a case, and which of them count.
 
 use std::fmt;
 
@@ -88,6 +88,20 @@ pub struct Refused {
     pub at: String,
 }
 
+/// The longest reason for a vote or an order, in characters: whoever has more to say names a ticket.
+pub const MAX_REASON_CHARS: usize = 1_000;
+
+/// Why nobody can decide a case now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecidable {
+    /// It is decided.
+    Decided(Decision),
+    /// It is closed without a decision.
+    Closed,
+    /// Nobody is asked: policy decides alone, or only tells what it would do.
+    NobodyIsAsked,
+}
+
 /// What counts: each person's latest vote for this plan.
 fn counted<'a>(votes: &'a [Vote], plan_hash: &str) -> Vec<&'a Vote> {
     let mut counted: Vec<&Vote> = Vec::new();
@@ -99,7 +113,7 @@ fn counted<'a>(votes: &'a [Vote], plan_hash: &str) -> Vec<&'a Vote> {
 }
 
 /// The people whose latest vote for this plan is for `decision`, in the order in which they voted.
-pub fn voices<'a>(votes: &'a [Vote], plan_hash: &str, decision: Decision) -> Vec<&'a Vote> {
+pub fn votes_for<'a>(votes: &'a [Vote], plan_hash: &str, decision: Decision) -> Vec<&'a Vote> {
     counted(votes, plan_hash).into_iter().filter(|vote| vote.decision == decision).collect()
 }
 
@@ -124,13 +138,13 @@ mod tests {
         use Decision::{Dismiss, Quarantine};
         let votes =
             [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("arn:alice", Some("U0ALICE001")))];
-        assert_eq!(voices(&votes, "plan", Quarantine).len(), 1);
+        assert_eq!(votes_for(&votes, "plan", Quarantine).len(), 1);
         let two =
             [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("arn:bob", Some("U0BOB00002")))];
-        assert_eq!(voices(&two, "plan", Quarantine).len(), 2);
+        assert_eq!(votes_for(&two, "plan", Quarantine).len(), 2);
         let changed = [vote(Quarantine, slack("U0ALICE001")), vote(Dismiss, slack("U0ALICE001"))];
-        assert_eq!(voices(&changed, "plan", Quarantine).len(), 0, "the latest vote counts");
-        assert_eq!(voices(&changed, "plan", Dismiss).len(), 1);
-        assert_eq!(voices(&two, "another plan", Quarantine).len(), 0);
+        assert_eq!(votes_for(&changed, "plan", Quarantine).len(), 0, "the latest vote counts");
+        assert_eq!(votes_for(&changed, "plan", Dismiss).len(), 1);
+        assert_eq!(votes_for(&two, "another plan", Quarantine).len(), 0);
     }
 }

@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use crate::{
     aws::{
         access_analyzer::AccessAnalyzer, events::Events, macie::Macie, object_session::Movers,
-        security_hub::client::SecurityHub, state_bucket::State, step_functions::StepFunctions,
+        security_hub::client::SecurityHub, state_bucket::StateBucket, step_functions::StepFunctions,
     },
     config::WorkerConfig,
     slack::{api::Slack, people::People},
@@ -22,7 +22,7 @@ pub struct Clients {
     /// The `exposures` table.
     pub exposures: Exposures,
     /// The state bucket.
-    pub state: State,
+    pub state: StateBucket,
     /// Sessions of the mover's role, which only takes away.
     pub movers: Movers,
     /// Sessions of the restorer's role, which only puts back.
@@ -63,7 +63,11 @@ impl Clients {
         Self {
             cases: Cases::new(dynamodb.clone(), config.common.cases_table.clone()),
             exposures: Exposures::new(dynamodb, config.exposures_table.clone()),
-            state: State::new(aws_sdk_s3::Client::new(aws), config.state_bucket.clone(), account.clone()),
+            state: StateBucket::new(
+                aws_sdk_s3::Client::new(aws),
+                config.state_bucket.clone(),
+                account.clone(),
+            ),
             movers: movers(&config.mover_role_arn),
             restorers: movers(&config.restorer_role_arn),
             macie: Macie::new(aws_sdk_macie2::Client::new(aws)),

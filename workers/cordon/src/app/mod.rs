@@ -1,7 +1,14 @@
 //! What Cordon does: one file a use case. Command line, gateway and loops only translate.
 
 pub mod activities;
+pub mod approvals;
+pub(crate) mod approvers;
+pub mod clicks;
 pub mod clients;
 pub mod notifications;
 pub(crate) mod operator_notices;
+pub(crate) mod pauses;
+pub mod policy_in_force;
+pub(crate) mod purges;
+pub(crate) mod reconciliation;
 pub mod restores;

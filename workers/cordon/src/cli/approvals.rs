@@ -46,9 +46,9 @@ impl ApprovalsCommand {
         match self {
             Self::List(arguments) => arguments.run().await,
             Self::Show(arguments) => arguments.run().await,
-            Self::Approve(arguments) => arguments.run(decide::Asks::Quarantine).await,
-            Self::Dismiss(arguments) => arguments.run(decide::Asks::Dismiss).await,
-            Self::Snooze(arguments) => arguments.run(decide::Asks::Snooze).await,
+            Self::Approve(arguments) => arguments.run(decide::Action::Quarantine).await,
+            Self::Dismiss(arguments) => arguments.run(decide::Action::Dismiss).await,
+            Self::Snooze(arguments) => arguments.run(decide::Action::Snooze).await,
         }
     }
 }

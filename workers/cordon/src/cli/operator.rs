@@ -7,12 +7,16 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
-use cordon_domain::{case::Case, policy::encoding::decode};
+use cordon_domain::{
+    case::{Case, vote::MAX_REASON_CHARS},
+    policy::encoding::decode,
+};
 use wildmatch::WildMatch;
 
 use super::{report::Refusal, terminal};
 use crate::{
-    aws::{self, state_bucket::State, sts},
+    app::policy_in_force::policy_in_force,
+    aws::{self, state_bucket::StateBucket, sts},
     config::OperatorConfig,
     error::{Error, Result},
     store::Cases,
@@ -32,8 +36,6 @@ pub(super) struct Operator {
 const CASE_ID: usize = 64;
 const NO_CASE_ID: &str = "is not a case id, which has 64 hexadecimal digits; `cordon approvals list` and `cordon quarantine \
      list` show them whole";
-/// The longest reason.
-const REASON: usize = 1_000;
 
 impl Operator {
     /// Reads the settings and asks AWS whose credentials these are.
@@ -85,8 +87,8 @@ impl Operator {
     pub(super) async fn slack_user(&self) -> Option<String> {
         let config = &self.config;
         let client = aws_sdk_s3::Client::new(&self.aws);
-        let state = State::new(client, config.state_bucket.clone(), config.account.clone());
-        match state.policy(&config.policy_key).await.map(|in_force| in_force.policy) {
+        let state = StateBucket::new(client, config.state_bucket.clone(), config.account.clone());
+        match policy_in_force(&state, &config.policy_key).await.map(|in_force| in_force.policy) {
             Ok(Ok(policy)) => policy.operators.get(&self.caller).cloned(),
             Ok(Err(why)) => {
                 terminal::note(&format!("The policy cannot be read: {why}"));
@@ -112,8 +114,8 @@ pub(super) fn reason(text: &str) -> std::result::Result<String, String> {
     let reason = text.trim();
     match reason.chars().count() {
         0 => Err("say why, for those who read the record later".into()),
-        n if n > REASON => {
-            Err(format!("it has {n} characters; {REASON} are the most: name a ticket instead"))
+        n if n > MAX_REASON_CHARS => {
+            Err(format!("it has {n} characters; {MAX_REASON_CHARS} are the most: name a ticket instead"))
         }
         _ => Ok(reason.to_owned()),
     }

@@ -14,21 +14,18 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{
-    router::Gateway,
-    verdict::{self, Verdict},
-};
+use super::router::Gateway;
 use crate::{
-    aws::step_functions::Woken,
+    app::clicks::{self, ClickOutcome},
     error::Error,
     slack::{
         api::SlackError,
-        interactions::{Asks, Click, Clicker},
+        interactions::{Action, Click, Clicker},
     },
 };
 
 /// Slack takes the trigger of a click for three seconds; a form that is not open then never opens.
-const FORM_PATIENCE: Duration = Duration::from_secs(3);
+const FORM_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) const TOO_MANY: &str =
     "Too many people click at once, so your click does not count. Click again in a minute.";
@@ -50,7 +47,7 @@ pub(super) async fn attend(
 ) {
     let mut note = None;
     let judged = {
-        let mut judging = pin!(verdict::judge(&gateway, &click));
+        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click));
         tokio::select! {
             biased;
             judged = &mut judging => judged,
@@ -68,38 +65,43 @@ pub(super) async fn attend(
         let _ = note.await;
     }
     match judged {
-        Ok(Verdict::Recorded { token }) => {
-            if let Some(token) = token {
-                wake(&gateway, &click, &token).await;
+        Ok(ClickOutcome::Recorded(case)) => {
+            if let Some(case) = case {
+                gateway.clicks.wake(&case).await;
             }
             if late {
                 tell(&gateway, &click.by, None, AFTER_ALL).await;
             }
         }
-        Ok(Verdict::Asked(view)) => open(&gateway, &click, &view).await,
-        Ok(Verdict::Told { channel, text }) => tell(&gateway, &click.by, Some(&channel), &text).await,
-        Ok(Verdict::SaysNothing(_)) if late => tell(&gateway, &click.by, None, EMPTY_REASON).await,
-        Ok(Verdict::Refused(_)) if late => tell(&gateway, &click.by, None, NOT_OURS).await,
-        Ok(Verdict::SaysNothing(_) | Verdict::Refused(_)) => {}
+        Ok(ClickOutcome::Asked(view)) => open(&gateway, &click, &view).await,
+        Ok(ClickOutcome::Told { channel, text }) => tell(&gateway, &click.by, Some(&channel), &text).await,
+        Ok(ClickOutcome::EmptyReason(_)) if late => tell(&gateway, &click.by, None, EMPTY_REASON).await,
+        Ok(ClickOutcome::Refused(_)) if late => tell(&gateway, &click.by, None, NOT_OURS).await,
+        Ok(ClickOutcome::EmptyReason(_) | ClickOutcome::Refused(_)) => {}
         Err(_) => tell(&gateway, &click.by, None, UNKNOWN).await,
     }
 }
 
-fn response(judged: &Result<Verdict, Error>, click: &Click) -> Response {
+fn response(judged: &Result<ClickOutcome, Error>, click: &Click) -> Response {
     let user = &click.by.user;
-    let asks = click.asks.name();
+    let action = click.action.name();
     let status = match judged {
-        Ok(Verdict::Recorded { .. }) => {
-            tracing::info!(case.id = click.case_id, slack.user = user, asks, "click recorded");
+        Ok(ClickOutcome::Recorded(_)) => {
+            tracing::info!(case.id = click.case_id, slack.user = user, action, "click recorded");
             StatusCode::OK
         }
-        Ok(Verdict::Asked(_)) => StatusCode::OK,
-        Ok(Verdict::Told { .. }) => {
-            tracing::info!(case.id = click.case_id, slack.user = user, asks, "click not taken, person told");
+        Ok(ClickOutcome::Asked(_)) => StatusCode::OK,
+        Ok(ClickOutcome::Told { .. }) => {
+            tracing::info!(
+                case.id = click.case_id,
+                slack.user = user,
+                action,
+                "click not taken, person told"
+            );
             StatusCode::OK
         }
-        Ok(Verdict::SaysNothing(errors)) => return Json(errors).into_response(),
-        Ok(Verdict::Refused(reason)) => {
+        Ok(ClickOutcome::EmptyReason(errors)) => return Json(errors).into_response(),
+        Ok(ClickOutcome::Refused(reason)) => {
             tracing::warn!(reason, slack.user = user, slack.team = click.team, "click refused");
             StatusCode::BAD_REQUEST
         }
@@ -114,7 +116,7 @@ fn response(judged: &Result<Verdict, Error>, click: &Click) -> Response {
 /// Opens the form that asks why; a form that does not open is told.
 async fn open(gateway: &Gateway, click: &Click, view: &Value) {
     let trigger = click.trigger_id.as_ref().map_or("", |trigger| trigger.expose());
-    let opened = timeout(FORM_PATIENCE, gateway.slack.open_modal(trigger, view)).await;
+    let opened = timeout(FORM_TIMEOUT, gateway.slack.open_modal(trigger, view)).await;
     let opened = opened.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into())));
     let Err(error) = opened else { return };
     tracing::warn!(case.id = click.case_id, error.message = %error, "a modal was not opened");
@@ -123,25 +125,12 @@ async fn open(gateway: &Gateway, click: &Click, view: &Value) {
         SlackError::Unreachable(_) => "Slack did not answer in time".into(),
         SlackError::Refused { error, .. } => format!("Slack answered {error}"),
     };
-    let otherwise = if click.asks == Asks::Restore { "cordon restore" } else { "cordon approvals" };
+    let otherwise = if click.action == Action::Restore { "cordon restore" } else { "cordon approvals" };
     let text = format!(
         "The form that asks for your reason did not open ({why}), and nothing has changed. Click again; if that does not \
          help, use `{otherwise}`."
     );
     tell(gateway, &click.by, None, &text).await;
-}
-
-/// The vote is on record and counts; a run that cannot be woken now is woken by the reconciler.
-async fn wake(gateway: &Gateway, click: &Click, token: &str) {
-    match gateway.step_functions.wake(token).await {
-        Ok(Woken::Yes) => {}
-        Ok(Woken::Gone) => {
-            tracing::info!(case.id = click.case_id, "nobody waits with the token; the record decides")
-        }
-        Err(error) => {
-            tracing::warn!(case.id = click.case_id, error.message = %error, "run not woken; the reconciler will")
-        }
-    }
 }
 
 /// Tells the person who clicked something in private: where they clicked, for which Slack has no rate; else by a note in

@@ -8,10 +8,10 @@ use tokio::{sync::Mutex, time::Instant};
 use super::router::Gateway;
 use crate::error::{Code, Error, Result};
 
-/// How long a finding is told again: however many ask, the stores are asked this seldom.
-const KEPT: Duration = Duration::from_secs(5);
+/// How long a result is told again: however many ask, the stores are asked this seldom.
+const CACHE_TTL: Duration = Duration::from_secs(5);
 /// A store that takes longer is of no use for a click.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What was found last, and when.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Health {
     pub(super) async fn check(&self, gateway: &Gateway) -> (StatusCode, String) {
         let mut last = self.last.lock().await;
         let failing = match &*last {
-            Some((at, failing)) if at.elapsed() < KEPT => failing.clone(),
+            Some((at, failing)) if at.elapsed() < CACHE_TTL => failing.clone(),
             _ => {
                 let failing = failing(gateway).await;
                 last.insert((Instant::now(), failing)).1.clone()
@@ -41,10 +41,10 @@ impl Health {
 /// What cannot be read, each by a read of what a click or a restore reads too.
 async fn failing(gateway: &Gateway) -> Vec<&'static str> {
     let policy = async {
-        let found = gateway.state.get(&gateway.config.policy_key).await?;
+        let found = gateway.clicks.state().get(&gateway.config.policy_key).await?;
         found.ok_or_else(|| Error::terminal(Code::RequestRejected, "There is no policy in the state bucket."))
     };
-    let (cases, policy) = tokio::join!(in_time(gateway.cases.pause_in_force()), in_time(policy));
+    let (cases, policy) = tokio::join!(in_time(gateway.clicks.cases().pause_in_force()), in_time(policy));
     [(cases.err(), "the table of cases cannot be read"), (policy.err(), "the policy cannot be read")]
         .into_iter()
         .filter_map(|(error, what)| {
@@ -56,8 +56,8 @@ async fn failing(gateway: &Gateway) -> Vec<&'static str> {
 }
 
 async fn in_time<T>(read: impl Future<Output = Result<T>>) -> Result<()> {
-    match tokio::time::timeout(PATIENCE, read).await {
+    match tokio::time::timeout(STORE_TIMEOUT, read).await {
         Ok(read) => read.map(drop),
-        Err(_) => Err(Error::Retryable(format!("no answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => Err(Error::Retryable(format!("no answer within {} s", STORE_TIMEOUT.as_secs()))),
     }
 }

@@ -8,6 +8,5 @@ mod answers;
 mod connections;
 mod health;
 mod router;
-mod verdict;
 
 pub use router::{Gateway, serve};

@@ -14,14 +14,15 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, SemaphorePermit, oneshot},
+    sync::{Semaphore, oneshot},
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{answers, connections, health::Health};
 use crate::{
-    aws::{state_bucket::State as StateBucket, step_functions::StepFunctions},
+    app::clicks::Clicks,
+    aws::{state_bucket::StateBucket, step_functions::StepFunctions},
     config::GatewayConfig,
     slack::{
         api::Slack,
@@ -38,28 +39,22 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// the answer.
 const READ_LIMIT: usize = 2 * 1024 * 1024;
 /// Slack shows its user an error 3 s after the click, the way to us and back included.
-const PATIENCE: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most clicks in hand; each of them is recorded, if late.
-const IN_HAND: usize = 256;
-/// How many of them are judged at once: a burst must not open a connection for each.
-const AT_ONCE: usize = 48;
+const MAX_CLICKS: usize = 256;
 /// How many people are told something at once.
-const NOTES_AT_ONCE: usize = 16;
+const MAX_NOTES: usize = 16;
 /// How long votes and wake-ups in hand may go on after the last answer.
-const DRAIN: Duration = Duration::from_secs(15);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The gateway's parts.
 #[derive(Debug)]
 pub struct Gateway {
-    pub(super) cases: Cases,
-    pub(super) step_functions: StepFunctions,
+    pub(super) clicks: Clicks,
     pub(super) slack: Slack,
-    pub(super) people: People,
-    pub(super) state: StateBucket,
     pub(super) config: GatewayConfig,
     health: Health,
     in_hand: Arc<Semaphore>,
-    at_once: Semaphore,
     pub(super) notes: Semaphore,
     /// What goes on after the answer: late votes, wake-ups, private notes.
     afterwards: TaskTracker,
@@ -69,28 +64,19 @@ impl Gateway {
     /// A gateway as configured.
     pub fn new(aws: &aws_config::SdkConfig, config: GatewayConfig) -> Self {
         let slack = Slack::new(&config.common.slack);
+        let cases = Cases::new(aws_sdk_dynamodb::Client::new(aws), config.common.cases_table.clone());
+        let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(aws));
+        let s3 = aws_sdk_s3::Client::new(aws);
+        let state = StateBucket::new(s3, config.state_bucket.clone(), config.common.account.clone());
         Self {
-            cases: Cases::new(aws_sdk_dynamodb::Client::new(aws), config.common.cases_table.clone()),
-            step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
-            people: People::new(slack.clone()),
+            clicks: Clicks::new(cases, step_functions, People::new(slack.clone()), state, &config),
             slack,
-            state: StateBucket::new(
-                aws_sdk_s3::Client::new(aws),
-                config.state_bucket.clone(),
-                config.common.account.clone(),
-            ),
             config,
             health: Health::default(),
-            in_hand: Arc::new(Semaphore::new(IN_HAND)),
-            at_once: Semaphore::new(AT_ONCE),
-            notes: Semaphore::new(NOTES_AT_ONCE),
+            in_hand: Arc::new(Semaphore::new(MAX_CLICKS)),
+            notes: Semaphore::new(MAX_NOTES),
             afterwards: TaskTracker::new(),
         }
-    }
-
-    /// A turn at the stores.
-    pub(super) async fn turn(&self) -> SemaphorePermit<'_> {
-        self.at_once.acquire().await.expect("it is never closed")
     }
 }
 
@@ -107,13 +93,13 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationTo
         .with_state(Arc::clone(&gateway));
     connections::serve(router, listener, stop).await;
     gateway.afterwards.close();
-    if tokio::time::timeout(DRAIN, gateway.afterwards.wait()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, gateway.afterwards.wait()).await.is_err() {
         tracing::warn!("wake-ups or private notes were cut off; the reconciler wakes the runs");
     }
 }
 
 async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
-    let due = Instant::now() + PATIENCE;
+    let due = Instant::now() + RESPONSE_TIMEOUT;
     let body = match whole(body, due).await {
         Ok(body) => body,
         Err(status) => {

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 
-/// The longest pause after passes that failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest wait after passes that failed.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Runs `pass` until stopped, `pause` apart; a pass that fails is logged, and the next one tries again, later each time.
 async fn every<F, P>(name: &'static str, pause: Duration, stop: CancellationToken, pass: F)
@@ -23,7 +23,7 @@ where
     F: Fn() -> P,
     P: Future<Output = Result<()>>,
 {
-    let mut backoff = Backoff::new(pause.clamp(Duration::from_secs(1), LONGEST_PAUSE), LONGEST_PAUSE);
+    let mut backoff = Backoff::new(pause.clamp(Duration::from_secs(1), MAX_BACKOFF), MAX_BACKOFF);
     loop {
         let next = match pass().await {
             Ok(()) => {

@@ -7,8 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::every;
 use crate::{
-    app::{clients::Clients, operator_notices},
-    aws::state_bucket::{POLICY_UNUSABLE, Unusable},
+    app::{
+        clients::Clients,
+        operator_notices,
+        policy_in_force::{POLICY_UNUSABLE, Unusable, policy_in_force},
+    },
     error::Result,
 };
 
@@ -20,7 +23,7 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 }
 
 async fn pass(clients: &Clients) -> Result<()> {
-    let in_force = clients.state.policy(&clients.config.policy_key).await?;
+    let in_force = policy_in_force(&clients.state, &clients.config.policy_key).await?;
     let Some(Unusable { version, why }) = in_force.unusable else { return Ok(()) };
     let about = format!("{POLICY_UNUSABLE}#{}", version.as_deref().unwrap_or("none"));
     let consequence = match &in_force.version {

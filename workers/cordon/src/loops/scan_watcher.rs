@@ -8,12 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::every;
 use crate::{app::clients::Clients, aws::macie::JobProgress, error::Result};
 
-/// Between two looks at the jobs.
-const PAUSE: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Watches jobs until stopped.
 pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
-    every("scan_watcher", PAUSE, stop, || pass(&clients)).await;
+    every("scan_watcher", POLL_INTERVAL, stop, || pass(&clients)).await;
 }
 
 async fn pass(clients: &Clients) -> Result<()> {

@@ -27,7 +27,7 @@ pub(crate) struct Interaction {
     #[serde(default)]
     response_url: Value,
     #[serde(default)]
-    actions: Vec<Action>,
+    actions: Vec<ButtonAction>,
     #[serde(default)]
     view: Option<Value>,
 }
@@ -50,7 +50,7 @@ struct Channel {
 }
 
 #[derive(Debug, Deserialize)]
-struct Action {
+struct ButtonAction {
     action_id: String,
     #[serde(default)]
     value: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Click {
     pub(crate) by: Clicker,
     /// The user's own workspace: channels may be shared with strangers.
     pub(crate) team: String,
-    pub(crate) asks: Asks,
+    pub(crate) action: Action,
     pub(crate) approval_id: String,
     pub(crate) case_id: String,
     pub(crate) plan_hash: String,
@@ -83,9 +83,9 @@ pub(crate) struct Click {
     pub(crate) reason: Option<String>,
 }
 
-/// What a button is for.
+/// What a button is for, and so what a person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asks {
+pub(crate) enum Action {
     /// The object away.
     Quarantine,
     /// The object left where it is.
@@ -98,7 +98,7 @@ pub(crate) enum Asks {
     Page,
 }
 
-impl Asks {
+impl Action {
     /// One word for records and logs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -120,7 +120,7 @@ impl Asks {
             (PAGE_ACTION, Self::Page),
         ]
         .into_iter()
-        .find_map(|(prefix, asks)| Some((asks, action_id.strip_prefix(prefix)?)))
+        .find_map(|(prefix, action)| Some((action, action_id.strip_prefix(prefix)?)))
     }
 }
 
@@ -130,7 +130,8 @@ impl Interaction {
         let team = self.user.team_id.or(self.team.map(|team| team.id)).ok_or("a user without workspace")?;
         let (channel, response_url, action_id, value, reason) = match self.kind.as_str() {
             "block_actions" => {
-                let [action] = <[Action; 1]>::try_from(self.actions).map_err(|_| "not exactly one action")?;
+                let [action] =
+                    <[ButtonAction; 1]>::try_from(self.actions).map_err(|_| "not exactly one action")?;
                 let value = action.value.ok_or("an action without value")?;
                 let response_url = self.response_url.as_str().map(Capability::new);
                 (Some(self.channel.ok_or("no channel")?.id), response_url, action.action_id, value, None)
@@ -141,12 +142,12 @@ impl Interaction {
             }
             _ => return Err("neither a click on a button nor a modal"),
         };
-        let (asks, approval_id) = Asks::of(&action_id).ok_or("an unknown action")?;
+        let (action, approval_id) = Action::of(&action_id).ok_or("an unknown action")?;
         let (case_id, plan_hash) = value.split_once(':').ok_or("an action with a foreign value")?;
         Ok(Click {
             team,
             by: Clicker { user: self.user.id, channel, response_url },
-            asks,
+            action,
             approval_id: approval_id.to_owned(),
             case_id: case_id.to_owned(),
             plan_hash: plan_hash.to_owned(),
@@ -175,13 +176,13 @@ mod tests {
     #[test]
     fn a_click_names_person_case_and_what_is_asked() {
         for (action, asks) in [
-            ("quarantine:a1", Asks::Quarantine),
-            ("dismiss:a1", Asks::Dismiss),
-            ("snooze:a1", Asks::Snooze),
-            ("restore:a1", Asks::Restore),
+            ("quarantine:a1", Action::Quarantine),
+            ("dismiss:a1", Action::Dismiss),
+            ("snooze:a1", Action::Snooze),
+            ("restore:a1", Action::Restore),
         ] {
             let click = click(payload(action, "case:plan")).unwrap();
-            assert_eq!((click.asks, action.split_once(':').unwrap().0), (asks, asks.name()));
+            assert_eq!((click.action, action.split_once(':').unwrap().0), (asks, asks.name()));
             assert_eq!((click.approval_id.as_str(), click.case_id.as_str()), ("a1", "case"));
             assert_eq!((click.plan_hash.as_str(), click.reason), ("plan", None));
         }
@@ -200,7 +201,7 @@ mod tests {
             .unwrap()
             .retain(|name, _| !["channel", "actions", "response_url"].contains(&name.as_str()));
         let click = click(sent).unwrap();
-        assert_eq!((click.asks, click.reason.as_deref()), (Asks::Dismiss, Some("test data")));
+        assert_eq!((click.action, click.reason.as_deref()), (Action::Dismiss, Some("test data")));
         assert_eq!((click.by.channel, click.by.response_url), (None, Some(Capability::new(url))));
     }
 

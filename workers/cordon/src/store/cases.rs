@@ -21,7 +21,7 @@ use super::{
 use crate::{
     aws::error::classify,
     clock,
-    error::{Code, Error, Result},
+    error::{Error, Result},
 };
 
 /// The `cases` table.
@@ -34,7 +34,7 @@ pub struct Cases {
 /// The value of `render_due` while a case is due.
 pub(super) const DUE: &str = "due";
 /// The key of the pause.
-const PAUSE: &str = "brake#pause";
+const PAUSE: &str = "pause";
 /// The beginning of the keys that remember when operators were told of something.
 const NOTICE: &str = "notice#";
 /// What tells to whom a case belongs, with the members of a pause.
@@ -574,23 +574,6 @@ impl Cases {
         Ok((case, pause))
     }
 
-    /// Whether a case's moves may go on under the pause that is in force, if one is. Where they may not, the case says so,
-    /// and its run waits to be resumed.
-    ///
-    /// # Errors
-    /// `Paused`; otherwise as classified.
-    pub async fn stop_at(&self, pause: Option<Pause>, case_id: &str) -> Result<()> {
-        let Some(pause) = pause else { return Ok(()) };
-        self.mark_paused(case_id, &pause).await?;
-        Err(Error::terminal(
-            Code::Paused,
-            format!(
-                "Cordon was paused by {} at {} ({}). The run goes on after `cordon resume`.",
-                pause.paused_by, pause.paused_at, pause.reason
-            ),
-        ))
-    }
-
     /// Pauses all moves. `Theirs` when they are paused already.
     ///
     /// # Errors
@@ -619,7 +602,11 @@ impl Cases {
         Ok(Some(pause))
     }
 
-    async fn mark_paused(&self, case_id: &str, pause: &Pause) -> Result<()> {
+    /// Records that the case waits for the pause to end, and Slack as due.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn mark_paused(&self, case_id: &str, pause: &Pause) -> Result<()> {
         let update = self
             .due(self.update(case_id))
             .update_expression(

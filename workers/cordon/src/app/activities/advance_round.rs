@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{post_approval::teller, tells_operators, triage_finding::rate_limits};
 use crate::{
-    app::clients::Clients,
+    app::{clients::Clients, policy_in_force::policy_in_force},
     clock,
     error::{Code, Error, Result},
     store::{AutomaticMove, Counted},
@@ -145,7 +145,7 @@ impl AdvanceRound {
 
     /// Why policy does not move the object by itself now, although nobody has decided. Otherwise the move is counted.
     async fn over_limits(&self, case: &Case) -> Result<Option<String>> {
-        let policy = match self.0.state.policy(&self.0.config.policy_key).await?.policy {
+        let policy = match policy_in_force(&self.0.state, &self.0.config.policy_key).await?.policy {
             Ok(policy) => policy,
             Err(why) => return Ok(Some(format!("the policy cannot be read ({why})"))),
         };

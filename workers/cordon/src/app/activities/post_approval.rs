@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::tells_operators;
 use crate::{
     app::{
+        approvers,
         clients::Clients,
         notifications::{self, Shown},
         operator_notices,
@@ -128,7 +129,7 @@ impl PostApproval {
         if case.escalation.is_some() {
             return (None, None);
         }
-        let asked = tokio::time::timeout(ASKING, self.0.people.approvers(case)).await;
+        let asked = tokio::time::timeout(ASKING, approvers::count(&self.0.people, case)).await;
         let left = match asked.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into()))) {
             Ok(left) => Some(left),
             Err(error) => {

@@ -24,7 +24,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::clients::Clients,
+    app::{clients::Clients, pauses},
     aws::object_session::{
         self, Copied, Destination, Mover, Place, Removed, Seen, VersionEntry, Versioning, Written,
     },
@@ -86,7 +86,7 @@ impl Activity for QuarantineObject {
                 quarantine_key: None,
             });
         }
-        self.0.cases.stop_at(pause, &case.case_id).await?;
+        pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;
         let mut the_move = Move { mover, case, place };
@@ -109,7 +109,7 @@ impl Activity for QuarantineObject {
                 self.authorised(&input).await.map_err(|error| copied_only(&the_move.case, error))?;
                 return Err(Error::Retryable("the case was taken over and given back meanwhile".into()));
             }
-            self.0.cases.stop_at(pause, &the_move.case.case_id).await?;
+            pauses::stop_at(&self.0.cases, pause, &the_move.case.case_id).await?;
             if the_move.remove(&manifest).await? == Removed::Changed {
                 return Ok(the_move.changed(&manifest));
             }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    app::clients::Clients,
+    app::{clients::Clients, pauses},
     aws::object_session::{Copied, Destination, Mover, Place, Seen, VersionEntry, Versioning},
     error::{Code, Error, Result},
 };
@@ -63,7 +63,7 @@ impl Activity for RestoreObject {
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
         let Requested { case, restore, pause } = self.requested(&input).await?;
-        self.0.cases.stop_at(pause, &case.case_id).await?;
+        pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
         let mover = self.0.restorers.open(&place, &case.case_id).await?;
@@ -100,7 +100,7 @@ impl Activity for RestoreObject {
             }
             // The run may have been stopped, and its request ended, while the last version was put back.
             let Requested { case, pause, .. } = self.requested(&input).await?;
-            self.0.cases.stop_at(pause, &case.case_id).await?;
+            pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
             put_back.case = case;
             if entries.get(put_back.done()) != Some(entry) {
                 continue;

@@ -1,5 +1,5 @@
 //! Starts responses for Macie findings whose event never came: EventBridge delivers them on a best-effort basis. The
-//! worker does the same by itself, whether exposure cycles run or not, see [`crate::loops::sweeper`].
+//! worker does the same by itself, whether exposure cycles run or not (the sweeper of its loops).
 //!
 //! Input / output: the cycle → how many findings were looked at and how many responses were started.  Effects: a run
 //! of `finding_response` for each finding that was not triaged.

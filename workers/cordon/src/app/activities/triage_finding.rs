@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    app::clients::Clients,
+    app::{clients::Clients, policy_in_force::policy_in_force},
     aws::{macie::Known, object_session::Place, step_functions::Run},
     clock,
     error::{Code, Error, Result},
@@ -95,7 +95,7 @@ impl TriageFinding {
         if [&config.quarantine_bucket, &config.state_bucket].contains(&&finding.object.bucket) {
             return Ok(Output::without_case("about a bucket of Cordon's own"));
         }
-        let in_force = self.0.state.policy(&config.policy_key).await?;
+        let in_force = policy_in_force(&self.0.state, &config.policy_key).await?;
         let policy = in_force.policy.as_ref().map_err(String::as_str);
         let exposed = self.exposed(policy, &finding).await?;
         let decided = policy::decide(policy, &finding, exposed, &config.common.fallback);

@@ -3,26 +3,20 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use cordon_domain::{
-    case::{
-        Case, Counted, Decision, Status,
-        vote::{Snooze, Vote, Voter},
-    },
-    policy::Disposition,
-    time,
+use cordon_domain::case::{
+    Case, Decision,
+    vote::{Undecidable, Voter},
 };
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    app::approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome},
     aws::step_functions::StepFunctions,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
         report::{Refusal, Report},
         terminal::{self, JsonArray},
     },
-    clock,
     error::Result,
-    store::Voted,
 };
 
 /// Arguments of the commands that decide.
@@ -47,7 +41,7 @@ pub(in crate::cli) struct DecideArguments {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asks {
+pub(super) enum Action {
     /// The objects away.
     Quarantine,
     /// The objects left where they are.
@@ -61,14 +55,15 @@ pub(super) enum Asks {
 struct Nothing {}
 
 impl DecideArguments {
-    pub(super) async fn run(self, asks: Asks) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self, action: Action) -> anyhow::Result<ExitCode> {
         let ids = case_ids(&self.case_ids)?;
         let operator = Operator::connect().await?;
         let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(&operator.aws));
+        let approvals = Approvals::new(operator.cases.clone(), step_functions);
         let by = Voter::Iam { arn: operator.caller.clone(), slack_user: operator.slack_user().await };
         let (mut array, mut all_recorded) = (JsonArray::default(), true);
         for id in &ids {
-            let deciding = Deciding { operator: &operator, step_functions: &step_functions, by: &by, asks };
+            let deciding = Deciding { operator: &operator, approvals: &approvals, by: &by, action };
             let report = deciding.decide(id, &self.reason).await;
             all_recorded &= !matches!(report.result, "refused" | "failed");
             if self.json {
@@ -86,9 +81,9 @@ impl DecideArguments {
 
 struct Deciding<'a> {
     operator: &'a Operator,
-    step_functions: &'a StepFunctions,
+    approvals: &'a Approvals,
     by: &'a Voter,
-    asks: Asks,
+    action: Action,
 }
 
 impl Deciding<'_> {
@@ -99,7 +94,7 @@ impl Deciding<'_> {
             Err(error) => return Report::on(case_id, None).failed(&error),
         };
         let report = Report::on(case_id, Some(&case));
-        if let Some(refusal) = self.undecidable(&case) {
+        if let Some(refusal) = undecidable(&case).or_else(|| self.unknown_person(&case)) {
             return report.refused(refusal);
         }
         match self.record(&case, reason).await {
@@ -114,80 +109,68 @@ impl Deciding<'_> {
         case: &Case,
         reason: &str,
     ) -> Result<std::result::Result<(&'static str, String), Refusal>> {
-        let decision = match self.asks {
-            Asks::Quarantine => Decision::Quarantine,
-            Asks::Dismiss => Decision::Dismiss,
-            Asks::Snooze => return self.snooze(case).await,
+        let decision = match self.action {
+            Action::Quarantine => Decision::Quarantine,
+            Action::Dismiss => Decision::Dismiss,
+            Action::Snooze => return self.snooze(case).await,
         };
-        let vote = Vote {
+        let ballot = Ballot {
             decision,
             by: self.by.clone(),
             reason: Some(reason.to_owned()),
-            at: clock::now(),
             plan_hash: case.plan_hash.clone(),
         };
-        Ok(match self.operator.cases.vote(case, &vote).await? {
-            Voted::Counted(case, Counted::Decides) => {
-                self.wake(&case).await;
+        Ok(match self.approvals.vote(case, ballot).await? {
+            VoteOutcome::Decided(case) => {
+                self.approvals.wake(&case).await;
                 Ok(("decided", format!("{} is decided; the run goes on.", decision.name())))
             }
-            Voted::Counted(_, counted) => {
-                let missing = if let Counted::Missing(missing) = counted { missing } else { 1 };
+            VoteOutcome::Counted(missing) => {
                 Ok(("counted", format!("The vote is on record; {missing} more must say the same.")))
             }
-            Voted::Not(case) => {
-                Err(case.as_deref().and_then(|case| self.undecidable(case)).unwrap_or(Refusal {
-                    code: "VotedBefore",
-                    why: "Your vote is on record already; another person has to say the same.".into(),
-                }))
-            }
+            VoteOutcome::Repeated => Err(Refusal {
+                code: "VotedBefore",
+                why: "Your vote is on record already; another person has to say the same.".into(),
+            }),
+            VoteOutcome::NotTaken(case) => Err(undecidable(&case).unwrap_or_else(Refusal::overtaken)),
+            VoteOutcome::UnknownCase => Err(Refusal::overtaken()),
         })
     }
 
     async fn snooze(&self, case: &Case) -> Result<std::result::Result<(&'static str, String), Refusal>> {
-        let now = Timestamp::now();
-        let until = now.saturating_add(SignedDuration::from_secs(case.plan.snooze_seconds.into()));
-        let until = time::stored(until.unwrap_or(Timestamp::MAX));
-        let snooze = Snooze { by: self.by.clone(), at: time::stored(now), until: until.clone() };
-        Ok(match self.operator.cases.snooze(case, &snooze).await? {
-            Some(case) => {
-                self.wake(&case).await;
-                Ok(("snoozed", format!("Nobody is asked until {until}.")))
+        Ok(match self.approvals.snooze(case, self.by.clone()).await? {
+            SnoozeOutcome::Snoozed(case, snooze) => {
+                self.approvals.wake(&case).await;
+                Ok(("snoozed", format!("Nobody is asked until {}.", snooze.until)))
             }
-            None => Err(Refusal::overtaken()),
+            SnoozeOutcome::NotTaken(case) => Err(undecidable(&case).unwrap_or_else(Refusal::overtaken)),
+            SnoozeOutcome::UnknownCase => Err(Refusal::overtaken()),
         })
     }
 
-    /// Why there is nothing to decide for this person.
-    fn undecidable(&self, case: &Case) -> Option<Refusal> {
-        let refusal = |code, why| Some(Refusal { code, why });
-        if case.decision.is_some() {
-            let at = case.decided_at.as_deref().unwrap_or("an unknown time");
-            let what = case.decision.map_or("unknown", Decision::name);
-            return refusal("DecidedBefore", format!("It was decided at {at}: {what}."));
-        }
-        if case.status != Status::Open || case.disposition != Disposition::Review {
-            return refusal(
-                "NothingToDecide",
-                "It does not wait for a decision; `cordon approvals show` tells why.".into(),
-            );
-        }
+    /// Where two people have to decide, somebody who may be either of them cannot.
+    fn unknown_person(&self, case: &Case) -> Option<Refusal> {
         let unknown = matches!(self.by, Voter::Iam { slack_user: None, .. });
-        if unknown && case.plan.approvals > 1 && self.asks != Asks::Snooze {
-            let why = format!(
+        (unknown && case.plan.approvals > 1 && self.action != Action::Snooze).then(|| Refusal {
+            code: "UnknownPerson",
+            why: format!(
                 "Two people have to decide it, and policy does not say who {} is in Slack: have it added to `operators`.",
                 self.by
-            );
-            return refusal("UnknownPerson", why);
-        }
-        None
+            ),
+        })
     }
+}
 
-    /// The record counts; a run that cannot be woken now is woken by the reconciler.
-    async fn wake(&self, case: &Case) {
-        let Some(token) = &case.task_token else { return };
-        if let Err(error) = self.step_functions.wake(token).await {
-            tracing::debug!(error.message = %error, "run not woken; the reconciler will");
+/// Why there is nothing to decide.
+fn undecidable(case: &Case) -> Option<Refusal> {
+    Some(match case.undecidable()? {
+        Undecidable::Decided(decision) => {
+            let at = case.decided_at.as_deref().unwrap_or("an unknown time");
+            Refusal { code: "DecidedBefore", why: format!("It was decided at {at}: {}.", decision.name()) }
         }
-    }
+        Undecidable::Closed | Undecidable::NobodyIsAsked => Refusal {
+            code: "NothingToDecide",
+            why: "It does not wait for a decision; `cordon approvals show` tells why.".into(),
+        },
+    })
 }

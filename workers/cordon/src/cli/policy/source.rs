@@ -11,7 +11,8 @@ use anyhow::{Context, anyhow, bail};
 use cordon_domain::policy::{InvalidPolicy, Policy, encoding::decode};
 
 use crate::{
-    aws::state_bucket::{InForce, State},
+    app::policy_in_force::{InForce, policy_in_force},
+    aws::state_bucket::StateBucket,
     cli::{operator::Operator, terminal},
 };
 
@@ -89,8 +90,8 @@ pub(super) fn refusal(source: &Source, invalid: &InvalidPolicy) -> String {
 pub(super) async fn in_force(operator: &Operator) -> anyhow::Result<InForce> {
     let config = &operator.config;
     let client = aws_sdk_s3::Client::new(&operator.aws);
-    let state = State::new(client, config.state_bucket.clone(), config.account.clone());
-    let in_force = state.policy(&config.policy_key).await?;
+    let state = StateBucket::new(client, config.state_bucket.clone(), config.account.clone());
+    let in_force = policy_in_force(&state, &config.policy_key).await?;
     if let Some(unusable) = &in_force.unusable {
         let instead = match &in_force.version {
             Some(version) => format!("version {version} is in force instead"),

@@ -7,17 +7,17 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use cordon_domain::case::{Case, Purge};
+use cordon_domain::case::Case;
 use serde::Serialize;
 
 use crate::{
+    app::purges::{self, PurgeOutcome},
     aws::purger::Purgers,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
         report::{Refusal, copy, unavailable},
         terminal::{self, JsonArray, Progress},
     },
-    clock,
     error::Result,
 };
 
@@ -73,11 +73,11 @@ impl PurgeArguments {
             bucket: &operator.config.quarantine_bucket,
             account: &operator.config.account,
         };
-        let (mut reports, mut doomed) = (Vec::new(), Vec::new());
+        let (mut reports, mut to_delete) = (Vec::new(), Vec::new());
         for id in &ids {
             match operator.case(id).await? {
                 Ok(case) => match unavailable(&case) {
-                    None => doomed.push(case),
+                    None => to_delete.push(case),
                     Some(refusal) => reports.push(Report::on(id, Some(&case)).refused(refusal)),
                 },
                 Err(refusal) => reports.push(Report::on(id, None).refused(refusal)),
@@ -86,11 +86,11 @@ impl PurgeArguments {
         if !self.json {
             reports.iter().try_for_each(|report| terminal::say(&report.line()))?;
         }
-        if !doomed.is_empty() && !self.yes {
-            confirmed(&doomed)?;
+        if !to_delete.is_empty() && !self.yes {
+            confirmed(&to_delete)?;
         }
-        let mut progress = Progress::new(doomed.len());
-        for case in &doomed {
+        let mut progress = Progress::new(to_delete.len());
+        for case in &to_delete {
             let purged = operator.purge(&purgers, case, &self.reason).await;
             let report = purged.unwrap_or_else(|error| Report::on(&case.case_id, Some(case)).failed(&error));
             progress.step(|| if self.json { Ok(()) } else { terminal::say(&report.line()) })?;
@@ -108,38 +108,31 @@ impl PurgeArguments {
 }
 
 impl Operator {
-    /// Deletes the copies of a case. The role comes first, so that nothing is recorded by somebody who may not have it;
-    /// the record comes before the first deletion, so that nobody restores what is being deleted.
     async fn purge(&self, purgers: &Purgers<'_>, case: &Case, reason: &str) -> Result<Report> {
         let report = Report::on(&case.case_id, Some(case));
-        if let Some(at) = case.purge.as_ref().and_then(|purge| purge.done_at.as_ref()) {
-            let detail = format!("Its copies were deleted before, at {at}.");
-            return Ok(Report { result: PURGED, detail, ..report });
-        }
-        let purger = purgers.open(copy(case).unwrap_or_default()).await?;
-        let purge = Purge {
-            requested_by: self.caller.clone(),
-            reason: reason.to_owned(),
-            requested_at: clock::now(),
-            done_at: None,
-        };
-        let Some(recorded) = self.cases.request_purge(case, &purge).await? else {
-            return Ok(report.refused(Refusal::overtaken()));
-        };
-        let versions = purger.purge().await?;
-        self.cases.close_purge(&recorded).await?;
-        let plural = if versions == 1 { "" } else { "s" };
-        let detail = format!("Deleted for good ({versions} version{plural}); the manifest stays.");
-        Ok(Report { result: PURGED, detail, more: Deleted { versions }, ..report })
+        let copy_key = copy(case).unwrap_or_default();
+        Ok(match purges::purge(&self.cases, purgers, case, copy_key, reason).await? {
+            PurgeOutcome::Deleted(versions) => {
+                let plural = if versions == 1 { "" } else { "s" };
+                let detail = format!("Deleted for good ({versions} version{plural}); the manifest stays.");
+                Report { result: PURGED, detail, more: Deleted { versions }, ..report }
+            }
+            PurgeOutcome::DeletedBefore(at) => Report {
+                result: PURGED,
+                detail: format!("Its copies were deleted before, at {at}."),
+                ..report
+            },
+            PurgeOutcome::InUse => report.refused(Refusal::overtaken()),
+        })
     }
 }
 
 /// Has the number of objects typed.
-fn confirmed(doomed: &[Case]) -> anyhow::Result<()> {
-    for case in doomed {
+fn confirmed(to_delete: &[Case]) -> anyhow::Result<()> {
+    for case in to_delete {
         terminal::note(&format!("  {}/{}", case.object().bucket, case.object().key));
     }
-    let number = doomed.len().to_string();
+    let number = to_delete.len().to_string();
     terminal::note(&format!(
         "To delete the copies of these from quarantine for good, type their number ({number}):"
     ));

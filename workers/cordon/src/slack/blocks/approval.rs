@@ -4,7 +4,7 @@
 use cordon_domain::{
     case::{
         Case, Decision,
-        vote::{Vote, voices},
+        vote::{Vote, votes_for},
     },
     manifest::quarantine_key,
     policy::{Disposition, OnExpiry, Versions},
@@ -100,15 +100,15 @@ pub(super) fn until(case: &Case) -> String {
 }
 
 fn so_far(case: &Case, decision: Decision, room: Room) -> Option<Value> {
-    let voices = voices(&case.votes, &case.plan_hash, decision);
+    let votes_for = votes_for(&case.votes, &case.plan_hash, decision);
     let voted = |vote: &Vote| format!("{} at {}", voter(&vote.by, room), at(&vote.at));
-    (!voices.is_empty()).then(|| {
+    (!votes_for.is_empty()).then(|| {
         section(&format!(
             ":ballot_box_with_ballot: *{} of {} for {}:* {}. Another person has to say the same.",
-            voices.len(),
+            votes_for.len(),
             case.plan.approvals,
             if decision == Decision::Quarantine { "quarantine" } else { "dismissal" },
-            voters(&voices, ", ", room, voted)
+            voters(&votes_for, ", ", room, voted)
         ))
     })
 }

@@ -4,7 +4,7 @@
 //! formatting can be smuggled in, and cut, so that Slack's limits hold.
 
 use cordon_domain::{
-    case::{Case, Decision, OutcomeResult, Restore, RestoreResult, Status, vote::voices},
+    case::{Case, Decision, OutcomeResult, Restore, RestoreResult, Status, vote::votes_for},
     links,
     policy::Disposition,
 };
@@ -389,7 +389,7 @@ pub(super) fn decider_in(case: &Case, room: Room) -> String {
             if decision == Decision::Quarantine && case.disposition == Disposition::Quarantine {
                 return by_policy(case, room);
             }
-            let votes = voices(&case.votes, &case.plan_hash, decision);
+            let votes = votes_for(&case.votes, &case.plan_hash, decision);
             let who = crate::slack::blocks::mrkdwn::voters(&votes, " and ", room, |vote| {
                 crate::slack::blocks::mrkdwn::voter(&vote.by, room)
             });

@@ -124,9 +124,10 @@ fn standing(case: &Case, room: Room) -> String {
     let votes: Vec<String> = [(Decision::Quarantine, "quarantine"), (Decision::Dismiss, "dismissal")]
         .into_iter()
         .filter_map(|(decision, word)| {
-            let voices = cordon_domain::case::vote::voices(&case.votes, &case.plan_hash, decision);
-            (!voices.is_empty())
-                .then(|| format!("{} for {word}", voters(&voices, ", ", room, |vote| voter(&vote.by, room))))
+            let votes_for = cordon_domain::case::vote::votes_for(&case.votes, &case.plan_hash, decision);
+            (!votes_for.is_empty()).then(|| {
+                format!("{} for {word}", voters(&votes_for, ", ", room, |vote| voter(&vote.by, room)))
+            })
         })
         .collect();
     let votes = if votes.is_empty() { String::new() } else { format!(" {} so far.", votes.join("; ")) };

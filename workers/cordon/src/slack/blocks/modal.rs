@@ -1,16 +1,15 @@
 //! The modals that ask a person why: what they look like, and what comes back
 //! (<https://docs.slack.dev/surfaces/modals>).
 
+use cordon_domain::case::vote::MAX_REASON_CHARS;
 use serde_json::{Value, json};
 
 use crate::slack::capability::Capability;
 
 /// The block and the action of the only input.
 const REASON: &str = "reason";
-/// The longest reason, in characters.
-const LONGEST: usize = 500;
 /// A longer URL is not kept: Slack takes 3,000 characters of `private_metadata`.
-const LONGEST_URL: usize = 1_000;
+const MAX_URL_BYTES: usize = 1_000;
 
 /// A modal that was sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub struct Opened<'a> {
 /// A modal that asks why, for a button.
 pub fn why(title: &str, explanation: &str, send: &str, opened_by: &Opened<'_>) -> Value {
     let Opened { action_id, value, response_url } = opened_by;
-    let response_url = response_url.map(Capability::expose).filter(|url| url.len() <= LONGEST_URL);
+    let response_url = response_url.map(Capability::expose).filter(|url| url.len() <= MAX_URL_BYTES);
     let plain = |text: &str| json!({"type": "plain_text", "text": text});
     json!({
         "type": "modal",
@@ -54,7 +53,7 @@ pub fn why(title: &str, explanation: &str, send: &str, opened_by: &Opened<'_>) -
             {"type": "input", "block_id": REASON, "label": plain("Why?"),
                 "hint": plain("Kept with the case, and shown in the channel."),
                 "element": {"type": "plain_text_input", "action_id": REASON, "multiline": true, "min_length": 3,
-                    "max_length": LONGEST}},
+                    "max_length": MAX_REASON_CHARS}},
         ],
     })
 }
@@ -70,7 +69,7 @@ pub fn read(view: &Value) -> Option<Sent> {
     let opened: Value = serde_json::from_str(view["private_metadata"].as_str()?).ok()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let reason = view["state"]["values"][REASON][REASON]["value"].as_str()?.trim();
-    if reason.chars().count() > LONGEST {
+    if reason.chars().count() > MAX_REASON_CHARS {
         return None;
     }
     Some(Sent {

@@ -1,16 +1,13 @@
 //! S3 as the worker itself uses it: the state bucket, and tags of buckets. Objects of others are the mover's business.
 
-mod policy;
-
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata, primitives::ByteStream};
 
-pub use self::policy::{InForce, POLICY_UNUSABLE, Unusable};
 use super::error::{classify, status};
 use crate::error::{Code, Error, Result};
 
 /// The state bucket, and what is asked of other buckets.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct StateBucket {
     client: Client,
     bucket: String,
     account: String,
@@ -27,7 +24,7 @@ pub enum BucketTags {
     Unknown,
 }
 
-impl State {
+impl StateBucket {
     /// The state bucket of `account`.
     pub fn new(client: Client, bucket: String, account: String) -> Self {
         Self { client, bucket, account }
@@ -43,8 +40,25 @@ impl State {
     /// # Errors
     /// As classified.
     pub async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>> {
-        let call =
-            self.client.get_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
+        self.get_version(key, None).await
+    }
+
+    /// Reads a version of an object, or the newest, and its version id; `None` when there is none.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn get_version(
+        &self,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Option<(Vec<u8>, Option<String>)>> {
+        let call = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version.map(str::to_owned))
+            .expected_bucket_owner(&self.account);
         let object = match call.send().await {
             Ok(object) => object,
             Err(error) if status(&error) == 404 => return Ok(None),
@@ -55,6 +69,27 @@ impl State {
             Error::Retryable(format!("s3:GetObject of {key} in the state bucket broke off: {error}"))
         })?;
         Ok(Some((body.to_vec(), version)))
+    }
+
+    /// The ids of at most `most` versions of an object that have bytes, newest first.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn versions(&self, key: &str, most: i32) -> Result<Vec<String>> {
+        let call = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .prefix(key)
+            .max_keys(most)
+            .expected_bucket_owner(&self.account);
+        let listed = call
+            .send()
+            .await
+            .map_err(|error| classify("s3:ListBucketVersions of the state bucket", error))?;
+        let of_key = listed.versions.unwrap_or_default().into_iter();
+        let of_key = of_key.filter(|version| version.key.as_deref() == Some(key));
+        Ok(of_key.filter_map(|version| version.version_id).collect())
     }
 
     /// Writes an object.

@@ -1,0 +1,156 @@
+//! What people say of a case: votes, snoozes, and attempts of those who may not decide. Slack's buttons and
+//! `cordon approvals` come here.
+
+use cordon_domain::{
+    case::{
+        Case, Counted, Decision,
+        vote::{Refused, Snooze, Vote, Voter},
+    },
+    time,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    aws::step_functions::{StepFunctions, Woken},
+    clock,
+    error::Result,
+    store::{Cases, Voted},
+};
+
+/// Records what people say, and wakes the execution that waits for it.
+#[derive(Clone, Debug)]
+pub struct Approvals {
+    cases: Cases,
+    step_functions: StepFunctions,
+}
+
+/// What became of a vote.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VoteOutcome {
+    /// It is on record and decides the case.
+    Decided(Box<Case>),
+    /// It is on record; so many more people have to vote the same.
+    Counted(usize),
+    /// The person has voted the same before.
+    Repeated,
+    /// It is not on record: [`Case::undecidable`] says why, or the case is about another plan by now.
+    NotTaken(Box<Case>),
+    /// There is no such case.
+    UnknownCase,
+}
+
+/// What became of a snooze.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SnoozeOutcome {
+    /// Nobody is asked until its end.
+    Snoozed(Box<Case>, Snooze),
+    /// It is not on record, as with [`VoteOutcome::NotTaken`].
+    NotTaken(Box<Case>),
+    /// There is no such case.
+    UnknownCase,
+}
+
+/// What a person votes for, and how the vote is recorded.
+#[derive(Clone, Debug)]
+pub struct Ballot {
+    /// What for.
+    pub decision: Decision,
+    /// Who.
+    pub by: Voter,
+    /// Why, where they say so.
+    pub reason: Option<String>,
+    /// The plan that they were shown.
+    pub plan_hash: String,
+}
+
+impl Ballot {
+    fn cast(self) -> Vote {
+        let Self { decision, by, reason, plan_hash } = self;
+        Vote { decision, by, reason, at: clock::now(), plan_hash }
+    }
+}
+
+impl Approvals {
+    /// Records votes in this table.
+    pub fn new(cases: Cases, step_functions: StepFunctions) -> Self {
+        Self { cases, step_functions }
+    }
+
+    /// Records a vote of somebody who may decide, on the case as it was `seen`.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn vote(&self, seen: &Case, ballot: Ballot) -> Result<VoteOutcome> {
+        Ok(match self.cases.vote(seen, &ballot.cast()).await? {
+            Voted::Counted(case, Counted::Decides) => VoteOutcome::Decided(case),
+            Voted::Counted(_, Counted::Missing(missing)) => VoteOutcome::Counted(missing),
+            Voted::Counted(_, Counted::Repeated) => VoteOutcome::Repeated,
+            Voted::Not(None) => VoteOutcome::UnknownCase,
+            Voted::Not(Some(case)) if case.takes_votes(&seen.approval_id, &seen.plan_hash) => {
+                VoteOutcome::Repeated
+            }
+            Voted::Not(Some(case)) => VoteOutcome::NotTaken(case),
+        })
+    }
+
+    /// Records a vote without a look at the case before, as [`Cases::vote_unseen`] can. Otherwise gives back the case as it
+    /// is, if there is one.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn vote_unseen(
+        &self,
+        case_id: &str,
+        approval_id: &str,
+        channel: Option<&str>,
+        ballot: Ballot,
+    ) -> Result<std::result::Result<Box<Case>, Option<Box<Case>>>> {
+        let vote = ballot.cast();
+        Ok(match self.cases.vote_unseen(case_id, approval_id, channel, &vote).await? {
+            Voted::Counted(case, _) => Ok(case),
+            Voted::Not(case) => Err(case),
+        })
+    }
+
+    /// Has nobody asked for as long as the plan says.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn snooze(&self, seen: &Case, by: Voter) -> Result<SnoozeOutcome> {
+        let now = Timestamp::now();
+        let until = now.saturating_add(SignedDuration::from_secs(seen.plan.snooze_seconds.into()));
+        let until = time::stored(until.unwrap_or(Timestamp::MAX));
+        let snooze = Snooze { by, at: time::stored(now), until };
+        if let Some(case) = self.cases.snooze(seen, &snooze).await? {
+            return Ok(SnoozeOutcome::Snoozed(Box::new(case), snooze));
+        }
+        Ok(match self.cases.get(&seen.case_id).await? {
+            Some(case) => SnoozeOutcome::NotTaken(Box::new(case)),
+            None => SnoozeOutcome::UnknownCase,
+        })
+    }
+
+    /// Records that somebody asked for `action` who may not.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn refuse(&self, case: &Case, by: Voter, action: &str) -> Result<()> {
+        let refused = Refused { by, asked: action.to_owned(), at: clock::now() };
+        self.cases.refuse(case, &refused).await
+    }
+
+    /// Wakes the execution that waits for the case, if it waits already. What is on record counts: an execution that
+    /// cannot be woken now is woken by the reconciler.
+    pub async fn wake(&self, case: &Case) {
+        let Some(token) = &case.task_token else { return };
+        match self.step_functions.wake(token).await {
+            Ok(Woken::Yes) => {}
+            Ok(Woken::Gone) => {
+                tracing::info!(case.id = case.case_id, "nobody waits with the token; the record decides");
+            }
+            Err(error) => {
+                tracing::warn!(case.id = case.case_id, error.message = %error, "execution not woken; the reconciler will");
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What is done about a click in Slack. The record decides, whatever the message still shows.
+
+use cordon_domain::{
+    case::{
+        Case, Decision,
+        vote::{Undecidable, Voter},
+    },
+    digest,
+};
+use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{
+    approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome},
+    approvers,
+    policy_in_force::policy_in_force,
+    restores::{self, Request},
+};
+use crate::{
+    aws::{state_bucket::StateBucket, step_functions::StepFunctions},
+    config::GatewayConfig,
+    error::Error,
+    slack::{
+        blocks::{
+            self,
+            modal::{self, Opened},
+            mrkdwn,
+        },
+        interactions::{Action, Click},
+        people::People,
+    },
+    store::Cases,
+};
+
+/// How many clicks are at the tables at once: a burst must not open a connection for each.
+const MAX_CONCURRENCY: usize = 48;
+
+/// Handles clicks.
+#[derive(Debug)]
+pub struct Clicks {
+    cases: Cases,
+    approvals: Approvals,
+    step_functions: StepFunctions,
+    people: People,
+    state: StateBucket,
+    /// The workspace whose people may click.
+    team_id: String,
+    policy_key: String,
+    object_restore_arn: String,
+    turns: Semaphore,
+}
+
+/// What a click came to.
+#[derive(Debug, PartialEq)]
+pub(crate) enum ClickOutcome {
+    /// It is on record; [`Clicks::wake`] the execution of this case, if it decides or snoozes one.
+    Recorded(Option<Box<Case>>),
+    /// The person is asked why, in this modal.
+    Asked(Box<Value>),
+    /// The modal stays open, with this answer.
+    EmptyReason(Value),
+    /// Not a request that Slack's own button would make: logged, and not explained.
+    Refused(&'static str),
+    /// Nothing changes, and the person is told why in private, in this channel.
+    Told { channel: String, text: String },
+}
+
+impl Clicks {
+    /// As configured.
+    pub(crate) fn new(
+        cases: Cases,
+        step_functions: StepFunctions,
+        people: People,
+        state: StateBucket,
+        config: &GatewayConfig,
+    ) -> Self {
+        Self {
+            approvals: Approvals::new(cases.clone(), step_functions.clone()),
+            cases,
+            step_functions,
+            people,
+            state,
+            team_id: config.common.slack.team_id.clone(),
+            policy_key: config.policy_key.clone(),
+            object_restore_arn: config.object_restore_arn.clone(),
+            turns: Semaphore::new(MAX_CONCURRENCY),
+        }
+    }
+
+    /// The state bucket, for who wants to know whether it answers.
+    pub(crate) fn state(&self) -> &StateBucket {
+        &self.state
+    }
+
+    /// The cases, likewise.
+    pub(crate) fn cases(&self) -> &Cases {
+        &self.cases
+    }
+
+    /// Wakes the execution that waits for a case.
+    pub(crate) async fn wake(&self, case: &Case) {
+        self.approvals.wake(case).await;
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("it is never closed")
+    }
+}
+
+/// Judges a click and records what it asks for.
+pub(crate) async fn handle_click(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error> {
+    if click.reason.as_ref().is_some_and(String::is_empty) {
+        return Ok(ClickOutcome::EmptyReason(modal::says_nothing()));
+    }
+    if click.team != clicks.team_id {
+        return Ok(ClickOutcome::Refused("a user of another workspace"));
+    }
+    if click.action == Action::Page {
+        let _turn = clicks.turn().await;
+        return turn_page(clicks, click).await;
+    }
+    let seen = match decision(click) {
+        Some(decision) => {
+            let ballot = ballot(click, decision, person(click));
+            let (approval, channel) = (&click.approval_id, click.by.channel.as_deref());
+            let _turn = clicks.turn().await;
+            match clicks.approvals.vote_unseen(&click.case_id, approval, channel, ballot).await? {
+                Ok(case) => return Ok(ClickOutcome::Recorded(Some(case))),
+                Err(case) => case.map(|case| *case),
+            }
+        }
+        None => {
+            let _turn = clicks.turn().await;
+            clicks.cases.get(&click.case_id).await?
+        }
+    };
+    let Some(case) = seen else { return Ok(ClickOutcome::Refused("an unknown case")) };
+    if click.by.channel.as_ref().is_some_and(|channel| !case.is_shown_in(channel)) {
+        return Ok(ClickOutcome::Refused("another channel than the case's"));
+    }
+    if case.approval_id != click.approval_id || case.plan_hash != click.plan_hash {
+        return Ok(told(
+            &case,
+            "This button belongs to an earlier state of the case; look at its newest message.",
+        ));
+    }
+    match click.action {
+        Action::Restore => {
+            let _turn = clicks.turn().await;
+            restore(clicks, &case, click).await
+        }
+        _ => decide(clicks, &case, click).await,
+    }
+}
+
+/// A digest shows the same page to everybody in the channel, and whoever sees it may turn it.
+async fn turn_page(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error> {
+    let Ok(page) = click.approval_id.parse() else { return Ok(ClickOutcome::Refused("no page")) };
+    if !click.case_id.starts_with(digest::PREFIX) {
+        return Ok(ClickOutcome::Refused("no digest"));
+    }
+    let digest = clicks.cases.digest(&click.case_id).await?;
+    if !digest.zip(click.by.channel.as_ref()).is_some_and(|(digest, channel)| digest.is_shown_in(channel)) {
+        return Ok(ClickOutcome::Refused("an unknown digest, or one of another channel"));
+    }
+    clicks.cases.turn_page(&click.case_id, page).await?;
+    Ok(ClickOutcome::Recorded(None))
+}
+
+async fn decide(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutcome, Error> {
+    if let Some(why) = why_undecidable(case) {
+        return Ok(told(case, &why));
+    }
+    // Nobody's turn is kept while Slack is asked.
+    let voter = approvers::voter(&clicks.people, case, &click.team, &click.by.user).await;
+    let _turn = clicks.turn().await;
+    let voter = match voter {
+        Ok(Some(voter)) => voter,
+        Ok(None) => {
+            return refuse(clicks, case, click, "You are not among the people who may decide this case.")
+                .await;
+        }
+        // That Slack does not say it is no refusal of the person.
+        Err(error) => {
+            tracing::warn!(error.message = %error, "the members of a user group are not known, so nobody may decide as one");
+            return Ok(told(
+                case,
+                "Slack does not say at the moment who is in the groups that may decide this case, so your click does not \
+                 count. Click again in a minute, or decide by `cordon approvals`.",
+            ));
+        }
+    };
+    match (decision(click), click.action) {
+        (Some(decision), _) => vote(clicks, case, ballot(click, decision, voter)).await,
+        (None, Action::Snooze) => snooze(clicks, case, voter).await,
+        (None, _) => Ok(ask_why(
+            case,
+            click,
+            "Dismiss this finding?",
+            "stays where it is, and findings about this version of it are not asked about again",
+            "Dismiss",
+        )),
+    }
+}
+
+/// What a click is a vote for; `None` where it is no vote, or not yet one.
+fn decision(click: &Click) -> Option<Decision> {
+    match click.action {
+        Action::Quarantine => Some(Decision::Quarantine),
+        Action::Dismiss => click.reason.is_some().then_some(Decision::Dismiss),
+        Action::Snooze | Action::Restore | Action::Page => None,
+    }
+}
+
+fn ballot(click: &Click, decision: Decision, by: Voter) -> Ballot {
+    Ballot { decision, by, reason: click.reason.clone(), plan_hash: click.plan_hash.clone() }
+}
+
+/// Who clicked, as themselves.
+fn person(click: &Click) -> Voter {
+    Voter::Slack { team: click.team.clone(), user: click.by.user.clone(), group: None }
+}
+
+async fn vote(clicks: &Clicks, case: &Case, ballot: Ballot) -> Result<ClickOutcome, Error> {
+    Ok(match clicks.approvals.vote(case, ballot).await? {
+        VoteOutcome::Decided(case) => ClickOutcome::Recorded(Some(case)),
+        VoteOutcome::Counted(_) => ClickOutcome::Recorded(None),
+        VoteOutcome::Repeated => {
+            told(case, "Your vote is on record already; another person has to say the same.")
+        }
+        VoteOutcome::NotTaken(case) => told(&case, &why_not_taken(&case)),
+        VoteOutcome::UnknownCase => ClickOutcome::Refused("an unknown case"),
+    })
+}
+
+async fn snooze(clicks: &Clicks, case: &Case, by: Voter) -> Result<ClickOutcome, Error> {
+    Ok(match clicks.approvals.snooze(case, by).await? {
+        SnoozeOutcome::Snoozed(case, _) => ClickOutcome::Recorded(Some(case)),
+        SnoozeOutcome::NotTaken(case) => told(&case, &why_not_taken(&case)),
+        SnoozeOutcome::UnknownCase => ClickOutcome::Refused("an unknown case"),
+    })
+}
+
+/// Restoring is authorised apart from deciding: by the policy in force now.
+async fn restore(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutcome, Error> {
+    let in_force = policy_in_force(&clicks.state, &clicks.policy_key).await?;
+    let restorers = match in_force.policy {
+        Ok(policy) => policy.restorers,
+        // That it cannot be read is no refusal of the person.
+        Err(why) => return Ok(told(case, &policy_unreadable(&why))),
+    };
+    if !restorers.contains(&click.by.user) {
+        let why = "You are not among the people who may have objects back (`restorers` in policy).";
+        return refuse(clicks, case, click, why).await;
+    }
+    let Some(reason) = &click.reason else {
+        let what =
+            "is copied back to where whoever can read its bucket can read it. The copy in quarantine stays";
+        return Ok(ask_why(case, click, "Put it back?", what, "Restore"));
+    };
+    let request = Request {
+        by: format!("slack:{}/{}", click.team, click.by.user),
+        reason: reason.clone(),
+        replace: false,
+        even_if_exposed: false,
+    };
+    let machine = &clicks.object_restore_arn;
+    match restores::request(&clicks.cases, &clicks.step_functions, machine, case, request).await? {
+        Some(_) => Ok(ClickOutcome::Recorded(None)),
+        None => Ok(told(
+            case,
+            "The object is being put back already, or is no longer in quarantine; look at the message.",
+        )),
+    }
+}
+
+fn policy_unreadable(why: &str) -> String {
+    format!(
+        "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
+        mrkdwn::escape(why, 500)
+    )
+}
+
+/// The attempt is put on record, and the person told.
+async fn refuse(clicks: &Clicks, case: &Case, click: &Click, why: &str) -> Result<ClickOutcome, Error> {
+    clicks.approvals.refuse(case, person(click), click.action.name()).await?;
+    Ok(told(case, why))
+}
+
+fn told(case: &Case, text: &str) -> ClickOutcome {
+    ClickOutcome::Told { channel: case.channel().to_owned(), text: text.to_owned() }
+}
+
+fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> ClickOutcome {
+    let action_id = format!("{}:{}", click.action.name(), click.approval_id);
+    let value = format!("{}:{}", click.case_id, click.plan_hash);
+    let explanation = format!("{} {what}.", blocks::case::place(case));
+    let opened =
+        Opened { action_id: &action_id, value: &value, response_url: click.by.response_url.as_ref() };
+    ClickOutcome::Asked(Box::new(modal::why(title, &explanation, send, &opened)))
+}
+
+fn why_not_taken(case: &Case) -> String {
+    let changed = "The case has changed in this moment; look at its message.";
+    why_undecidable(case).unwrap_or_else(|| changed.into())
+}
+
+/// Why there is nothing left to decide, if so.
+fn why_undecidable(case: &Case) -> Option<String> {
+    Some(match case.undecidable()? {
+        Undecidable::Decided(_) => format!("Already decided. {}", blocks::case::decider(case)),
+        Undecidable::Closed => {
+            let detail = case.outcome.as_ref().map(|outcome| mrkdwn::escape(&outcome.detail, 1_000));
+            format!("This case is closed. {}", detail.unwrap_or_default())
+        }
+        Undecidable::NobodyIsAsked => {
+            format!("Nobody is asked about this case. {}", blocks::case::decider(case))
+        }
+    })
+}

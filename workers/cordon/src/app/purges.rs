@@ -1,0 +1,45 @@
+//! Deleting quarantined copies for good.
+
+use cordon_domain::case::{Case, Purge};
+
+use crate::{aws::purger::Purgers, clock, error::Result, store::Cases};
+
+/// What became of a purge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PurgeOutcome {
+    /// So many versions were deleted; the manifest stays.
+    Deleted(usize),
+    /// The copies were deleted before, at this time.
+    DeletedBefore(String),
+    /// The case is being used for something else.
+    InUse,
+}
+
+/// Deletes the copies of a case whose first lies at `copy_key`. The role comes first, so that nothing is recorded by
+/// somebody who may not have it; the record comes before the first deletion, so that nobody restores what is being
+/// deleted. A purge that broke off is finished by the next.
+///
+/// # Errors
+/// As classified.
+pub(crate) async fn purge(
+    cases: &Cases,
+    purgers: &Purgers<'_>,
+    case: &Case,
+    copy_key: &str,
+    reason: &str,
+) -> Result<PurgeOutcome> {
+    if let Some(at) = case.purge.as_ref().and_then(|purge| purge.done_at.as_ref()) {
+        return Ok(PurgeOutcome::DeletedBefore(at.clone()));
+    }
+    let purger = purgers.open(copy_key).await?;
+    let purge = Purge {
+        requested_by: purgers.caller.to_owned(),
+        reason: reason.to_owned(),
+        requested_at: clock::now(),
+        done_at: None,
+    };
+    let Some(recorded) = cases.request_purge(case, &purge).await? else { return Ok(PurgeOutcome::InUse) };
+    let versions = purger.purge().await?;
+    cases.close_purge(&recorded).await?;
+    Ok(PurgeOutcome::Deleted(versions))
+}
