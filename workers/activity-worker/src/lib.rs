@@ -16,9 +16,12 @@ mod error;
 mod heartbeat;
 mod poller;
 mod shutdown;
+mod step_functions;
+mod task;
 mod worker;
 
 pub use activity::{Activity, TaskContext};
 pub use backoff::Backoff;
 pub use error::{Failure, INVALID_INPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
+pub use step_functions::{ActivityTask, CallError, StepFunctions};
 pub use worker::{Worker, WorkerSettings};
