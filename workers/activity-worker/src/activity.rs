@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Failure, INVALID_INPUT, TaskError};
+use crate::error::{Failure, INVALID_INPUT, INVALID_OUTPUT, TaskError};
 
 /// One activity: one effect, idempotent, that may be killed at any instant and repeated.
 ///
@@ -75,8 +75,8 @@ impl<A: Activity> ErasedActivity for A {
             })?;
             let output = Activity::run(self, input, context).await.map_err(|error| Failure::of(&error))?;
             serde_json::to_value(output).map_err(|error| Failure {
-                code: INVALID_INPUT.into(),
-                cause: format!("The result of {} cannot be written as JSON ({error}).", A::NAME),
+                code: INVALID_OUTPUT.into(),
+                cause: format!("The output of {} cannot be written as JSON ({error}).", A::NAME),
             })
         })
     }

@@ -22,6 +22,6 @@ mod worker;
 
 pub use activity::{Activity, TaskContext};
 pub use backoff::Backoff;
-pub use error::{Failure, INVALID_INPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
+pub use error::{Failure, INVALID_INPUT, INVALID_OUTPUT, TaskError, WORKER_PANICKED, WORKER_SHUTDOWN};
 pub use step_functions::{ActivityTask, CallError, StepFunctions};
 pub use worker::{Worker, WorkerSettings};

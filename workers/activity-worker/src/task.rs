@@ -31,7 +31,7 @@ pub(crate) async fn execute(
         send_heartbeats(client.clone(), task.token.clone(), heartbeat_timeout, cancelled.clone());
     let _heartbeats = AbortOnDrop(tokio::spawn(heartbeats.in_current_span()));
     let context = TaskContext { cancelled: cancelled.clone() };
-    let work = async move { activity.run(task.input, context).await };
+    let work = async move { answer::output(&activity.run(task.input, context).await?) };
     let mut work = AbortOnDrop(tokio::spawn(work.in_current_span()));
     let result = tokio::select! {
         joined = &mut work.0 => joined.unwrap_or_else(|_| Err(panicked())),
