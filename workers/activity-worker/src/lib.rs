@@ -18,6 +18,8 @@ mod poller;
 mod shutdown;
 mod step_functions;
 mod task;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use activity::{Activity, TaskContext};
