@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::step_functions::{CallError, StepFunctions};
@@ -17,15 +17,17 @@ const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 pub(crate) async fn send_heartbeats(
     client: impl StepFunctions,
     token: String,
-    timeout: Duration,
+    heartbeat_timeout: Duration,
     cancelled: CancellationToken,
 ) {
-    let interval = timeout / HEARTBEATS_PER_TIMEOUT;
+    let interval = heartbeat_timeout / HEARTBEATS_PER_TIMEOUT;
     let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match client.send_task_heartbeat(&token).await {
+        // A call that hangs must not take the time of the next one.
+        let sent = timeout(interval, client.send_task_heartbeat(&token)).await;
+        match sent.unwrap_or_else(|_| Err(CallError::Retryable("no reply".into()))) {
             Ok(()) => {}
             Err(CallError::TaskTimedOut | CallError::InvalidToken) => {
                 cancelled.cancel();

@@ -61,3 +61,11 @@ async fn heartbeats_go_on_after_every_other_error() {
     assert!(outcome.drops().is_empty());
     assert_eq!(outcome.answers().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_hangs_does_not_delay_the_next() {
+    let script = Script::new().task("a", work(70)).heartbeats([Reply::Hang, Reply::Hang]);
+    let outcome = run_worker(script, 1, secs(300)).await;
+    assert_eq!(outcome.heartbeats(), [1, 2, 3].map(|n| INTERVAL * n));
+    assert_eq!(outcome.answers().len(), 1);
+}

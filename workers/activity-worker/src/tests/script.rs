@@ -70,6 +70,8 @@ pub(super) struct Script {
 pub(super) enum Reply {
     Accept,
     Refuse(CallError),
+    /// Never comes.
+    Hang,
 }
 
 pub(super) fn retryable() -> CallError {
@@ -161,6 +163,7 @@ impl ScriptedClient {
         match reply {
             Reply::Accept => Ok(()),
             Reply::Refuse(error) => Err(error),
+            Reply::Hang => std::future::pending().await,
         }
     }
 }
