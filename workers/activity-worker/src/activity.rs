@@ -6,17 +6,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Failure, INVALID_INPUT, TaskError};
+use crate::error::{Failure, INVALID_INPUT, INVALID_OUTPUT, TaskError};
 
-/// One activity: one effect, idempotent, that may be killed at any instant and repeated.
+/// One activity: one effect that is idempotent, because it may be killed at any instant and repeated.
 ///
-/// The future may be dropped at any of its await points: when the task is cancelled and when the worker stops.
+/// The future may be dropped at any of its await points: when Step Functions no longer waits for the task, and when
+/// the worker stops.
 pub trait Activity: Send + Sync + 'static {
-    /// The stem of the activity's name; its ARN is the worker's ARN prefix followed by this.
+    /// Its ARN is [`arn_prefix`](crate::WorkerSettings::arn_prefix) followed by this.
     const NAME: &'static str;
     /// The task's input, as JSON.
     type Input: DeserializeOwned + Send;
-    /// The task's result, as JSON; at most 256 KiB.
+    /// The task's output, as JSON; at most 256 KiB.
     type Output: Serialize + Send;
     /// The activity's error.
     type Error: TaskError + Send;
@@ -29,17 +30,17 @@ pub trait Activity: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
 
-/// What a running task may ask about itself.
+/// What a running task can ask about itself.
 #[derive(Clone, Debug)]
 pub struct TaskContext {
     pub(crate) cancelled: CancellationToken,
 }
 
 impl TaskContext {
-    /// Whether Step Functions no longer waits for this task (timed out, or the run was stopped).
+    /// Whether Step Functions no longer waits for this task: it timed out, or its execution ended.
     ///
-    /// A cancelled task's future is dropped at its next await point; an activity asks this only before an effect
-    /// that it would rather not begin.
+    /// A cancelled task's future is dropped at its next await point. Ask only before an effect that should not start
+    /// any more.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.is_cancelled()
     }
@@ -68,15 +69,15 @@ impl<A: Activity> ErasedActivity for A {
             let input = serde_json::from_str(&input).map_err(|error| Failure {
                 code: INVALID_INPUT.into(),
                 cause: format!(
-                    "The input of {} is not what it takes ({error}); compare the state's Parameters with the \
-                     activity's documentation.",
+                    "The input of {} does not have the expected shape ({error}); compare the state's Parameters \
+                     with the activity's documentation.",
                     A::NAME
                 ),
             })?;
             let output = Activity::run(self, input, context).await.map_err(|error| Failure::of(&error))?;
             serde_json::to_value(output).map_err(|error| Failure {
-                code: INVALID_INPUT.into(),
-                cause: format!("The result of {} cannot be written as JSON ({error}).", A::NAME),
+                code: INVALID_OUTPUT.into(),
+                cause: format!("The output of {} cannot be written as JSON ({error}).", A::NAME),
             })
         })
     }

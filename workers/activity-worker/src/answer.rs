@@ -2,67 +2,67 @@
 
 use std::time::Duration;
 
-use aws_sdk_sfn::{
-    Client,
-    operation::{send_task_failure::SendTaskFailureError, send_task_success::SendTaskSuccessError},
-};
 use serde_json::Value;
 
-use crate::{backoff::Backoff, error::Failure};
+use crate::{
+    backoff::Backoff,
+    error::{Failure, INVALID_OUTPUT},
+    step_functions::{CallError, StepFunctions},
+};
 
-/// Answers are retried this often past the SDK's own retries; then the state's heartbeat timeout takes over.
-const ATTEMPTS: usize = 8;
+/// In calls, each with the SDK's own retries; after the last one the state's heartbeat timeout takes over.
+const MAX_ATTEMPTS: usize = 8;
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// Tells Step Functions how a task ended. A token that is gone is no error: the run has moved on.
-pub(crate) async fn send(client: &Client, token: &str, result: &Result<Value, Failure>) {
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    for _ in 0..ATTEMPTS {
-        match attempt(client, token, result).await {
-            Answered::Yes => return,
-            Answered::Gone => {
-                tracing::info!("the run no longer waits for this task; its answer was dropped");
+/// Step Functions refuses a longer output, and a state that got it another way would fail
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>).
+const MAX_OUTPUT_BYTES: usize = 262_144;
+
+/// An activity's result as `SendTaskSuccess` takes it.
+pub(crate) fn output(value: &Value) -> Result<String, Failure> {
+    let output = value.to_string();
+    if output.len() <= MAX_OUTPUT_BYTES {
+        return Ok(output);
+    }
+    Err(Failure {
+        code: INVALID_OUTPUT.into(),
+        cause: format!(
+            "The output has {} bytes; Step Functions takes {MAX_OUTPUT_BYTES}. Store the data and return a reference.",
+            output.len()
+        ),
+    })
+}
+
+/// Tells Step Functions how a task ended. A task that timed out is no error: its state has moved on.
+pub(crate) async fn send(client: &impl StepFunctions, token: &str, result: Result<String, Failure>) {
+    let mut result = result.map_err(Failure::truncated);
+    let mut backoff = Backoff::new(FIRST_RETRY_DELAY, MAX_RETRY_DELAY);
+    for _ in 0..MAX_ATTEMPTS {
+        let sent = match &result {
+            Ok(output) => client.send_task_success(token, output).await,
+            Err(failure) => client.send_task_failure(token, failure).await,
+        };
+        match sent {
+            Ok(()) => return,
+            Err(error @ (CallError::TaskTimedOut | CallError::InvalidToken)) => {
+                tracing::info!(error.message = %error, "answer dropped");
                 return;
             }
-            Answered::Retry(message) => {
+            Err(CallError::Retryable(message)) => {
                 tracing::warn!(error.message = %message, "answer failed, trying again");
                 tokio::time::sleep(backoff.delay()).await;
             }
-        }
-    }
-    tracing::error!("answer could not be sent; the task is taken up again after its heartbeat timeout");
-}
-
-enum Answered {
-    Yes,
-    Gone,
-    Retry(String),
-}
-
-async fn attempt(client: &Client, token: &str, result: &Result<Value, Failure>) -> Answered {
-    match result {
-        Ok(output) => {
-            match client.send_task_success().task_token(token).output(output.to_string()).send().await {
-                Ok(_) => Answered::Yes,
-                Err(error) => match error.into_service_error() {
-                    SendTaskSuccessError::TaskTimedOut(_)
-                    | SendTaskSuccessError::TaskDoesNotExist(_)
-                    | SendTaskSuccessError::InvalidToken(_) => Answered::Gone,
-                    other => Answered::Retry(other.to_string()),
-                },
+            Err(CallError::Terminal(message)) if result.is_ok() => {
+                tracing::warn!(error.message = %message, "output refused");
+                let cause = format!("Step Functions refused the output ({message}).");
+                result = Err(Failure { code: INVALID_OUTPUT.into(), cause }.truncated());
             }
-        }
-        Err(failure) => {
-            let call =
-                client.send_task_failure().task_token(token).error(&*failure.code).cause(&failure.cause);
-            match call.send().await {
-                Ok(_) => Answered::Yes,
-                Err(error) => match error.into_service_error() {
-                    SendTaskFailureError::TaskTimedOut(_)
-                    | SendTaskFailureError::TaskDoesNotExist(_)
-                    | SendTaskFailureError::InvalidToken(_) => Answered::Gone,
-                    other => Answered::Retry(other.to_string()),
-                },
+            Err(CallError::Terminal(message)) => {
+                tracing::error!(error.message = %message, "failure refused; the task waits for its heartbeat timeout");
+                return;
             }
         }
     }
+    tracing::error!("answer not sent; the task waits for its heartbeat timeout");
 }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-/// The worker was stopped with the task in hand; a retry finds another worker at once.
+/// The worker stopped before the task was finished; a retry finds another worker at once.
 pub const WORKER_SHUTDOWN: &str = "WorkerShutdown";
 /// The activity panicked; the worker goes on.
 pub const WORKER_PANICKED: &str = "WorkerPanicked";
 /// The task's input does not have the shape that the activity takes.
 pub const INVALID_INPUT: &str = "InvalidInput";
+/// The activity's output cannot be written as JSON, or is larger than Step Functions accepts.
+pub const INVALID_OUTPUT: &str = "InvalidOutput";
 
 /// An activity's error, as Step Functions is told of it.
 pub trait TaskError {
@@ -26,17 +28,27 @@ pub struct Failure {
     pub cause: String,
 }
 
-/// `SendTaskFailure` refuses a longer cause
-/// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html>).
-const CAUSE_LIMIT: usize = 32_768;
+/// `SendTaskFailure` refuses what is longer
+/// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html>). AWS counts
+/// characters; bytes are never fewer.
+const MAX_CODE_BYTES: usize = 256;
+const MAX_CAUSE_BYTES: usize = 32_768;
 
 impl Failure {
     pub(crate) fn of(error: &impl TaskError) -> Self {
-        let mut cause = error.cause();
-        if cause.len() > CAUSE_LIMIT {
-            let end = (0..=CAUSE_LIMIT).rev().find(|&i| cause.is_char_boundary(i)).unwrap_or(0);
-            cause.truncate(end);
-        }
-        Self { code: error.code(), cause }
+        Self { code: error.code(), cause: error.cause() }
     }
+
+    /// Cut to the limits, so that a long sentence does not cost the whole answer.
+    pub(crate) fn truncated(mut self) -> Self {
+        if self.code.len() > MAX_CODE_BYTES {
+            truncate(self.code.to_mut(), MAX_CODE_BYTES);
+        }
+        truncate(&mut self.cause, MAX_CAUSE_BYTES);
+        self
+    }
+}
+
+fn truncate(text: &mut String, max_bytes: usize) {
+    text.truncate(text.floor_char_boundary(max_bytes));
 }

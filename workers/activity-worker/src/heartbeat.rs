@@ -2,29 +2,39 @@
 
 use std::time::Duration;
 
-use aws_sdk_sfn::{Client, operation::send_task_heartbeat::SendTaskHeartbeatError};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Beats every third of `timeout` until dropped; cancels the task when Step Functions no longer waits for it.
+use crate::step_functions::{CallError, StepFunctions};
+
+/// Two of three heartbeats may be lost before the state times out.
+const HEARTBEATS_PER_TIMEOUT: u32 = 3;
+
+/// Sends heartbeats until dropped; cancels the task when Step Functions no longer waits for it.
 ///
-/// Other errors are only logged: the next beat may get through, and if none does the state times out and a retry
-/// takes the task up again.
-pub(crate) async fn beat(client: Client, token: String, timeout: Duration, cancelled: CancellationToken) {
-    let every = timeout / 3;
-    let mut ticks = interval_at(Instant::now() + every, every);
+/// Other errors are only logged: the next heartbeat may get through, and if none does the state times out and its
+/// `Retry` hands the task to a worker again.
+pub(crate) async fn send_heartbeats(
+    client: impl StepFunctions,
+    token: String,
+    heartbeat_timeout: Duration,
+    cancelled: CancellationToken,
+) {
+    let interval = heartbeat_timeout / HEARTBEATS_PER_TIMEOUT;
+    let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = client.send_task_heartbeat().task_token(&token).send().await {
-            match error.into_service_error() {
-                SendTaskHeartbeatError::TaskTimedOut(_)
-                | SendTaskHeartbeatError::TaskDoesNotExist(_)
-                | SendTaskHeartbeatError::InvalidToken(_) => {
-                    cancelled.cancel();
-                    return;
-                }
-                other => tracing::warn!(error.message = %other, "heartbeat failed"),
+        // A call that hangs must not take the time of the next one.
+        let sent = timeout(interval, client.send_task_heartbeat(&token)).await;
+        match sent.unwrap_or_else(|_| Err(CallError::Retryable("no reply".into()))) {
+            Ok(()) => {}
+            Err(CallError::TaskTimedOut | CallError::InvalidToken) => {
+                cancelled.cancel();
+                return;
+            }
+            Err(CallError::Retryable(message) | CallError::Terminal(message)) => {
+                tracing::warn!(error.message = %message, "heartbeat failed");
             }
         }
     }

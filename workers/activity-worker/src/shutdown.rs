@@ -1,13 +1,10 @@
-//! SIGTERM and SIGINT, as one token.
+//! SIGTERM and SIGINT as one token.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 impl crate::Worker {
     /// A token that is cancelled by the first SIGTERM (what ECS sends) or SIGINT.
-    ///
-    /// # Errors
-    /// When the process may not install signal handlers.
     pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

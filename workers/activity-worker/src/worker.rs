@@ -1,6 +1,6 @@
 //! A set of activities, polled for until told to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use aws_sdk_sfn::Client;
 use serde_json::Value;
@@ -11,33 +11,36 @@ use crate::{
     activity::{Activity, SharedActivity, TaskContext},
     error::{Failure, INVALID_INPUT},
     poller::Poller,
+    step_functions::StepFunctions,
 };
 
 /// How a [`Worker`] works.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
-    /// What every activity's ARN begins with; the activity's name follows.
+    /// For example `arn:aws:states:eu-west-1:111122223333:activity:cordon-`; [`Activity::NAME`] follows it.
     pub arn_prefix: String,
-    /// Shown in the run's history beside each task.
+    /// Shown beside each task in the execution's history.
     pub name: String,
-    /// The `HeartbeatSeconds` of the activity states; a beat is sent every third of it.
+    /// The `HeartbeatSeconds` of the activity states; a heartbeat is sent every third of it.
     pub heartbeat_timeout: Duration,
-    /// Tasks of one activity at once.
+    /// How many tasks of one activity run at once; polling pauses while all slots are taken.
     pub slots: usize,
-    /// How long tasks in hand, and polls in flight, may go on after the stop.
+    /// How long tasks under way and polls in flight may go on after the stop.
     pub grace: Duration,
 }
 
 /// Polls Step Functions for the tasks of its activities and runs them.
-pub struct Worker {
-    client: Client,
+///
+/// The client is `aws_sdk_sfn::Client` except in tests.
+pub struct Worker<C = Client> {
+    client: C,
     settings: WorkerSettings,
     activities: Vec<SharedActivity>,
 }
 
-impl Worker {
+impl<C: StepFunctions> Worker<C> {
     /// A worker without activities.
-    pub fn new(client: Client, settings: WorkerSettings) -> Self {
+    pub fn new(client: C, settings: WorkerSettings) -> Self {
         Self { client, settings, activities: Vec::new() }
     }
 
@@ -53,7 +56,7 @@ impl Worker {
         self.activities.iter().map(|activity| activity.name()).collect()
     }
 
-    /// Does one task that is given by hand, outside Step Functions: nothing is polled and nobody is told.
+    /// Runs one activity outside Step Functions: no poll, no heartbeat, no answer.
     ///
     /// # Errors
     /// The activity's failure; [`INVALID_INPUT`] also when there is no activity of this name.
@@ -67,11 +70,17 @@ impl Worker {
         activity.run(input, TaskContext::detached()).await
     }
 
-    /// Works until `stop` is cancelled, then ends in this order: no new polls; polls in flight return (a task that
-    /// they bring is given back at once); tasks in hand finish within the grace; what is left is given back as
-    /// `WorkerShutdown`, so that the retry is immediate.
+    /// Works until `stop` is cancelled, then ends in this order:
+    ///
+    /// 1. No poll starts any more.
+    /// 2. Polls in flight return; a task that one of them brings fails at once with
+    ///    [`WORKER_SHUTDOWN`](crate::WORKER_SHUTDOWN), so that its retry finds another worker.
+    /// 3. Tasks under way finish, with heartbeats.
+    /// 4. When the grace is over, tasks still under way are dropped and fail with `WORKER_SHUTDOWN` too; polls still in
+    ///    flight are dropped.
     pub async fn run(self, stop: CancellationToken) {
-        let (tasks, pollers, abandon) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
+        let (tasks, pollers, drain_ended) =
+            (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
         for activity in &self.activities {
             pollers.spawn(
                 Poller {
@@ -83,7 +92,7 @@ impl Worker {
                     slots: Arc::new(Semaphore::new(self.settings.slots)),
                     tasks: tasks.clone(),
                     stop: stop.clone(),
-                    abandon: abandon.clone(),
+                    drain_ended: drain_ended.clone(),
                 }
                 .run(),
             );
@@ -92,16 +101,14 @@ impl Worker {
         tracing::info!(activities = self.activities.len(), "worker ready");
         stop.cancelled().await;
         tracing::info!(grace_seconds = self.settings.grace.as_secs(), "worker stopping");
-        let drained = async {
+        let mut drained = pin!(async {
             pollers.wait().await;
             tasks.close();
             tasks.wait().await;
-        };
-        if tokio::time::timeout(self.settings.grace, drained).await.is_err() {
-            abandon.cancel();
-            pollers.wait().await;
-            tasks.close();
-            tasks.wait().await;
+        });
+        if tokio::time::timeout(self.settings.grace, &mut drained).await.is_err() {
+            drain_ended.cancel();
+            drained.await;
         }
         tracing::info!("worker stopped");
     }
