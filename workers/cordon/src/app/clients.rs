@@ -6,8 +6,13 @@ use aws_config::SdkConfig;
 
 use crate::{
     aws::{
-        access_analyzer::AccessAnalyzer, events::Events, macie::Macie, object_session::Movers,
-        security_hub::client::SecurityHub, state_bucket::StateBucket, step_functions::StepFunctions,
+        access_analyzer::AccessAnalyzer,
+        events::Events,
+        macie::Macie,
+        object_session::{Mover, ObjectSessions, Restorer},
+        security_hub::client::SecurityHub,
+        state_bucket::StateBucket,
+        step_functions::StepFunctions,
     },
     config::WorkerConfig,
     slack::{api::Slack, people::People},
@@ -24,9 +29,9 @@ pub struct Clients {
     /// The state bucket.
     pub state: StateBucket,
     /// Sessions of the mover's role, which only takes away.
-    pub movers: Movers,
+    pub movers: ObjectSessions<Mover>,
     /// Sessions of the restorer's role, which only puts back.
-    pub restorers: Movers,
+    pub restorers: ObjectSessions<Restorer>,
     /// Macie.
     pub macie: Macie,
     /// The external-access analyzer.
@@ -51,15 +56,8 @@ impl Clients {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let account = &config.common.account;
         let slack = Slack::new(&config.common.slack);
-        let movers = |role_arn: &str| {
-            Movers::new(
-                aws,
-                role_arn.to_owned(),
-                config.quarantine_bucket.clone(),
-                account.clone(),
-                config.part_bytes,
-            )
-        };
+        let (quarantine, part_bytes) = (config.quarantine_bucket.clone(), config.part_bytes);
+        let (mover, restorer) = (config.mover_role_arn.clone(), config.restorer_role_arn.clone());
         Self {
             cases: Cases::new(dynamodb.clone(), config.common.cases_table.clone()),
             exposures: Exposures::new(dynamodb, config.exposures_table.clone()),
@@ -68,8 +66,8 @@ impl Clients {
                 config.state_bucket.clone(),
                 account.clone(),
             ),
-            movers: movers(&config.mover_role_arn),
-            restorers: movers(&config.restorer_role_arn),
+            movers: ObjectSessions::new(aws, mover, quarantine.clone(), account.clone(), part_bytes),
+            restorers: ObjectSessions::new(aws, restorer, quarantine, account.clone(), part_bytes),
             macie: Macie::new(aws_sdk_macie2::Client::new(aws)),
             access_analyzer: AccessAnalyzer::new(
                 aws_sdk_accessanalyzer::Client::new(aws),

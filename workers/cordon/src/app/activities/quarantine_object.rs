@@ -26,7 +26,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::{clients::Clients, pauses},
     aws::object_session::{
-        self, Copied, Destination, Mover, Place, Removed, Seen, VersionEntry, Versioning, Written,
+        self, CopyOutcome, DeleteOutcome, Destination, Mover, ObjectHead, ObjectSession, Place, PutOutcome,
+        VersionEntry, Versioning,
     },
     clock,
     error::{Code, Error, Result},
@@ -110,7 +111,7 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the case was taken over and given back meanwhile".into()));
             }
             pauses::stop_at(&self.0.cases, pause, &the_move.case.case_id).await?;
-            if the_move.remove(&manifest).await? == Removed::Changed {
+            if the_move.remove(&manifest).await? == DeleteOutcome::Changed {
                 return Ok(the_move.changed(&manifest));
             }
             let left = the_move.attest(&manifest).await?;
@@ -135,7 +136,7 @@ impl QuarantineObject {
 
 /// What one case moves.
 struct Move {
-    mover: Mover,
+    mover: ObjectSession<Mover>,
     case: Case,
     place: Place,
 }
@@ -157,7 +158,8 @@ impl Move {
         }
         let object = self.case.object();
         let asked = versioning.requested(object.version_id.as_deref());
-        let there = self.mover.look(&self.place, asked).await?.filter(|there| there.etag == object.etag);
+        let there =
+            self.mover.head_object(&self.place, asked).await?.filter(|there| there.etag == object.etag);
         let Some(there) = there else { return Ok(Some((manifest, etag))) };
         if let Some(obstacle) = there.obstacle {
             return Err(obstacle);
@@ -176,7 +178,7 @@ impl Move {
             )));
         }
         for entry in &manifest.entries {
-            let copy = self.mover.look(&self.mover.in_quarantine(&entry.quarantine.key), None).await?;
+            let copy = self.mover.head_object(&self.mover.in_quarantine(&entry.quarantine.key), None).await?;
             if copy.is_none_or(|copy| !entry.verification.is_of(&copy.facts)) {
                 return Err(rejected(format!(
                     "The manifest {key} speaks of a copy that is not there, or is another one by now ({}); the source \
@@ -194,7 +196,9 @@ impl Move {
         let object = self.case.object();
         let listed = match versioning {
             Versioning::Never => Vec::new(),
-            Versioning::Enabled | Versioning::Suspended => self.mover.versions(&self.place).await?,
+            Versioning::Enabled | Versioning::Suspended => {
+                self.mover.list_object_versions(&self.place).await?
+            }
         };
         let others = bytes_of(&listed).filter(|entry| !is(object, entry)).count();
         let (named, versions_left) = match (versioning, self.case.plan.versions) {
@@ -247,8 +251,8 @@ impl Move {
         let key = self.manifest_key();
         let written = self.mover.put_manifest(&key, manifest, over).await?;
         match written {
-            Written::Yes(etag) => Ok((manifest.clone(), etag)),
-            Written::Taken => self.recorded().await?.ok_or_else(|| {
+            PutOutcome::Created(etag) => Ok((manifest.clone(), etag)),
+            PutOutcome::AlreadyExists => self.recorded().await?.ok_or_else(|| {
                 Error::Retryable("the manifest was written by another worker and is not there".into())
             }),
         }
@@ -260,7 +264,7 @@ impl Move {
         named: &[ObjectVersion],
         versioning: Versioning,
         listed: &[VersionEntry],
-    ) -> Result<Vec<Seen>> {
+    ) -> Result<Vec<ObjectHead>> {
         if named.len() > MOST_VERSIONS {
             return Err(rejected(format!(
                 "The key has {} versions; at most {MOST_VERSIONS} are moved by one case. Nothing was touched; expire \
@@ -273,14 +277,14 @@ impl Move {
         {
             return Err(left_to_people(why, "Nothing was touched"));
         }
-        let looks: Vec<_> = named.iter().map(|version| self.look(version, versioning)).collect();
+        let looks: Vec<_> = named.iter().map(|version| self.head_object(version, versioning)).collect();
         stream::iter(looks).buffered(AT_ONCE).try_collect().await
     }
 
     async fn copy_all(
         &self,
         named: &[ObjectVersion],
-        seen: Vec<Seen>,
+        seen: Vec<ObjectHead>,
         versioning: Versioning,
     ) -> Result<Vec<Entry>> {
         let copies: Vec<_> =
@@ -288,10 +292,13 @@ impl Move {
         stream::iter(copies).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn look(&self, version: &ObjectVersion, versioning: Versioning) -> Result<Seen> {
+    async fn look(&self, version: &ObjectVersion, versioning: Versioning) -> Result<ObjectHead> {
         let asked = versioning.requested(version.version_id.as_deref());
-        let seen =
-            self.mover.look(&self.place, asked).await?.ok_or_else(|| object_session::gone(&self.place))?;
+        let seen = self
+            .mover
+            .head_object(&self.place, asked)
+            .await?
+            .ok_or_else(|| object_session::gone(&self.place))?;
         if seen.etag != version.etag {
             return Err(object_session::changed(&self.place));
         }
@@ -301,18 +308,18 @@ impl Move {
         }
     }
 
-    async fn copy(&self, version: &ObjectVersion, seen: Seen, versioning: Versioning) -> Result<Entry> {
+    async fn copy(&self, version: &ObjectVersion, seen: ObjectHead, versioning: Versioning) -> Result<Entry> {
         let asked = versioning.requested(version.version_id.as_deref());
         let to = self.mover.in_quarantine(&copy_key(&self.case, version));
         let destination = Destination { place: &to, over: None, like: None };
-        let copied = self.mover.copy(&self.place, asked, &seen, destination).await?;
-        if self.mover.in_parts(seen.facts.size) {
+        let copied = self.mover.copy_object(&self.place, asked, &seen, destination).await?;
+        if self.mover.is_copied_in_parts(seen.facts.size) {
             self.mover.abort_uploads(&to).await?;
         }
         // An earlier attempt or another worker may have made the copy; then it was made on the same condition.
-        let Some(copy) = self.mover.look(&to, None).await? else {
-            if copied == Copied::Refused {
-                self.look(version, versioning).await?;
+        let Some(copy) = self.mover.head_object(&to, None).await? else {
+            if copied == CopyOutcome::Refused {
+                self.head_object(version, versioning).await?;
             }
             return Err(Error::Retryable("the copy is not in the quarantine bucket".into()));
         };
@@ -324,13 +331,13 @@ impl Move {
         };
         let mut verification = Verification::compare(&seen.facts, &copy.facts).map_err(differs)?;
         if self.case.plan.verify == Verify::Full {
-            let source = self.mover.read(&self.place, asked, &seen.etag).await?;
-            let copy = self.mover.read(&to, copy.version_id.as_deref(), &copy.etag).await?;
+            let source = self.mover.sha256_of(&self.place, asked, &seen.etag).await?;
+            let copy = self.mover.sha256_of(&to, copy.version_id.as_deref(), &copy.etag).await?;
             verification = verification.with_both_read(&source, &copy).map_err(differs)?;
         }
-        if self.mover.in_parts(seen.facts.size) {
+        if self.mover.is_copied_in_parts(seen.facts.size) {
             seen.facts.describe_alike(&copy.facts).map_err(differs)?;
-            let annotations = self.mover.carry_the_rest(&self.place, asked, &to, &copy).await?;
+            let annotations = self.mover.copy_tags_and_annotations(&self.place, asked, &to, &copy).await?;
             verification.annotations = Some(annotations);
         }
         let quarantine = Location { bucket: to.bucket, key: to.key, version_id: copy.version_id };
@@ -339,16 +346,16 @@ impl Move {
 
     /// Removes what the manifest names. A `null` version can be replaced by a PUT at any time, so it is only removed
     /// on condition of its ETag; a real version id names the same bytes for ever.
-    async fn remove(&self, manifest: &Manifest) -> Result<Removed> {
+    async fn remove(&self, manifest: &Manifest) -> Result<DeleteOutcome> {
         let (mover, place) = (&self.mover, &self.place);
         // Asked again: a copy can take minutes, and versioning may have been suspended meanwhile.
         let versioning = mover.removable_versioning(place).await?;
         if versioning == Versioning::Never {
             return self.remove_only(&self.case.object().etag).await;
         }
-        let listed = mover.versions(place).await?;
+        let listed = mover.list_object_versions(place).await?;
         if self.is_replaced(&listed) {
-            return Ok(Removed::Changed);
+            return Ok(DeleteOutcome::Changed);
         }
         let named: Vec<_> = manifest.entries.iter().map(|entry| entry.source.clone()).collect();
         if versioning == Versioning::Suspended
@@ -364,34 +371,34 @@ impl Move {
             if replaceable || bytes_of(&listed).count() > 1 {
                 // Without a marker the next older version would become current. If something newer has come on top in
                 // the meantime, that is current and no marker is needed.
-                let removed = mover.remove_current(place, &current.etag).await?;
+                let removed = mover.delete_current(place, &current.etag).await?;
                 // A removal whose answer was lost is repeated, and refused then: so the listing tells.
-                if removed == Removed::Changed
+                if removed == DeleteOutcome::Changed
                     && replaceable
-                    && self.is_replaced(&mover.versions(place).await?)
+                    && self.is_replaced(&mover.list_object_versions(place).await?)
                 {
-                    return Ok(Removed::Changed);
+                    return Ok(DeleteOutcome::Changed);
                 }
             }
         }
         for entry in listed.iter().filter(doomed) {
             if entry.version_id != "null" || versioning == Versioning::Enabled {
-                mover.remove_version(place, &entry.version_id).await?;
+                mover.delete_version(place, &entry.version_id).await?;
             }
         }
-        Ok(Removed::Yes)
+        Ok(DeleteOutcome::Deleted)
     }
 
     /// Removes the object of a bucket without versions.
-    async fn remove_only(&self, etag: &str) -> Result<Removed> {
-        match self.mover.remove_current(&self.place, etag).await? {
-            Removed::Yes => Ok(Removed::Yes),
-            Removed::Changed => match self.mover.look(&self.place, None).await? {
-                None => Ok(Removed::Yes),
+    async fn remove_only(&self, etag: &str) -> Result<DeleteOutcome> {
+        match self.mover.delete_current(&self.place, etag).await? {
+            DeleteOutcome::Deleted => Ok(DeleteOutcome::Deleted),
+            DeleteOutcome::Changed => match self.mover.head_object(&self.place, None).await? {
+                None => Ok(DeleteOutcome::Deleted),
                 Some(seen) if seen.etag == etag => {
                     Err(Error::Retryable("S3 refused the removal of the object as it is".into()))
                 }
-                Some(_) => Ok(Removed::Changed),
+                Some(_) => Ok(DeleteOutcome::Changed),
             },
         }
     }
@@ -417,7 +424,7 @@ impl Move {
 
     /// Proves by a listing that what was moved is gone; gives back the other versions of the key.
     async fn attest(&self, manifest: &Manifest) -> Result<Vec<VersionEntry>> {
-        let listed = self.mover.versions(&self.place).await?;
+        let listed = self.mover.list_object_versions(&self.place).await?;
         let gone = |entry: &&VersionEntry| !manifest.entries.iter().any(|moved| is(&moved.source, entry));
         let (others, left): (Vec<_>, Vec<_>) = bytes_of(&listed).partition(gone);
         if !left.is_empty() {
@@ -513,7 +520,7 @@ impl Move {
         let there = match versioning {
             Ok(versioning) => {
                 let asked = versioning.requested(object.version_id.as_deref());
-                the_move.mover.look(&the_move.place, asked).await?
+                the_move.mover.head_object(&the_move.place, asked).await?
             }
             Err(error) if error.code() == Some(Code::ObjectMissing) => None,
             Err(error) => return Err(error),

@@ -80,7 +80,7 @@ impl RescanObject {
     async fn written(&self, case: &Case) -> Result<Option<WrittenObject>> {
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;
-        let Some(seen) = mover.look(&place, None).await? else { return Ok(None) };
+        let Some(seen) = mover.head_object(&place, None).await? else { return Ok(None) };
         let at = seen.facts.last_modified.as_deref().and_then(|time| time.parse().ok());
         let at = at.ok_or_else(|| Error::Retryable("s3:HeadObject answered without Last-Modified".into()))?;
         Ok(Some(WrittenObject { etag: seen.etag, size: seen.facts.size, at }))

@@ -23,7 +23,9 @@ use serde_json::Value;
 
 use crate::{
     app::{clients::Clients, pauses},
-    aws::object_session::{Copied, Destination, Mover, Place, Seen, VersionEntry, Versioning},
+    aws::object_session::{
+        CopyOutcome, Destination, ObjectHead, ObjectSession, Place, Restorer, VersionEntry, Versioning,
+    },
     error::{Code, Error, Result},
 };
 
@@ -66,10 +68,10 @@ impl Activity for RestoreObject {
         pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
-        let mover = self.0.restorers.open(&place, &case.case_id).await?;
+        let restorer = self.0.restorers.open(&place, &case.case_id).await?;
         let copy = case.quarantine_copy.as_ref().ok_or_else(|| not_authorised("nothing is in quarantine"))?;
         let key = manifest_beside(&copy.key);
-        let Some((manifest, _)) = mover.manifest(&key).await? else {
+        let Some((manifest, _)) = restorer.manifest(&key).await? else {
             return Err(missing(format!("There is no manifest {key} in quarantine; nothing was put back.")));
         };
         if let Some(why) = is_foreign(&manifest, &case) {
@@ -78,8 +80,10 @@ impl Activity for RestoreObject {
                  versions."
             )));
         }
-        let versioning = mover.versioning(&place).await?;
-        if versioning == Versioning::Suspended && hides_null_version(&mover.versions(&place).await?) {
+        let versioning = restorer.versioning(&place).await.map_err(|error| no_bucket(&place, error))?;
+        if versioning == Versioning::Suspended
+            && hides_null_version(&restorer.list_object_versions(&place).await?)
+        {
             return Err(Error::terminal(
                 Code::ObjectExists,
                 format!(
@@ -93,7 +97,7 @@ impl Activity for RestoreObject {
         let keeps_all = versioning == Versioning::Enabled;
         let entries: Vec<_> =
             manifest.entries.iter().take(if keeps_all { usize::MAX } else { 1 }).rev().collect();
-        let mut put_back = PutBack { mover, place, case, replace: restore.replace };
+        let mut put_back = PutBack { restorer, place, case, replace: restore.replace };
         while let Some(entry) = entries.get(put_back.done()) {
             if context.is_cancelled() {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
@@ -185,7 +189,7 @@ impl RestoreObject {
 
 /// One restore at work.
 struct PutBack {
-    mover: Mover,
+    restorer: ObjectSession<Restorer>,
     place: Place,
     case: Case,
     replace: bool,
@@ -199,9 +203,9 @@ impl PutBack {
 
     /// Puts one object version back, on top of what this restore has put back before.
     async fn entry(&self, entry: &Entry) -> Result<ObjectVersion> {
-        let from = self.mover.in_quarantine(&entry.quarantine.key);
+        let from = self.restorer.in_quarantine(&entry.quarantine.key);
         let version = entry.quarantine.version_id.as_deref();
-        let copy = self.mover.look(&from, version).await?.ok_or_else(|| {
+        let copy = self.restorer.head_object(&from, version).await?.ok_or_else(|| {
             missing(format!("The copy {} is no longer in quarantine; nothing was put back.", from.key))
         })?;
         if let Err(why) = Verification::compare(&copy.facts, &as_recorded(entry, &copy)) {
@@ -211,10 +215,13 @@ impl PutBack {
                 from.key
             )));
         }
-        let there = self.mover.look(&self.place, None).await?;
+        if let Some(obstacle) = copy.obstacle.clone().filter(|o| o.code() == Some(Code::ObjectArchived)) {
+            return Err(copy_archived(&from, obstacle));
+        }
+        let there = self.restorer.head_object(&self.place, None).await?;
         let over = match &there {
             Some(there) if !self.is_ours(there) && self.is_there(&from, &copy, there).await? => {
-                self.mover.carry_the_rest(&from, version, &self.place, there).await?;
+                self.restorer.copy_tags_and_annotations(&from, version, &self.place, there).await?;
                 return self.verified(&from, &copy, entry, there).await;
             }
             Some(there) if self.replace || self.is_ours(there) => Some(there.etag.as_str()),
@@ -222,20 +229,21 @@ impl PutBack {
             None => None,
         };
         let destination = Destination { place: &self.place, over, like: Some(&entry.object) };
-        let copied = self.mover.copy(&from, version, &copy, destination).await?;
-        let in_parts = self.mover.in_parts(copy.facts.size);
+        let copied = self.restorer.copy_object(&from, version, &copy, destination).await;
+        let copied = copied.map_err(|error| copy_archived(&from, error))?;
+        let in_parts = self.restorer.is_copied_in_parts(copy.facts.size);
         if in_parts {
-            self.mover.abort_uploads(&self.place).await?;
+            self.restorer.abort_uploads(&self.place).await?;
         }
-        match self.mover.look(&self.place, None).await? {
+        match self.restorer.head_object(&self.place, None).await? {
             Some(there) if self.is_it(&from, &copy, &there).await? => {
                 if in_parts {
-                    self.mover.carry_the_rest(&from, version, &self.place, &there).await?;
+                    self.restorer.copy_tags_and_annotations(&from, version, &self.place, &there).await?;
                 }
                 self.verified(&from, &copy, entry, &there).await
             }
             Some(_) => Err(self.taken()),
-            None if copied == Copied::Refused => {
+            None if copied == CopyOutcome::Refused => {
                 Err(Error::Retryable("S3 refused to put the object back, and nothing is there".into()))
             }
             None => Err(Error::Retryable("the object is not at its place after it was put back".into())),
@@ -243,22 +251,22 @@ impl PutBack {
     }
 
     /// Whether this restore has made what is at the place.
-    fn is_ours(&self, there: &Seen) -> bool {
+    fn is_ours(&self, there: &ObjectHead) -> bool {
         let restored = self.case.open_restore().into_iter().flat_map(|restore| &restore.restored);
         restored.into_iter().any(|ours| *ours == self.version(there))
     }
 
     /// Whether what is at the place already is the object, and says nothing else about it.
-    async fn is_there(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<bool> {
+    async fn is_there(&self, from: &Place, copy: &ObjectHead, there: &ObjectHead) -> Result<bool> {
         let both = ((from, copy.version_id.as_deref()), (&self.place, there.version_id.as_deref()));
-        Ok(self.is_it(from, copy, there).await? && self.mover.annotations_agree(both.0, both.1).await?)
+        Ok(self.is_it(from, copy, there).await? && self.restorer.annotations_agree(both.0, both.1).await?)
     }
 
     /// Whether what is at the place is the object: the same bytes, metadata, headers and number of tags. What was put
     /// back in parts may have its tags still to come.
-    async fn is_it(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<bool> {
+    async fn is_it(&self, from: &Place, copy: &ObjectHead, there: &ObjectHead) -> Result<bool> {
         let (ours, theirs) = (&copy.facts, &there.facts);
-        let tags_to_come = self.mover.in_parts(ours.size) && theirs.tag_count == 0;
+        let tags_to_come = self.restorer.is_copied_in_parts(ours.size) && theirs.tag_count == 0;
         let described =
             ours.describe_alike(theirs).is_ok() && (ours.tag_count == theirs.tag_count || tags_to_come);
         match Verification::compare(ours, theirs) {
@@ -274,9 +282,9 @@ impl PutBack {
     async fn verified(
         &self,
         from: &Place,
-        copy: &Seen,
+        copy: &ObjectHead,
         entry: &Entry,
-        there: &Seen,
+        there: &ObjectHead,
     ) -> Result<ObjectVersion> {
         if self.case.plan.verify == Verify::Full {
             let (ours, theirs) = self.read_both(from, copy, there).await?;
@@ -291,13 +299,18 @@ impl PutBack {
         Ok(self.version(there))
     }
 
-    async fn read_both(&self, from: &Place, copy: &Seen, there: &Seen) -> Result<(String, String)> {
-        let ours = self.mover.read(from, copy.version_id.as_deref(), &copy.etag).await?;
-        let theirs = self.mover.read(&self.place, there.version_id.as_deref(), &there.etag).await?;
+    async fn read_both(
+        &self,
+        from: &Place,
+        copy: &ObjectHead,
+        there: &ObjectHead,
+    ) -> Result<(String, String)> {
+        let ours = self.restorer.sha256_of(from, copy.version_id.as_deref(), &copy.etag).await?;
+        let theirs = self.restorer.sha256_of(&self.place, there.version_id.as_deref(), &there.etag).await?;
         Ok((ours, theirs))
     }
 
-    fn version(&self, there: &Seen) -> ObjectVersion {
+    fn version(&self, there: &ObjectHead) -> ObjectVersion {
         ObjectVersion {
             version_id: real_version(there.version_id.as_deref()),
             etag: there.etag.clone(),
@@ -340,7 +353,7 @@ fn hides_null_version(listed: &[VersionEntry]) -> bool {
 }
 
 /// What the manifest says of a copy, to be compared with the copy itself.
-fn as_recorded(entry: &Entry, copy: &Seen) -> ObjectFacts {
+fn as_recorded(entry: &Entry, copy: &ObjectHead) -> ObjectFacts {
     ObjectFacts {
         size: entry.verification.size,
         checksums: entry.verification.checksums.clone(),
@@ -364,6 +377,33 @@ fn detail(manifest: &Manifest, put_back: usize) -> String {
 
 fn not_authorised(why: &str) -> Error {
     Error::terminal(Code::NotAuthorised, format!("Nothing was put back: {why}."))
+}
+
+/// A bucket that is gone has nowhere to put the object.
+fn no_bucket(place: &Place, error: Error) -> Error {
+    match error.code() {
+        Some(Code::ObjectMissing) => missing(format!(
+            "The bucket {} no longer exists, so nothing was put back. Create it again, or copy the object out of \
+             quarantine by hand.",
+            place.bucket
+        )),
+        _ => error,
+    }
+}
+
+/// The copy is in an archive class: somebody has moved it there, or a lifecycle rule.
+fn copy_archived(from: &Place, error: Error) -> Error {
+    match error.code() {
+        Some(Code::ObjectArchived) => Error::terminal(
+            Code::ObjectArchived,
+            format!(
+                "The copy {} in quarantine is in an archive storage class, so nothing was put back. Restore the copy \
+                 first (s3:RestoreObject), then ask again.",
+                from.key
+            ),
+        ),
+        _ => error,
+    }
 }
 
 fn missing(cause: String) -> Error {

@@ -325,7 +325,7 @@ impl Claim<'_> {
             Err(error) if error.code() == Some(Code::ObjectMissing) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let there = mover.look(&place, versioning.requested(object.version_id.as_deref())).await?;
+        let there = mover.head_object(&place, versioning.requested(object.version_id.as_deref())).await?;
         Ok(there.is_some_and(|there| there.etag == object.etag))
     }
 }

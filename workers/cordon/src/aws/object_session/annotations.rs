@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Mover, Place, Seen, gone, head_object::denied_by_kms, unusable_key};
+use super::{ObjectHead, ObjectSession, Place, Writer, gone, head_object::denied_by_kms, unusable_key};
 use crate::{
     aws::error::{classify, status},
     error::{Error, Result},
@@ -21,17 +21,17 @@ use crate::{
 /// Annotations in hand at once, each of up to 1 MiB.
 const AT_ONCE: usize = 4;
 
-impl Mover {
+impl<R: Writer> ObjectSession<R> {
     /// Writes the annotations of an object version beside its copy; gives back how many there are.
     ///
     /// # Errors
     /// `ObjectMissing` when the object is gone, `UnsupportedEncryption`; otherwise as classified.
-    pub(super) async fn carry_annotations(
+    pub(super) async fn copy_annotations(
         &self,
         from: &Place,
         version_id: Option<&str>,
         to: &Place,
-        copy: &Seen,
+        copy: &ObjectHead,
     ) -> Result<usize> {
         let names = self.annotations(from, version_id).await?;
         let count = names.len();
@@ -47,7 +47,7 @@ impl Mover {
     /// annotations.
     ///
     /// # Errors
-    /// As [`Mover::carry_the_rest`].
+    /// As [`ObjectSession::copy_tags_and_annotations`].
     pub async fn annotations_agree(
         &self,
         (one, its_version): (&Place, Option<&str>),
@@ -115,7 +115,13 @@ impl Mover {
         Ok(payload.to_vec())
     }
 
-    async fn put_annotation(&self, place: &Place, object: &Seen, name: &str, payload: Vec<u8>) -> Result<()> {
+    async fn put_annotation(
+        &self,
+        place: &Place,
+        object: &ObjectHead,
+        name: &str,
+        payload: Vec<u8>,
+    ) -> Result<()> {
         let call = self
             .client
             .put_object_annotation()

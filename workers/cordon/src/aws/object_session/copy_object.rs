@@ -1,4 +1,4 @@
-//! Copying an object version, in one call or in parts.
+//! `CopyObject`, or a copy in parts where the object is large.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use cordon_domain::manifest::ObjectFacts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    Mover, Place, archived,
-    head_object::{Seen, denied_by_kms, is_archived},
+    ObjectSession, Place, Writer, archived,
+    head_object::{ObjectHead, denied_by_kms, is_archived},
     unusable_key,
 };
 use crate::{
@@ -33,27 +33,27 @@ pub struct Destination<'a> {
 
 /// What a copy came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
+pub enum CopyOutcome {
     /// It is there.
-    Yes,
+    Copied,
     /// A condition does not hold: the source is another object now, or the destination is taken. A look tells which.
     Refused,
 }
 
-impl Mover {
+impl<R: Writer> ObjectSession<R> {
     /// Copies an object version, as it was `seen`, with its metadata, content headers, tags and annotations; in parts, some
-    /// of them are left to [`Mover::carry_the_rest`].
+    /// of them are left to [`ObjectSession::copy_tags_and_annotations`].
     ///
     /// # Errors
     /// `ObjectArchived`, `UnsupportedEncryption`, `RequestRejected` without a quarantine bucket; otherwise as
     /// classified.
-    pub async fn copy(
+    pub async fn copy_object(
         &self,
         from: &Place,
         version_id: Option<&str>,
-        seen: &Seen,
+        seen: &ObjectHead,
         to: Destination<'_>,
-    ) -> Result<Copied> {
+    ) -> Result<CopyOutcome> {
         if seen.facts.size > self.part_bytes {
             self.copy_in_parts(from, version_id, seen, to).await
         } else {
@@ -65,9 +65,9 @@ impl Mover {
         &self,
         from: &Place,
         version_id: Option<&str>,
-        seen: &Seen,
+        seen: &ObjectHead,
         to: Destination<'_>,
-    ) -> Result<Copied> {
+    ) -> Result<CopyOutcome> {
         let like = Like::of(to.like);
         let call = self
             .client
@@ -94,9 +94,9 @@ impl Mover {
         let call =
             call.customize().config_override(aws_sdk_s3::Config::builder().timeout_config(copy_timeout()));
         match call.send().await {
-            Ok(_) => Ok(Copied::Yes),
+            Ok(_) => Ok(CopyOutcome::Copied),
             Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
-                (412, _) | (404, Some("NoSuchKey" | "NoSuchVersion")) => Ok(Copied::Refused),
+                (412, _) | (404, Some("NoSuchKey" | "NoSuchVersion")) => Ok(CopyOutcome::Refused),
                 (404, _) if to.place.bucket == self.quarantine_bucket => Err(self.no_quarantine_bucket()),
                 // An annotation was changed during the copy, or the destination was written to.
                 (409, code) => Err(Error::Retryable(format!(

@@ -1,4 +1,4 @@
-//! Removing from the source.
+//! `DeleteObject` at the source, which only the mover does.
 
 use aws_sdk_s3::{
     config::http::HttpResponse,
@@ -6,7 +6,7 @@ use aws_sdk_s3::{
     operation::delete_object::DeleteObjectError,
 };
 
-use super::{Mover, Place};
+use super::{Mover, ObjectSession, Place};
 use crate::{
     aws::error::{classify, status},
     error::{Code, Error, Result},
@@ -14,20 +14,20 @@ use crate::{
 
 /// What a conditional removal came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removed {
+pub enum DeleteOutcome {
     /// It is gone.
-    Yes,
+    Deleted,
     /// The condition does not hold: something else is there now, or nothing.
     Changed,
 }
 
-impl Mover {
+impl ObjectSession<Mover> {
     /// Deletes the key without a version id, if its current version has this ETag. In a bucket with versions this puts
     /// a delete marker.
     ///
     /// # Errors
     /// As classified.
-    pub async fn remove_current(&self, place: &Place, etag: &str) -> Result<Removed> {
+    pub async fn delete_current(&self, place: &Place, etag: &str) -> Result<DeleteOutcome> {
         let call = self
             .client
             .delete_object()
@@ -36,8 +36,8 @@ impl Mover {
             .expected_bucket_owner(&place.owner)
             .if_match(format!("\"{etag}\""));
         match call.send().await {
-            Ok(_) => Ok(Removed::Yes),
-            Err(error) if matches!(status(&error), 404 | 412) => Ok(Removed::Changed),
+            Ok(_) => Ok(DeleteOutcome::Deleted),
+            Err(error) if matches!(status(&error), 404 | 412) => Ok(DeleteOutcome::Changed),
             Err(error) => Err(removal_error(place, error)),
         }
     }
@@ -46,7 +46,7 @@ impl Mover {
     ///
     /// # Errors
     /// As classified.
-    pub async fn remove_version(&self, place: &Place, version_id: &str) -> Result<()> {
+    pub async fn delete_version(&self, place: &Place, version_id: &str) -> Result<()> {
         let call = self
             .client
             .delete_object()

@@ -1,4 +1,4 @@
-//! Looking at an object: HEAD, and reading it whole.
+//! `HeadObject`, and `GetObject` of the whole object for its SHA-256.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 use cordon_domain::{finding::bare_etag, manifest::ObjectFacts};
 use sha2::{Digest, Sha256};
 
-use super::{Mover, Place, archived, changed, unusable_key};
+use super::{ObjectSession, Place, archived, changed, unusable_key};
 use crate::{
     aws::error::{classify, status},
     error::{Code, Error, Result},
@@ -23,7 +23,7 @@ const STILL: Duration = Duration::from_secs(60);
 
 /// An object version as S3 shows it.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ObjectHead {
     /// Its version id; `None` in a bucket that never had versions.
     pub version_id: Option<String>,
     /// Its ETag, bare.
@@ -34,7 +34,7 @@ pub struct Seen {
     pub obstacle: Option<Error>,
 }
 
-impl Seen {
+impl ObjectHead {
     /// The algorithm to ask of a copy, so that its checksum can be compared with this one's; CRC64NVME, which S3 gives
     /// every object by itself, when there is none. Of a copy in parts S3 makes whole-object checksums by CRC only
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
@@ -48,12 +48,12 @@ impl Seen {
     }
 }
 
-impl Mover {
+impl<R> ObjectSession<R> {
     /// An object version as it is now; without version id the current one. `None` when there is none.
     ///
     /// # Errors
     /// `UnsupportedEncryption` for what cannot be read without a key; otherwise as classified.
-    pub async fn look(&self, place: &Place, version_id: Option<&str>) -> Result<Option<Seen>> {
+    pub async fn head_object(&self, place: &Place, version_id: Option<&str>) -> Result<Option<ObjectHead>> {
         let call = self
             .client
             .head_object()
@@ -62,7 +62,7 @@ impl Mover {
             .set_version_id(version_id.map(str::to_owned))
             .expected_bucket_owner(&place.owner);
         match call.checksum_mode(ChecksumMode::Enabled).send().await {
-            Ok(head) => Ok(Some(seen(&head))),
+            Ok(head) => Ok(Some(head_of(&head))),
             // 405: the version is a delete marker.
             Err(error) if matches!(status(&error), 404 | 405) => Ok(None),
             // The refusal of a HEAD has no body that could say why.
@@ -119,7 +119,7 @@ impl Mover {
     ///
     /// # Errors
     /// `ObjectChanged` when it has another ETag; otherwise as classified.
-    pub async fn read(&self, place: &Place, version_id: Option<&str>, etag: &str) -> Result<String> {
+    pub async fn sha256_of(&self, place: &Place, version_id: Option<&str>, etag: &str) -> Result<String> {
         let call = self
             .client
             .get_object()
@@ -165,7 +165,7 @@ pub(super) fn is_archived<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespo
     )
 }
 
-fn seen(head: &HeadObjectOutput) -> Seen {
+fn head_of(head: &HeadObjectOutput) -> ObjectHead {
     let content_headers = [
         ("Content-Type", head.content_type()),
         ("Content-Encoding", head.content_encoding()),
@@ -174,7 +174,7 @@ fn seen(head: &HeadObjectOutput) -> Seen {
         ("Cache-Control", head.cache_control()),
         ("Expires", head.expires_string()),
     ];
-    Seen {
+    ObjectHead {
         version_id: head.version_id().map(str::to_owned),
         etag: bare_etag(head.e_tag().unwrap_or_default()).to_owned(),
         obstacle: obstacle(head),

@@ -1,10 +1,10 @@
-//! The versions of a key.
+//! `ListObjectVersions` of one key.
 
 use aws_sdk_s3::types::EncodingType;
 use cordon_domain::finding::bare_etag;
 use percent_encoding::percent_decode_str;
 
-use super::{Mover, Place};
+use super::{ObjectSession, Place};
 use crate::{
     aws::error::{classify, status},
     error::Result,
@@ -23,13 +23,13 @@ pub struct VersionEntry {
     pub etag: String,
 }
 
-impl Mover {
+impl<R> ObjectSession<R> {
     /// Every version of exactly this key: the versions newest first, then the delete markers. Empty when the bucket is
     /// gone.
     ///
     /// # Errors
     /// As classified.
-    pub async fn versions(&self, place: &Place) -> Result<Vec<VersionEntry>> {
+    pub async fn list_object_versions(&self, place: &Place) -> Result<Vec<VersionEntry>> {
         let (mut versions, mut markers) = (Vec::new(), Vec::new());
         let (mut key_marker, mut version_marker) = (None, None);
         loop {

@@ -17,6 +17,8 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::marker::PhantomData;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
@@ -27,35 +29,53 @@ use aws_sdk_s3::{
 use cordon_domain::{finding::ObjectVersion, manifest::Manifest};
 
 pub use self::{
-    copy_object::{Copied, Destination},
-    delete_object::Removed,
-    head_object::Seen,
+    copy_object::{CopyOutcome, Destination},
+    delete_object::DeleteOutcome,
+    head_object::ObjectHead,
     list_object_versions::VersionEntry,
 };
 use self::{head_object::denied_by_kms, session::Session, session_policy::session_policies};
 use super::error::{classify, status};
 use crate::error::{Code, Error, Result};
 
-/// Opens movers.
+/// The role that takes objects away: it reads and deletes at the source, and writes to quarantine.
+#[derive(Clone, Copy, Debug)]
+pub struct Mover;
+/// The role that puts objects back: it reads in quarantine, and writes where they were.
+#[derive(Clone, Copy, Debug)]
+pub struct Restorer;
+/// The role of people who look into quarantine: it reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Investigator;
+
+/// A role that writes somewhere.
+pub trait Writer {}
+impl Writer for Mover {}
+impl Writer for Restorer {}
+
+/// Opens sessions of the role `R`.
 #[derive(Clone, Debug)]
-pub struct Movers {
+pub struct ObjectSessions<R> {
     config: SdkConfig,
     sts: aws_sdk_sts::Client,
     role_arn: String,
     quarantine_bucket: String,
     account: String,
     part_bytes: i64,
+    role: PhantomData<R>,
 }
 
-/// A session for one bucket and one key, and the case's prefix in quarantine.
+/// A session of the role `R` for one bucket and one key, and the case's prefix in quarantine. What the role may not do has
+/// no method here.
 #[derive(Clone, Debug)]
-pub struct Mover {
+pub struct ObjectSession<R> {
     client: Client,
     /// Names this session's uploads, whoever of the role's sessions for the case began them.
     session: String,
     quarantine_bucket: String,
     account: String,
     part_bytes: i64,
+    role: PhantomData<R>,
 }
 
 /// A key in a bucket, and the account that is expected to own the bucket.
@@ -100,15 +120,15 @@ impl Versioning {
 
 /// What a conditional write of a manifest came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum PutOutcome {
     /// It is there, with this ETag.
     Yes(String),
     /// Another worker's is there, or a newer one.
     Taken,
 }
 
-impl Movers {
-    /// Movers under `role_arn`, between any bucket and `quarantine_bucket`, which `account` owns. Objects larger than
+impl<R> ObjectSessions<R> {
+    /// Sessions of `role_arn`, between any bucket and `quarantine_bucket`, which `account` owns. Objects larger than
     /// `part_bytes` are copied in parts of at least this size.
     pub fn new(
         config: &SdkConfig,
@@ -124,6 +144,7 @@ impl Movers {
             quarantine_bucket,
             account,
             part_bytes,
+            role: PhantomData,
         }
     }
 
@@ -132,23 +153,24 @@ impl Movers {
     ///
     /// # Errors
     /// As classified.
-    pub async fn open(&self, place: &Place, case_id: &str) -> Result<Mover> {
+    pub async fn open(&self, place: &Place, case_id: &str) -> Result<ObjectSession<R>> {
         let name = format!("cordon-{}", &case_id[..16.min(case_id.len())]);
         let policies = session_policies(&self.role_arn, place, &self.quarantine_bucket, case_id);
         let session = Session::open(self.sts.clone(), self.role_arn.clone(), name.clone(), policies).await?;
         let config = aws_sdk_s3::config::Builder::from(&self.config);
         let config = config.identity_cache(Session::cache()).credentials_provider(session).build();
-        Ok(Mover {
+        Ok(ObjectSession {
             client: Client::from_conf(config),
             session: name,
             quarantine_bucket: self.quarantine_bucket.clone(),
             account: self.account.clone(),
             part_bytes: self.part_bytes,
+            role: PhantomData,
         })
     }
 }
 
-impl Mover {
+impl<R> ObjectSession<R> {
     /// A place in quarantine.
     pub fn in_quarantine(&self, key: &str) -> Place {
         Place { owner: self.account.clone(), bucket: self.quarantine_bucket.clone(), key: key.to_owned() }
@@ -160,25 +182,6 @@ impl Mover {
     /// `ObjectMissing` when the bucket is gone; otherwise as classified.
     pub async fn versioning(&self, place: &Place) -> Result<Versioning> {
         Ok(self.versions_kept(place).await?.0)
-    }
-
-    /// Whether the bucket keeps versions, if they can be removed.
-    ///
-    /// # Errors
-    /// `ObjectLocked` for MFA delete; otherwise as [`Mover::versioning`].
-    pub async fn removable_versioning(&self, place: &Place) -> Result<Versioning> {
-        let (versioning, mfa_delete) = self.versions_kept(place).await?;
-        if mfa_delete {
-            return Err(Error::terminal(
-                Code::ObjectLocked,
-                format!(
-                    "The bucket {} has MFA delete: only a person with the device can remove a version. Nothing was \
-                     touched; remove the version by hand, or turn MFA delete off and start the response again.",
-                    place.bucket
-                ),
-            ));
-        }
-        Ok(versioning)
     }
 
     async fn versions_kept(&self, place: &Place) -> Result<(Versioning, bool)> {
@@ -231,12 +234,48 @@ impl Mover {
         Ok(Some((manifest, etag)))
     }
 
+    fn no_quarantine_bucket(&self) -> Error {
+        Error::terminal(
+            Code::RequestRejected,
+            format!(
+                "The quarantine bucket {} does not exist; the object was not touched. Apply the Terraform again.",
+                self.quarantine_bucket
+            ),
+        )
+    }
+}
+
+impl ObjectSession<Mover> {
+    /// Whether the bucket keeps versions, if they can be removed.
+    ///
+    /// # Errors
+    /// `ObjectLocked` for MFA delete; otherwise as [`ObjectSession::versioning`].
+    pub async fn removable_versioning(&self, place: &Place) -> Result<Versioning> {
+        let (versioning, mfa_delete) = self.versions_kept(place).await?;
+        if mfa_delete {
+            return Err(Error::terminal(
+                Code::ObjectLocked,
+                format!(
+                    "The bucket {} has MFA delete: only a person with the device can remove a version. Nothing was \
+                     touched; remove the version by hand, or turn MFA delete off and start the response again.",
+                    place.bucket
+                ),
+            ));
+        }
+        Ok(versioning)
+    }
+
     /// Writes the manifest at `key`: a first one only where there is none, a longer one only over the one of this
     /// ETag.
     ///
     /// # Errors
     /// As classified.
-    pub async fn put_manifest(&self, key: &str, manifest: &Manifest, over: Option<&str>) -> Result<Written> {
+    pub async fn put_manifest(
+        &self,
+        key: &str,
+        manifest: &Manifest,
+        over: Option<&str>,
+    ) -> Result<PutOutcome> {
         let body = serde_json::to_vec_pretty(manifest).expect("a manifest holds plain members");
         let call = self
             .client
@@ -251,21 +290,11 @@ impl Mover {
             Some(etag) => call.if_match(etag),
         };
         match call.send().await {
-            Ok(put) => Ok(Written::Yes(put.e_tag.unwrap_or_default())),
-            Err(error) if status(&error) == 412 => Ok(Written::Taken),
+            Ok(put) => Ok(PutOutcome::Created(put.e_tag.unwrap_or_default())),
+            Err(error) if status(&error) == 412 => Ok(PutOutcome::AlreadyExists),
             Err(error) if denied_by_kms(&error) => Err(unusable_key()),
             Err(error) => Err(classify("s3:PutObject of a manifest", error)),
         }
-    }
-
-    fn no_quarantine_bucket(&self) -> Error {
-        Error::terminal(
-            Code::RequestRejected,
-            format!(
-                "The quarantine bucket {} does not exist; the object was not touched. Apply the Terraform again.",
-                self.quarantine_bucket
-            ),
-        )
     }
 }
 

@@ -15,9 +15,9 @@ use cordon_domain::manifest::ObjectFacts;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Mover, Place, archived,
-    copy_object::{Copied, Destination, Like, copy_source, copy_timeout},
-    head_object::{Seen, denied_by_kms, is_archived},
+    ObjectSession, Place, Writer, archived,
+    copy_object::{CopyOutcome, Destination, Like, copy_source, copy_timeout},
+    head_object::{ObjectHead, denied_by_kms, is_archived},
     list_object_versions::decoded,
     tags::in_a_header,
     unusable_key,
@@ -46,21 +46,21 @@ impl From<Error> for Stop {
     }
 }
 
-impl Mover {
+impl<R: Writer> ObjectSession<R> {
     /// Copies in parts, or finishes what another worker of this case began.
     pub(super) async fn copy_in_parts(
         &self,
         from: &Place,
         version_id: Option<&str>,
-        seen: &Seen,
+        seen: &ObjectHead,
         to: Destination<'_>,
-    ) -> Result<Copied> {
+    ) -> Result<CopyOutcome> {
         if let Some(error) = cannot_be_carried(&seen.facts) {
             return Err(error);
         }
         match self.all_parts(from, version_id, seen, to).await {
             Ok(copied) => Ok(copied),
-            Err(Stop::Refused) => Ok(Copied::Refused),
+            Err(Stop::Refused) => Ok(CopyOutcome::Refused),
             Err(Stop::Failed(error)) => Err(error),
         }
     }
@@ -69,9 +69,9 @@ impl Mover {
         &self,
         from: &Place,
         version_id: Option<&str>,
-        seen: &Seen,
+        seen: &ObjectHead,
         to: Destination<'_>,
-    ) -> std::result::Result<Copied, Stop> {
+    ) -> std::result::Result<CopyOutcome, Stop> {
         let upload = match self.uploads(to.place).await?.into_iter().next() {
             Some(upload) => upload,
             None => self.begin(from, version_id, seen, to).await?,
@@ -124,19 +124,19 @@ impl Mover {
     ///
     /// # Errors
     /// `ObjectMissing` when the object is gone; otherwise as classified.
-    pub async fn carry_the_rest(
+    pub async fn copy_tags_and_annotations(
         &self,
         from: &Place,
         version_id: Option<&str>,
         to: &Place,
-        copy: &Seen,
+        copy: &ObjectHead,
     ) -> Result<usize> {
-        self.carry_tags(from, version_id, to, copy).await?;
-        self.carry_annotations(from, version_id, to, copy).await
+        self.copy_tags(from, version_id, to, copy).await?;
+        self.copy_annotations(from, version_id, to, copy).await
     }
 
     /// Whether an object of this size is copied in parts.
-    pub fn in_parts(&self, size: i64) -> bool {
+    pub fn is_copied_in_parts(&self, size: i64) -> bool {
         size > self.part_bytes
     }
 
@@ -183,7 +183,7 @@ impl Mover {
         &self,
         from: &Place,
         version_id: Option<&str>,
-        seen: &Seen,
+        seen: &ObjectHead,
         to: Destination<'_>,
     ) -> Result<String> {
         let like = Like::of(to.like);
@@ -263,7 +263,7 @@ impl Mover {
         &self,
         from: &Place,
         source: &str,
-        seen: &Seen,
+        seen: &ObjectHead,
         to: &Place,
         upload: &str,
         part: Part,
@@ -297,7 +297,12 @@ impl Mover {
         }
     }
 
-    async fn complete(&self, to: Destination<'_>, upload: &str, parts: Vec<CompletedPart>) -> Result<Copied> {
+    async fn complete(
+        &self,
+        to: Destination<'_>,
+        upload: &str,
+        parts: Vec<CompletedPart>,
+    ) -> Result<CopyOutcome> {
         let call = self
             .client
             .complete_multipart_upload()
@@ -314,9 +319,9 @@ impl Mover {
         let call =
             call.customize().config_override(aws_sdk_s3::Config::builder().timeout_config(copy_timeout()));
         match call.send().await {
-            Ok(_) => Ok(Copied::Yes),
+            Ok(_) => Ok(CopyOutcome::Copied),
             Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
-                (412, _) | (404, _) => Ok(Copied::Refused),
+                (412, _) | (404, _) => Ok(CopyOutcome::Refused),
                 _ if denied_by_kms(&error) => Err(unusable_key()),
                 _ => Err(classify(&format!("s3:CompleteMultipartUpload in {}", to.place.bucket), error)),
             },
@@ -349,7 +354,7 @@ fn too_much_metadata() -> Error {
 
 fn with_content_headers(
     call: CreateMultipartUploadFluentBuilder,
-    seen: &Seen,
+    seen: &ObjectHead,
 ) -> CreateMultipartUploadFluentBuilder {
     let header = |name: &str| seen.facts.content_headers.get(name).cloned();
     call.set_content_type(header("Content-Type"))

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{Tag, Tagging};
 use cordon_domain::manifest::ObjectFacts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Mover, Place, Seen, gone};
+use super::{ObjectHead, ObjectSession, Place, Writer, gone};
 use crate::{
     aws::error::{classify, status},
     error::Result,
@@ -33,7 +33,7 @@ pub(super) fn in_a_header(tags: &[Tag], facts: &ObjectFacts) -> Option<String> {
     (others + "x-amz-tagging".len() + header.len() + LINE <= ROOM).then_some(header)
 }
 
-impl Mover {
+impl<R: Writer> ObjectSession<R> {
     /// The tags of an object version.
     ///
     /// # Errors
@@ -59,12 +59,12 @@ impl Mover {
     ///
     /// # Errors
     /// `ObjectMissing` when the object is gone; otherwise as classified.
-    pub(super) async fn carry_tags(
+    pub(super) async fn copy_tags(
         &self,
         from: &Place,
         version_id: Option<&str>,
         to: &Place,
-        copy: &Seen,
+        copy: &ObjectHead,
     ) -> Result<()> {
         let tags = self.tags(from, version_id).await?;
         if usize::try_from(copy.facts.tag_count) == Ok(tags.len()) {

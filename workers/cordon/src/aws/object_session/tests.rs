@@ -79,11 +79,11 @@ impl Aws {
     }
 
     /// Serves, and opens a mover for one object.
-    async fn mover(self: &Arc<Self>) -> (Mover, Place) {
+    async fn mover(self: &Arc<Self>) -> (ObjectSession<Mover>, Place) {
         self.mover_of("k").await
     }
 
-    async fn mover_of(self: &Arc<Self>, key: &str) -> (Mover, Place) {
+    async fn mover_of(self: &Arc<Self>, key: &str) -> (ObjectSession<Mover>, Place) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let aws = self.clone();
@@ -102,7 +102,8 @@ impl Aws {
             .http_client(connections())
             .build();
         let role = format!("arn:aws:iam::{ACCOUNT}:role/mover");
-        let movers = Movers::new(&config, role, "quarantine".into(), ACCOUNT.into(), 5 << 20);
+        let movers =
+            ObjectSessions::<Mover>::new(&config, role, "quarantine".into(), ACCOUNT.into(), 5 << 20);
         let place = Place { owner: ACCOUNT.into(), bucket: "source".into(), key: key.into() };
         (movers.open(&place, &"c".repeat(64)).await.expect("a session"), place)
     }
@@ -116,7 +117,7 @@ async fn a_move_outlives_its_session() {
     let aws = Arc::new(Aws { sessions, ..aws });
     let (mover, place) = aws.mover().await;
     for _ in 0..4 {
-        assert!(mover.look(&place, None).await.expect("an object").is_some());
+        assert!(mover.head_object(&place, None).await.expect("an object").is_some());
     }
     let seen = aws.seen.lock().expect("no panic");
     assert_eq!(seen.1, ["token 1", "token 2", "token 3", "token 3"]);
@@ -131,7 +132,7 @@ async fn a_policy_that_sts_packs_to_too_much_names_less_of_the_key() {
     let aws = Arc::new(Aws { longest: 1_500, ..Aws::new(|_| (StatusCode::OK, "")) });
     let key: String = (0..1_000).map(|n| char::from(b'a' + (n * n % 26) as u8)).collect();
     let (mover, place) = aws.mover_of(&key).await;
-    assert!(mover.look(&place, None).await.expect("an object").is_some());
+    assert!(mover.head_object(&place, None).await.expect("an object").is_some());
     let seen = aws.seen.lock().expect("no panic");
     assert!(seen.0[0].contains(&key[..60]) && !seen.0[0].contains(&key[..70]), "{:?}", seen.0);
 }
@@ -170,7 +171,7 @@ async fn a_refused_head_is_understood_by_the_answer_to_a_get() {
     for (s3, code, says) in cases {
         let aws = Arc::new(Aws::new(s3));
         let (mover, place) = aws.mover().await;
-        let error = mover.look(&place, None).await.expect_err(says);
+        let error = mover.head_object(&place, None).await.expect_err(says);
         assert_eq!(error.code(), code, "{error}");
         assert!(error.to_string().contains(says), "{error} does not say {says}");
     }
@@ -183,7 +184,7 @@ async fn a_copy_that_meets_another_change_is_to_be_repeated() {
         _ => (StatusCode::CONFLICT, "AnnotationsModified"),
     }));
     let (mover, place) = aws.mover().await;
-    let seen = mover.look(&place, None).await.expect("an answer").expect("an object");
+    let seen = mover.head_object(&place, None).await.expect("an answer").expect("an object");
     let to = mover.in_quarantine("copy");
     let copied = mover.copy(&place, None, &seen, Destination { place: &to, over: None, like: None }).await;
     let error = copied.expect_err("a conflict");
@@ -197,7 +198,7 @@ async fn where_s3_knows_no_annotations_there_are_none() {
         _ => (StatusCode::OK, ""),
     }));
     let (mover, place) = aws.mover().await;
-    let seen = mover.look(&place, None).await.expect("an answer").expect("an object");
-    let carried = mover.carry_annotations(&place, None, &mover.in_quarantine("copy"), &seen).await;
+    let seen = mover.head_object(&place, None).await.expect("an answer").expect("an object");
+    let carried = mover.copy_annotations(&place, None, &mover.in_quarantine("copy"), &seen).await;
     assert_eq!(carried, Ok(0));
 }

@@ -11,7 +11,7 @@ use cordon_domain::{
 use serde_json::json;
 
 use crate::{
-    aws::object_session::{Movers, Place},
+    aws::object_session::{Investigator, ObjectSessions, Place},
     cli::{
         operator::{Operator, case_id},
         report::copy,
@@ -78,7 +78,8 @@ impl Operator {
     async fn read_manifest(&self, role_arn: &str, case: &Case, key: &str) -> Result<Option<Manifest>> {
         let (bucket, account) = (self.config.quarantine_bucket.clone(), self.config.account.clone());
         // Nothing is copied, so the size of parts does not matter.
-        let investigators = Movers::new(&self.aws, role_arn.to_owned(), bucket, account, i64::MAX);
+        let investigators =
+            ObjectSessions::<Investigator>::new(&self.aws, role_arn.to_owned(), bucket, account, i64::MAX);
         let investigator = investigators.open(&Place::of(case.object()), &case.case_id).await?;
         Ok(investigator.manifest(key).await?.map(|(manifest, _)| manifest))
     }

@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ReportExposures;
 use crate::{
-    aws::object_session::{Place, Seen},
+    aws::object_session::{ObjectHead, Place},
     error::{Code, Error, Result},
 };
 
@@ -109,7 +109,7 @@ impl ReportExposures {
 
     /// What is at the key of an object now, as the mover sees it: the worker itself reads no object.
     async fn at_key(&self, object: &ReportedObject) -> Result<AtKey> {
-        match self.look(object).await {
+        match self.head_object(object).await {
             Ok(at_key) => Ok(at_key),
             Err(error) => match error.code() {
                 None => Err(error),
@@ -132,17 +132,17 @@ impl ReportExposures {
         let place = Place::of(reported);
         let mover = self.0.movers.open(&place, &reported.case_id()).await?;
         let versioning = mover.versioning(&place).await?;
-        let newest = mover.look(&place, None).await?;
+        let newest = mover.head_object(&place, None).await?;
         let is_newest =
             |id: &str| newest.as_ref().is_some_and(|seen| seen.version_id.as_deref().unwrap_or("null") == id);
         if let Some(id) = versioning.requested(reported.version_id.as_deref())
             && !is_newest(id)
-            && let Some(below) = mover.look(&place, Some(id)).await?
+            && let Some(below) = mover.head_object(&place, Some(id)).await?
             && below.etag == reported.etag
         {
             return Ok(AtKey::BelowNewer);
         }
-        let describe = |seen: Seen| {
+        let describe = |seen: ObjectHead| {
             let archived = seen.obstacle.as_ref().and_then(Error::code) == Some(Code::ObjectArchived);
             let is_reported =
                 reported.version_id.as_deref().is_none_or(is_newest) && seen.etag == reported.etag;
