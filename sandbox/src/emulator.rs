@@ -21,7 +21,7 @@ use crate::{loopback, python};
 pub(crate) const ACCOUNT: &str = "111122223333";
 /// The only region of the sandbox.
 pub(crate) const REGION: &str = "us-east-1";
-/// Authorises the internal routes that the overlay adds, and events in the name of AWS services.
+/// Authorizes the internal routes that the patches add, and events in the name of AWS services.
 const SECRET_HEADER: &str = "x-sandbox-secret";
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -86,7 +86,7 @@ impl Emulator {
             let port = free_port()?;
             let endpoint = format!("http://127.0.0.1:{port}");
             let environment = environment(port, front_door, &secret, &scratch);
-            let argv = [python.as_os_str(), "-m".as_ref(), "overlay".as_ref()];
+            let argv = [python.as_os_str(), "-m".as_ref(), "patches".as_ref()];
             let mut process = Child::start("emulator", &argv, &environment, &log).await?;
             if wait_for_health(&http, &endpoint, &mut process).await? {
                 break (endpoint, process);

@@ -1,7 +1,7 @@
 //! All of Cordon on one machine, without an AWS account.
 //!
 //! [`Sandbox::start`] brings up, on the loopback address only, an emulator of the AWS services (MiniStack with the
-//! overlay in `emulator/`), our own doubles of the three services that no emulator has ([`doubles`]), a Slack
+//! patches in `emulator/`), our own doubles of the three services that no emulator has ([`doubles`]), a Slack
 //! workspace ([`slack`]), and one front door that speaks for all of AWS. The endpoint and the credentials are the
 //! only differences from AWS: signatures, policies and task-role credentials work as they do there.
 //!

@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::child::{Child, last_lines};
 
-/// MiniStack's own minimum is 3.10; the overlay is written for this.
+/// MiniStack's own minimum is 3.10; the patches are written for this.
 const OLDEST: (u32, u32) = (3, 11);
 const CANDIDATES: [&str; 5] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
 
-/// The directory with the package list and the overlay.
+/// The directory with the package list and the patches.
 pub(crate) fn emulator_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator")
 }
