@@ -5,27 +5,24 @@
 //! workspace ([`slack`]), and one front door that speaks for all of AWS. The endpoint and the credentials are the
 //! only differences from AWS: signatures, policies and task-role credentials work as they do there.
 //!
-//! [`deployment`] applies the real Terraform to it and runs the real `cordon` binary. [`child`] and [`tether`] see to
-//! it that nothing that was started here outlives the process that started it.
+//! [`deployment`] applies the real Terraform to it and runs the real `cordon` binary. [`child`] sees to it that nothing
+//! that was started here outlives the process that started it.
 
-pub mod child;
 pub mod cli;
-mod credentials;
 mod demo;
 pub mod deployment;
 pub mod doubles;
-mod emulator;
 mod front_door;
-mod loopback;
-mod parent;
-mod python;
-mod run_directory;
+mod process;
 mod sandbox;
 pub mod slack;
-pub mod tether;
 
-pub use emulator::Emulator;
 pub use front_door::calls::{CallFilter, CallRecord, Calls};
 pub use front_door::faults::{Fault, FaultKind, Faults};
 pub use front_door::tap::{Ending, Meeting, Tap, TappedCall};
+pub use process::child;
+pub use process::emulator::Emulator;
 pub use sandbox::{Options, Sandbox};
+
+use front_door::credentials;
+use process::{emulator, loopback, python, run_directory};

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::parent::Parent;
+use crate::process::parent::Parent;
 use crate::sandbox::Options;
 
 /// Show Cordon's main job on this machine, from the finding to the quarantine

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::parent::Parent;
+use crate::process::parent::Parent;
 use crate::sandbox::{Options, Sandbox};
 
 /// Start the sandbox and keep it until Ctrl-C

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::json;
 
-use crate::child::Child;
 use crate::deployment::Deployment;
+use crate::process::child::Child;
 use crate::sandbox::{Options, Sandbox};
 use audience::Audience;
 use runs::Runs;

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::FrontDoor;
 use super::calls::CallFilter;
+use super::credentials::{self, Refusal};
 use super::encoding::{decode, query_pairs};
 use super::faults::{Fault, FaultKind, InnerCall, answer};
-use crate::credentials::{self, Refusal};
 
 /// Where the routes lie.
 pub(super) const PREFIX: &str = "/_sandbox/";
-const LARGEST_BODY: usize = 64 << 10;
+const MAX_BODY_BYTES: usize = 64 << 10;
 
 impl FrontDoor {
     /// Answers a request to one of the sandbox's own routes.
@@ -73,7 +73,7 @@ impl FrontDoor {
 }
 
 async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, String> {
-    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| error.to_string())?;
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| error.to_string())?;
     serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod calls;
 mod control;
+pub(crate) mod credentials;
 mod double;
 mod encoding;
 pub(crate) mod faults;
@@ -30,15 +31,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::credentials::TaskCredentials;
+use super::credentials::TaskCredentials;
 use crate::doubles::{AccessAnalyzer, Macie, SecurityHub};
-use crate::emulator::Emulator;
+use crate::process::emulator::Emulator;
 use calls::Calls;
 use faults::Faults;
 use signed::Credential;
 
 /// Shorter than the emulator keeps an idle connection, so that none is used that is just being closed.
-const IDLE_UPSTREAM: Duration = Duration::from_secs(30);
+const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the front door stands in front of.
 pub(crate) struct FrontDoor {
@@ -111,7 +112,9 @@ impl FrontDoor {
             calls: Arc::default(),
             faults: Arc::default(),
             slack_url,
-            upstream: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_UPSTREAM).build_http(),
+            upstream: Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)
+                .build_http(),
             principals: Mutex::default(),
         }
     }

@@ -10,10 +10,10 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
-use crate::child::{Child, last_lines};
+use crate::process::child::{Child, last_lines};
 
 /// MiniStack's own minimum is 3.10; the patches are written for this.
-const OLDEST: (u32, u32) = (3, 11);
+const MINIMUM_VERSION: (u32, u32) = (3, 11);
 const CANDIDATES: [&str; 5] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
 
 /// The directory with the package list and the patches.
@@ -130,12 +130,12 @@ fn system_python() -> anyhow::Result<String> {
     let mut seen = None;
     for candidate in CANDIDATES {
         match version(candidate) {
-            Some(version) if version >= OLDEST => return Ok(candidate.to_owned()),
+            Some(version) if version >= MINIMUM_VERSION => return Ok(candidate.to_owned()),
             Some(version) => seen = seen.or(Some((candidate, version))),
             None => {}
         }
     }
-    let (major, minor) = OLDEST;
+    let (major, minor) = MINIMUM_VERSION;
     match seen {
         Some((name, (old_major, old_minor))) => bail!(
             "{name} is Python {old_major}.{old_minor}, the sandbox needs {major}.{minor} or newer: install one and put \

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Directories of ended runs that are kept.
-const KEPT: usize = 20;
+const MAX_ENDED_RUNS: usize = 20;
 
 /// A run's directory, held against clearing while this value lives.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ fn clear_ended(runs: &Path) {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     // The names begin with the time of the start.
     paths.sort_unstable();
-    paths.truncate(paths.len().saturating_sub(KEPT));
+    paths.truncate(paths.len().saturating_sub(MAX_ENDED_RUNS));
     for path in paths {
         if hold(&path).is_ok() {
             let _ = std::fs::remove_dir_all(&path);

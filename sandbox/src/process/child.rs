@@ -1,7 +1,8 @@
 //! Processes that the sandbox starts.
 //!
-//! Each runs through [`crate::tether`] in a process group of its own. When this process ends in whatever way, SIGKILL
-//! included, the pipe that tethers the child closes and the whole group is killed.
+//! Each runs under a [`supervisor`](super::supervisor) in a process group of its own. The supervisor's standard input
+//! is a pipe from this process: when this process ends in whatever way, SIGKILL included, the pipe closes and the
+//! supervisor kills the whole group.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -15,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStdin;
 
 /// How long [`Child::terminate`] waits before it kills: the most that ECS gives a task to stop.
-const GRACE: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A running process, dead at the latest when this value is dropped.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Child {
     name: String,
     log: PathBuf,
     pid: u32,
-    tether: tokio::process::Child,
-    line: Option<ChildStdin>,
+    supervisor: tokio::process::Child,
+    supervisor_stdin: Option<ChildStdin>,
 }
 
 impl Child {
@@ -41,8 +42,8 @@ impl Child {
             .append(true)
             .open(log_file)
             .with_context(|| format!("cannot write the log of the {name}, {}", log_file.display()))?;
-        let mut tether = tokio::process::Command::new(sibling("cordon-sandbox")?)
-            .args(["tether", "--output"])
+        let mut supervisor = tokio::process::Command::new(sibling("cordon-sandbox")?)
+            .args(["supervise", "--output"])
             .arg(log_file)
             .arg("--")
             .args(argv)
@@ -55,14 +56,14 @@ impl Child {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start the {name}"))?;
-        let line = tether.stdin.take();
-        let answer = tether.stdout.take().context("the tether has no output")?;
+        let supervisor_stdin = supervisor.stdin.take();
+        let answer = supervisor.stdout.take().context("the supervisor has no output")?;
         let first = BufReader::new(answer).lines().next_line().await;
         let pid = first.ok().flatten().and_then(|pid| pid.trim().parse().ok());
         let Some(pid) = pid else {
             bail!("cannot start the {name}: {}", last_lines(log_file, 1));
         };
-        Ok(Child { name: name.to_owned(), log: log_file.to_owned(), pid, tether, line })
+        Ok(Child { name: name.to_owned(), log: log_file.to_owned(), pid, supervisor, supervisor_stdin })
     }
 
     /// The process id of the command itself, which also is the id of its process group.
@@ -82,8 +83,8 @@ impl Child {
 
     /// Waits for it to end by itself. The status is the command's own: its exit code, or 128 + the signal.
     pub async fn wait(&mut self) -> anyhow::Result<ExitStatus> {
-        // The pipe is held here and not by tokio's child, whose `wait` would close it and so cut the tether.
-        self.tether.wait().await.with_context(|| format!("cannot wait for the {}", self.name))
+        // The pipe is held here and not by tokio's child, whose `wait` would close it, and the supervisor would kill the group.
+        self.supervisor.wait().await.with_context(|| format!("cannot wait for the {}", self.name))
     }
 
     /// Completes when it has ended by itself, and says so with the end of its log.
@@ -101,16 +102,16 @@ impl Child {
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> anyhow::Result<bool> {
         let status =
-            self.tether.try_wait().with_context(|| format!("cannot look after the {}", self.name))?;
+            self.supervisor.try_wait().with_context(|| format!("cannot look after the {}", self.name))?;
         Ok(status.is_some())
     }
 
     /// Asks it to stop (SIGTERM) and waits; whatever is left after two minutes is killed.
     pub async fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        if let Some(pid) = self.tether.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        if let Some(pid) = self.supervisor.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop the {}", self.name))?;
         }
-        match tokio::time::timeout(GRACE, self.wait()).await {
+        match tokio::time::timeout(STOP_TIMEOUT, self.wait()).await {
             Ok(status) => status,
             Err(_) => self.kill().await,
         }
@@ -118,15 +119,15 @@ impl Child {
 
     /// Kills the whole process group (SIGKILL) and waits until it is gone.
     pub async fn kill(&mut self) -> anyhow::Result<ExitStatus> {
-        drop(self.line.take());
+        drop(self.supervisor_stdin.take());
         self.wait().await
     }
 }
 
-/// A binary of this workspace: it lies beside the running one, or one level up from a test's.
+/// A binary of this workspace: it is beside the running one, or one level up from a test's.
 pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
-    let running = std::env::current_exe().context("cannot tell where the running program lies")?;
-    let mut directory = running.parent().context("the running program lies in no directory")?;
+    let running = std::env::current_exe().context("cannot find the running program")?;
+    let mut directory = running.parent().context("the running program is in no directory")?;
     if directory.ends_with("deps") {
         directory = directory.parent().unwrap_or(directory);
     }

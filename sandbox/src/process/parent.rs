@@ -6,9 +6,9 @@
 use std::os::unix::process::parent_id;
 use std::time::Duration;
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// `make` → shell → wrapper → us is as deep as anything gets.
-const DEEPEST: usize = 5;
+const MAX_DEPTH: usize = 5;
 
 /// The ancestors as they were at the start.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Parent {
                 chain = above;
                 break;
             }
-            if process.parent <= 1 || above.len() == DEEPEST {
+            if process.parent <= 1 || above.len() == MAX_DEPTH {
                 break;
             }
             above.push(process.parent);
@@ -40,7 +40,7 @@ impl Parent {
         if self.chain[0] <= 1 {
             std::future::pending::<()>().await;
         }
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = tokio::time::interval(POLL_INTERVAL);
         while self.is_there() {
             ticks.tick().await;
         }

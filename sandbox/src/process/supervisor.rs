@@ -1,4 +1,4 @@
-//! `cordon-sandbox tether -- CMD…`: ties a command to the life of the process that started it.
+//! `cordon-sandbox supervise -- CMD…`: runs a command that ends with the process that started it.
 //!
 //! The command runs in its own process group. SIGTERM and SIGINT are passed on to that group as SIGTERM. When standard
 //! input closes (the kernel does that even if the starter was killed with SIGKILL) the group is killed, and so is
@@ -16,11 +16,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Runs `argv` tethered and returns its exit code, or 128 + the signal that ended it. With `output`, what the command
+/// Runs `argv` and returns its exit code, or 128 + the signal that ended it. With `output`, what the command
 /// prints is appended to that file and the command's process id is the first line on standard output.
-pub async fn run(argv: &[OsString], output: Option<&Path>) -> anyhow::Result<u8> {
+pub(crate) async fn run(argv: &[OsString], output: Option<&Path>) -> anyhow::Result<u8> {
     let (program, arguments) = argv.split_first().context("no command to run")?;
-    // The handlers come first: a SIGTERM between the start and the handler would end the tether alone.
+    // The handlers come first: a SIGTERM between the start and the handler would end the supervisor alone.
     let mut terminated = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
 
@@ -38,14 +38,14 @@ pub async fn run(argv: &[OsString], output: Option<&Path>) -> anyhow::Result<u8>
         let mut out = io::stdout();
         writeln!(out, "{pid}").and_then(|()| out.flush()).context("cannot tell the process id")?;
     }
-    let mut released = watch_input();
+    let mut starter_ended = watch_input();
 
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.context("cannot wait for the command")?,
             _ = terminated.recv() => { let _ = kill_process_group(group, Signal::TERM); }
             _ = interrupted.recv() => { let _ = kill_process_group(group, Signal::TERM); }
-            _ = &mut released => {
+            _ = &mut starter_ended => {
                 let _ = kill_process_group(group, Signal::KILL);
                 break child.wait().await.context("cannot wait for the command")?;
             }

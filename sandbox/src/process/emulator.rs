@@ -14,8 +14,8 @@ use aws_sdk_s3::config::ResponseChecksumValidation;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::child::{Child, last_lines};
-use crate::{loopback, python};
+use crate::process::child::{Child, last_lines};
+use crate::process::{loopback, python};
 
 /// The account that the sandbox plays: its number is also the access key of its root user.
 pub(crate) const ACCOUNT: &str = "111122223333";

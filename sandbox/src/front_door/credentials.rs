@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::emulator::{ACCOUNT, REGION, root_config};
+use crate::process::emulator::{ACCOUNT, REGION, root_config};
 
 /// Path of the endpoint; the role's name follows.
 pub(crate) const PATH: &str = "/_sandbox/credentials/";
