@@ -1,23 +1,18 @@
 //! The Web API: the methods that Cordon calls, with Slack's errors.
 
+mod chat;
+mod conversations;
+
+pub(super) use chat::content;
+
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
-use super::{MethodFaultKind, Outage, Slack, State, blocks, messages, modals, workspace};
-
-/// Longest text of a message.
-const LONGEST_TEXT: usize = 40_000;
-
-/// Longest text that a message is updated with, in bytes: measured in public, and less than what it is posted with.
-const LONGEST_UPDATED_TEXT: usize = 4_000;
-
-/// Largest metadata, in bytes of JSON.
-const LARGEST_METADATA: usize = 16_000;
-
-/// Most messages on a page of conversations.history.
-const LARGEST_PAGE: u64 = 999;
+use super::{MethodFaultKind, Outage, Slack, State, blocks, modals, workspace};
+use chat::{post_ephemeral, post_message, update};
+use conversations::{history, replies};
 
 /// An answer of the Web API.
 #[derive(Debug)]
@@ -172,91 +167,6 @@ impl Slack {
     }
 }
 
-/// Text, blocks and metadata as given; what is not given is not in the result, except where it must be.
-pub(super) fn content(arguments: &Arguments) -> Result<Map<String, Value>, Vec<String>> {
-    parse_content(arguments).map_err(
-        |Failure(error, messages)| {
-            if messages.is_empty() { vec![error.to_owned()] } else { messages }
-        },
-    )
-}
-
-fn parse_content(arguments: &Arguments) -> Result<Map<String, Value>, Failure> {
-    let mut content = Map::new();
-    if let Some(text) = arguments.0.get("text").and_then(Value::as_str) {
-        if blocks::length(text) > LONGEST_TEXT {
-            return Err("msg_too_long".into());
-        }
-        content.insert("text".to_owned(), json!(text));
-    }
-    if let Some(blocks) = arguments.structure("blocks", "invalid_blocks_format")? {
-        content.insert("blocks".to_owned(), blocks::accept(&blocks)?);
-    }
-    if let Some(metadata) = arguments.structure("metadata", "invalid_metadata_format")? {
-        content.insert("metadata".to_owned(), accept_metadata(metadata)?);
-    }
-    Ok(content)
-}
-
-/// Metadata that is empty takes the metadata of a message away.
-fn accept_metadata(metadata: Value) -> Result<Value, Failure> {
-    if metadata.as_object().is_some_and(Map::is_empty) {
-        return Ok(Value::Null);
-    }
-    let named = metadata["event_type"].as_str().is_some_and(|name| !name.is_empty());
-    if !named || !metadata["event_payload"].is_object() {
-        return Err("invalid_metadata_format".into());
-    }
-    if metadata.to_string().len() > LARGEST_METADATA {
-        return Err("metadata_too_large".into());
-    }
-    Ok(metadata)
-}
-
-fn check_has_content(content: &Map<String, Value>) -> Result<(), Failure> {
-    let text = content.get("text").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    let blocks = content.get("blocks").and_then(Value::as_array).is_some_and(|blocks| !blocks.is_empty());
-    if text || blocks { Ok(()) } else { Err("no_text".into()) }
-}
-
-fn post_message(state: &mut State, arguments: &Arguments) -> Outcome {
-    let channel = arguments.channel()?;
-    let mut content = parse_content(arguments)?;
-    check_has_content(&content)?;
-    content.entry("text").or_insert(json!(""));
-    if let Some(parent) = arguments.text("thread_ts") {
-        state.messages.find(channel, parent).ok_or("thread_not_found")?;
-        content.insert("thread_ts".to_owned(), json!(parent));
-    }
-    let message = state.messages.post(channel, Value::Object(content));
-    Ok(json!({"channel": channel, "ts": message["ts"], "message": message}))
-}
-
-fn update(state: &mut State, arguments: &Arguments) -> Outcome {
-    let channel = arguments.channel()?;
-    let ts = arguments.text("ts").ok_or("message_not_found")?;
-    let content = parse_content(arguments)?;
-    if content.get("text").and_then(Value::as_str).is_some_and(|text| text.len() > LONGEST_UPDATED_TEXT) {
-        return Err("msg_too_long".into());
-    }
-    if !content.contains_key("text") && !content.contains_key("blocks") {
-        return Err("no_text".into());
-    }
-    let message = state.messages.update(channel, ts, Value::Object(content)).ok_or("message_not_found")?;
-    Ok(json!({"channel": channel, "ts": ts, "text": message["text"], "message": message}))
-}
-
-fn post_ephemeral(state: &mut State, arguments: &Arguments) -> Outcome {
-    let channel = arguments.channel()?;
-    let user = arguments.text("user").and_then(workspace::user).ok_or("user_not_in_channel")?;
-    let mut content = parse_content(arguments)?;
-    check_has_content(&content)?;
-    content.entry("text").or_insert(json!(""));
-    content.remove("metadata");
-    let ts = state.messages.post_ephemeral(channel, user.id, Value::Object(content));
-    Ok(json!({"message_ts": ts}))
-}
-
 fn open_view(state: &mut State, arguments: &Arguments) -> Outcome {
     let trigger_id = arguments.text("trigger_id").ok_or("invalid_arguments")?;
     let view = arguments.structure("view", "invalid_arguments")?.ok_or("invalid_arguments")?;
@@ -272,105 +182,6 @@ fn user_info(state: &State, arguments: &Arguments) -> Outcome {
 fn group_members(state: &State, arguments: &Arguments) -> Outcome {
     let group = arguments.text("usergroup").ok_or("no_such_subteam")?;
     Ok(json!({"users": state.directory.members(group).ok_or("no_such_subteam")?}))
-}
-
-fn history(state: &State, arguments: &Arguments) -> Outcome {
-    let channel = arguments.channel()?;
-    let window = Window::of(arguments, 100)?;
-    let all = state.messages.of(channel);
-    let newest_first = all.iter().rev().filter(|message| message["thread_ts"].is_null());
-    let messages = newest_first.map(|message| with_thread(message, all)).collect();
-    let mut page = window.page(messages, arguments)?;
-    page["pin_count"] = json!(0);
-    Ok(page)
-}
-
-fn replies(state: &State, arguments: &Arguments) -> Outcome {
-    let channel = arguments.channel()?;
-    let parent = arguments.text("ts").ok_or("thread_not_found")?;
-    state.messages.find(channel, parent).ok_or("thread_not_found")?;
-    let window = Window::of(arguments, 1000)?;
-    let all = state.messages.of(channel);
-    let thread = all.iter().filter(|message| message["ts"] == parent || message["thread_ts"] == parent);
-    window.page(thread.map(|message| with_thread(message, all)).collect(), arguments)
-}
-
-/// A message with what it says about the thread under it.
-fn with_thread(message: &Value, all: &[Value]) -> Value {
-    let replies: Vec<&Value> = all.iter().filter(|reply| reply["thread_ts"] == message["ts"]).collect();
-    let mut message = message.clone();
-    if let Some(last) = replies.last() {
-        message["thread_ts"] = message["ts"].clone();
-        message["reply_count"] = json!(replies.len());
-        message["latest_reply"] = last["ts"].clone();
-    }
-    message
-}
-
-/// Which messages a conversations.* method asks for.
-struct Window {
-    oldest: i64,
-    latest: i64,
-    inclusive: bool,
-    limit: u64,
-}
-
-impl Window {
-    fn of(arguments: &Arguments, default_limit: u64) -> Result<Self, Failure> {
-        let time = |name: &str, error: &'static str| match arguments.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) => messages::microseconds(text).map(Some).ok_or(Failure::from(error)),
-            Some(number) => messages::microseconds(&number.to_string()).map(Some).ok_or(Failure::from(error)),
-        };
-        let limit = match arguments.0.get("limit") {
-            None | Some(Value::Null) => default_limit,
-            Some(Value::String(text)) => text.parse().map_err(|_| Failure::from("invalid_limit"))?,
-            Some(number) => number.as_u64().ok_or(Failure::from("invalid_limit"))?,
-        };
-        if limit == 0 {
-            return Err("invalid_limit".into());
-        }
-        Ok(Self {
-            oldest: time("oldest", "invalid_ts_oldest")?.unwrap_or(0),
-            latest: time("latest", "invalid_ts_latest")?.unwrap_or(i64::MAX),
-            inclusive: arguments.flag("inclusive"),
-            limit: limit.min(LARGEST_PAGE.max(default_limit)),
-        })
-    }
-
-    fn holds(&self, message: &Value) -> bool {
-        let at = message["ts"].as_str().and_then(messages::microseconds).unwrap_or(0);
-        let at_edge = at == self.oldest || at == self.latest;
-        (self.oldest..=self.latest).contains(&at) && (self.inclusive || !at_edge)
-    }
-
-    /// One page; the cursor names the last message of the page before, so new messages do not move it.
-    fn page(&self, messages: Vec<Value>, arguments: &Arguments) -> Outcome {
-        let mut messages: Vec<Value> = messages.into_iter().filter(|message| self.holds(message)).collect();
-        if let Some(cursor) = arguments.text("cursor") {
-            let last = cursor.strip_prefix("after:").ok_or(Failure::from("invalid_cursor"))?;
-            let at = messages.iter().position(|message| message["ts"] == last);
-            messages.drain(..=at.ok_or(Failure::from("invalid_cursor"))?);
-        }
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let has_more = messages.len() > limit;
-        messages.truncate(limit);
-        let next = messages
-            .last()
-            .filter(|_| has_more)
-            .map(|last| format!("after:{}", last["ts"].as_str().unwrap_or("")));
-        if !arguments.flag("include_all_metadata") {
-            for message in messages.iter_mut().filter_map(Value::as_object_mut) {
-                message.remove("metadata");
-            }
-        }
-        let mut page = json!({"messages": messages, "has_more": has_more});
-        if let Some(next) = next {
-            page["response_metadata"] = json!({"next_cursor": next});
-        }
-        Ok(page)
-    }
 }
 
 #[cfg(test)]

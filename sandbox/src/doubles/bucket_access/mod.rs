@@ -4,26 +4,18 @@
 //! "public" and what Access Analyzer reports as external: an Allow to another account's principal or to
 //! everyone, less what an unconditional Deny takes away, as far as the public-access block lets it through.
 
-use aws_sdk_s3::{Client, error::SdkError, types::Permission};
-use serde_json::{Map, Value};
+mod read;
+mod statement;
 
-/// Conditions that, with a fixed value, keep a grant to everyone from being public.
-const NARROWING: [&str; 14] = [
-    "aws:sourceip",
-    "aws:sourcearn",
-    "aws:sourceaccount",
-    "aws:sourceorgid",
-    "aws:sourcevpc",
-    "aws:sourcevpce",
-    "aws:principalaccount",
-    "aws:principalarn",
-    "aws:principalorgid",
-    "aws:principalorgpaths",
-    "aws:userid",
-    "aws:vpcsourceip",
-    "s3:dataaccesspointaccount",
-    "s3:dataaccesspointarn",
-];
+pub(super) use read::{has_code, read};
+
+use aws_sdk_s3::types::Permission;
+use serde_json::Value;
+
+use self::statement::{
+    Condition, actions_of, concerns, condition_of, denies, external, matches_pattern, one_or_many,
+    principals_of, stated_actions,
+};
 
 /// The four switches of a public-access block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,75 +72,6 @@ pub(super) enum Grantee {
     Everyone,
     EveryAwsUser,
     Canonical(String),
-}
-
-/// Reads the bucket's access configuration; `None` if there is no such bucket in this account.
-pub(super) async fn read(s3: &Client, bucket: &str) -> anyhow::Result<Option<BucketAccess>> {
-    let acl = match s3.get_bucket_acl().bucket(bucket).send().await {
-        Ok(acl) => acl,
-        Err(error) if has_code(&error, &["NoSuchBucket", "AccessDenied"]) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let policy = match s3.get_bucket_policy().bucket(bucket).send().await {
-        Ok(answer) => answer.policy().map(serde_json::from_str).transpose()?,
-        Err(error) if has_code(&error, &["NoSuchBucketPolicy"]) => None,
-        Err(error) if has_code(&error, &["NoSuchBucket"]) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let block = match s3.get_public_access_block().bucket(bucket).send().await {
-        Ok(answer) => {
-            answer.public_access_block_configuration().map_or_else(PublicAccessBlock::default, |block| {
-                PublicAccessBlock {
-                    block_public_acls: block.block_public_acls().unwrap_or(false),
-                    ignore_public_acls: block.ignore_public_acls().unwrap_or(false),
-                    block_public_policy: block.block_public_policy().unwrap_or(false),
-                    restrict_public_buckets: block.restrict_public_buckets().unwrap_or(false),
-                }
-            })
-        }
-        Err(error) if has_code(&error, &["NoSuchPublicAccessBlockConfiguration"]) => {
-            PublicAccessBlock::default()
-        }
-        Err(error) if has_code(&error, &["NoSuchBucket"]) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let acls_disabled = match s3.get_bucket_ownership_controls().bucket(bucket).send().await {
-        Ok(answer) => answer.ownership_controls().is_some_and(|controls| {
-            controls.rules().iter().any(|rule| rule.object_ownership().as_str() == "BucketOwnerEnforced")
-        }),
-        Err(error) if has_code(&error, &["OwnershipControlsNotFoundError"]) => false,
-        Err(error) if has_code(&error, &["NoSuchBucket"]) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let entries = acl.grants().iter().filter(|_| !acls_disabled).filter_map(|grant| {
-        let grantee = grant.grantee()?;
-        let whom = match grantee.uri() {
-            Some(uri) if uri.ends_with("/AllUsers") => Grantee::Everyone,
-            Some(uri) if uri.ends_with("/AuthenticatedUsers") => Grantee::EveryAwsUser,
-            Some(_) => return None,
-            None => Grantee::Canonical(grantee.id()?.to_owned()),
-        };
-        Some((whom, grant.permission()?.clone()))
-    });
-    let owner = acl.owner();
-    Ok(Some(BucketAccess {
-        policy,
-        acl: entries.collect(),
-        owner_id: owner.and_then(|owner| owner.id()).unwrap_or_default().to_owned(),
-        owner_name: owner
-            .and_then(|owner| owner.display_name())
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned),
-        block,
-    }))
-}
-
-/// Whether S3 answered with one of these error codes.
-pub(super) fn has_code<E, R>(error: &SdkError<E, R>, codes: &[&str]) -> bool
-where
-    E: aws_sdk_s3::error::ProvideErrorMetadata,
-{
-    error.as_service_error().and_then(|error| error.code()).is_some_and(|code| codes.contains(&code))
 }
 
 impl BucketAccess {
@@ -307,176 +230,6 @@ fn merge(grants: Vec<Grant>) -> Vec<Grant> {
     merged
 }
 
-struct Condition {
-    operator: String,
-    /// As written, for the finding.
-    name: String,
-    /// Lower case, for comparison: condition keys are case-insensitive.
-    key: String,
-    values: Vec<String>,
-}
-
-impl Condition {
-    fn is_positive(&self) -> bool {
-        let operator = self.operator.to_lowercase();
-        !operator.contains("not") && !operator.ends_with("ifexists") && operator != "null"
-    }
-
-    /// Whether it makes a grant to everyone something less than public.
-    fn narrows(&self) -> bool {
-        self.is_positive()
-            && NARROWING.contains(&self.key.as_str())
-            && !self.values.is_empty()
-            && self.values.iter().all(|value| is_fixed(&self.key, value))
-    }
-
-    /// Whether it lets through only principals or sources of this account: the zone of trust.
-    fn confines_to(&self, account: &str) -> bool {
-        let account_in = |value: &String| {
-            value == account || value.split(':').nth(4).is_some_and(|in_arn| in_arn == account)
-        };
-        self.is_positive()
-            && ["aws:principalaccount", "aws:sourceaccount", "aws:principalarn", "s3:dataaccesspointaccount"]
-                .contains(&self.key.as_str())
-            && !self.values.is_empty()
-            && self.values.iter().all(account_in)
-    }
-}
-
-fn is_fixed(key: &str, value: &str) -> bool {
-    match key {
-        // S3 counts ranges wider than /8 (IPv4) and /32 (IPv6) as everyone.
-        "aws:sourceip" | "aws:vpcsourceip" => {
-            let width: u8 =
-                value.split_once('/').map_or(Some(128), |(_, bits)| bits.parse().ok()).unwrap_or(0);
-            width >= if value.contains(':') { 32 } else { 8 }
-        }
-        // An ARN pattern is fixed when at least the account in it is.
-        "aws:sourcearn" | "aws:principalarn" | "s3:dataaccesspointarn" => {
-            value.split(':').nth(4).is_some_and(|account| !account.contains(['*', '?']))
-        }
-        _ => !value.contains(['*', '?']),
-    }
-}
-
-fn condition_of(statement: &Value) -> Vec<Condition> {
-    let empty = Map::new();
-    let mut found = vec![];
-    for (operator, keys) in statement["Condition"].as_object().unwrap_or(&empty) {
-        for (name, values) in keys.as_object().unwrap_or(&empty) {
-            found.push(Condition {
-                operator: operator.clone(),
-                name: name.clone(),
-                key: name.to_lowercase(),
-                values: one_or_many(values).into_iter().map(super::text).collect(),
-            });
-        }
-    }
-    found
-}
-
-/// Every principal of a statement as kind and identity; an Allow with NotPrincipal reaches everyone else.
-fn principals_of(statement: &Value) -> Vec<(String, String)> {
-    if !statement["NotPrincipal"].is_null() {
-        return vec![("AWS".to_owned(), "*".to_owned())];
-    }
-    match &statement["Principal"] {
-        Value::String(all) => vec![("AWS".to_owned(), all.clone())],
-        Value::Object(kinds) => kinds
-            .iter()
-            .flat_map(|(kind, who)| one_or_many(who).into_iter().map(|who| (kind.clone(), super::text(who))))
-            .collect(),
-        _ => vec![],
-    }
-}
-
-/// The principal as a finding names it, or `None` when it is inside the zone of trust.
-fn external((kind, who): (String, String), account: &str, owner_id: &str) -> Option<(String, String)> {
-    match kind.as_str() {
-        "AWS" if who == "*" => Some((kind, who)),
-        "AWS" => {
-            let in_arn = who.split(':').nth(4).unwrap_or(&who);
-            if in_arn == account {
-                return None;
-            }
-            let whole_account = !who.contains(':') || who.ends_with(":root");
-            let named = if whole_account { in_arn.to_owned() } else { who.clone() };
-            Some((kind, named))
-        }
-        "CanonicalUser" if who == owner_id => None,
-        "CanonicalUser" | "Federated" => Some((kind, who)),
-        // AWS services act for the account that owns the bucket.
-        _ => None,
-    }
-}
-
-fn stated_actions(statement: &Value) -> Vec<String> {
-    if statement["NotAction"].is_null() {
-        one_or_many(&statement["Action"]).into_iter().map(super::text).collect()
-    } else {
-        vec!["s3:*".to_owned()]
-    }
-}
-
-fn actions_of(statement: &Value) -> Vec<String> {
-    stated_actions(statement).into_iter().map(|action| action.to_lowercase()).collect()
-}
-
-fn concerns(statement: &Value, bucket: &str) -> bool {
-    let arn = format!("arn:aws:s3:::{bucket}");
-    let resources = one_or_many(&statement["Resource"]);
-    resources.is_empty()
-        || resources.iter().map(|resource| super::text(resource)).any(|resource| {
-            let of_bucket = resource.split('/').next().unwrap_or_default();
-            matches_pattern(of_bucket, &arn)
-        })
-}
-
-/// Whether an unconditional Deny takes this action from this principal on all that the Allow names.
-fn denies(deny: &Value, principal: &(String, String), action: &str, allow: &Value) -> bool {
-    deny["Effect"] == "Deny"
-        && condition_of(deny).is_empty()
-        && deny["NotPrincipal"].is_null()
-        && deny["NotAction"].is_null()
-        && principals_of(deny).iter().any(|denied| denied.1 == "*" || denied == principal)
-        && actions_of(deny).iter().any(|pattern| matches_pattern(pattern, &action.to_lowercase()))
-        && one_or_many(&allow["Resource"]).into_iter().all(|allowed| {
-            one_or_many(&deny["Resource"])
-                .into_iter()
-                .any(|denied| matches_pattern(&super::text(denied), &super::text(allowed)))
-        })
-}
-
-fn one_or_many(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Null => vec![],
-        Value::Array(many) => many.iter().collect(),
-        one => vec![one],
-    }
-}
-
-/// IAM's wildcards: `*` for any run of characters, `?` for one.
-fn matches_pattern(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        if p < pattern.len() && pattern[p] == '*' {
-            star = Some((p, t));
-            p += 1;
-        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
-            p += 1;
-            t += 1;
-        } else if let Some((at, from)) = star {
-            star = Some((at, from + 1));
-            p = at + 1;
-            t = from + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -606,14 +359,5 @@ mod tests {
         assert_eq!(access.external_grants("demo", ACCOUNT)[0].source, Source::BucketAcl);
         access.block.ignore_public_acls = true;
         assert!(grants(&access).is_empty());
-    }
-
-    #[test]
-    fn wildcards_match_as_iam_matches_them() {
-        assert!(matches_pattern("s3:*", "s3:getobject"));
-        assert!(matches_pattern("arn:aws:s3:::demo*", "arn:aws:s3:::demo"));
-        assert!(matches_pattern("s3:get?bject", "s3:getobject"));
-        assert!(!matches_pattern("s3:put*", "s3:getobject"));
-        assert!(!matches_pattern("arn:aws:s3:::demo", "arn:aws:s3:::demo2"));
     }
 }
