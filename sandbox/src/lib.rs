@@ -11,8 +11,10 @@
 pub mod cli;
 mod demo;
 pub mod deployment;
+mod directions;
 pub mod doubles;
 mod front_door;
+mod operator;
 mod process;
 mod sandbox;
 pub mod slack;

@@ -148,24 +148,6 @@ impl Sandbox {
         .into()
     }
 
-    /// Where everything is and what another shell needs to use it, for people to read.
-    pub(crate) fn directions(&self) -> String {
-        let exports: String =
-            self.environment().iter().map(|(name, value)| format!("  export {name}={value}\n")).collect();
-        format!(
-            "\x20 AWS    {endpoint}   account {ACCOUNT}, {REGION}\n\
-             \x20 Slack  {}/\n\
-             \x20 Logs   {}\n\
-             \x20 Calls  {endpoint}/_sandbox/calls\n\n\
-             For another shell, as the account's administrator:\n\n\
-             \x20 unset AWS_PROFILE AWS_SESSION_TOKEN HTTP_PROXY http_proxy\n{exports}\n\
-             Version 1 of the aws CLI takes the endpoint of sqs from --endpoint-url only.\n",
-            self.slack_url,
-            self.run_dir().display(),
-            endpoint = self.endpoint,
-        )
-    }
-
     /// What a process needs in its environment to be a task with this role. The credentials are fetched, and renewed,
     /// by its SDK, as in ECS.
     pub fn task_environment(&self, role: &str) -> Vec<(String, String)> {

@@ -1,6 +1,8 @@
 //! The command line of `cordon-sandbox`.
 
 mod demo;
+mod detach;
+mod down;
 mod supervise;
 mod up;
 
@@ -25,6 +27,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Up(up::Up),
+    Down(down::Down),
     #[command(alias = "tether")]
     Supervise(supervise::Supervise),
 }
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         match arguments.command {
             Command::Demo(demo) => demo.run().await,
             Command::Up(up) => up.run().await,
+            Command::Down(down) => down.run().await,
             Command::Supervise(supervise) => supervise.run().await,
         }
     });

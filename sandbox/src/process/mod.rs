@@ -6,4 +6,6 @@ pub(crate) mod loopback;
 pub(crate) mod parent;
 pub(crate) mod python;
 pub(crate) mod run_directory;
+pub(crate) mod running;
+pub(crate) mod stop;
 pub(crate) mod supervisor;

@@ -1,36 +1,36 @@
-//! Prints what shows at the edges: findings, jobs, Slack, Security Hub; and clicks where nobody else will.
+//! The progress printer: findings, jobs, Slack messages and Security Hub as they change. With `--once` it also clicks.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use anyhow::bail;
 use serde_json::Value;
 
-use super::{APPROVER, scene::SHARED};
+use super::{APPROVER, fixtures::SHARED, output::Output};
 use crate::sandbox::Sandbox;
 
 /// The channel of the demo's policy.
 pub(super) const CHANNEL: &str = "C0SECURITY";
 
-/// What has been seen so far.
-pub(super) struct Audience {
-    began: Instant,
+/// What has been printed so far.
+pub(super) struct ProgressPrinter {
+    output: Output,
     once: bool,
     page: String,
-    seen: HashMap<String, String>,
+    /// What was printed last, by the id that it is about.
+    printed: HashMap<String, String>,
     waiting: bool,
     clicked: bool,
     closed_cases: usize,
     reported: bool,
 }
 
-impl Audience {
-    pub(super) fn new(sandbox: &Sandbox, began: Instant, once: bool) -> Self {
+impl ProgressPrinter {
+    pub(super) fn new(sandbox: &Sandbox, output: Output, once: bool) -> Self {
         Self {
-            began,
+            output,
             once,
             page: format!("{}/", sandbox.slack_url()),
-            seen: HashMap::new(),
+            printed: HashMap::new(),
             waiting: false,
             clicked: false,
             closed_cases: 0,
@@ -38,8 +38,8 @@ impl Audience {
         }
     }
 
-    /// Both cases are closed, and Security Hub knows of the exposure.
-    pub(super) fn has_seen_the_end(&self) -> bool {
+    /// Whether both cases are closed and Security Hub has the exposure.
+    pub(super) fn is_complete(&self) -> bool {
         self.closed_cases >= 2 && self.reported
     }
 
@@ -47,14 +47,14 @@ impl Audience {
         self.waiting
     }
 
-    pub(super) async fn look(&mut self, sandbox: &Sandbox) -> anyhow::Result<()> {
+    pub(super) async fn update(&mut self, sandbox: &Sandbox) -> anyhow::Result<()> {
         for finding in sandbox.access_analyzer().findings() {
             let what = format!("{} {}", text(&finding, "/resource"), text(&finding, "/status"));
-            self.news(&text(&finding, "/id"), &what, "Access Analyzer finding");
+            self.print(&text(&finding, "/id"), &what, "Access Analyzer finding");
         }
         for job in sandbox.macie().jobs() {
             let what = format!("{} is {}", text(&job, "/name"), text(&job, "/jobStatus"));
-            self.news(&text(&job, "/jobId"), &what, "Macie job");
+            self.print(&text(&job, "/jobId"), &what, "Macie job");
         }
         for finding in sandbox.macie().findings() {
             let what = format!(
@@ -63,7 +63,7 @@ impl Audience {
                 text(&finding, "/severity/description"),
                 text(&finding, "/resourcesAffected/s3Object/path")
             );
-            self.news(&text(&finding, "/id"), &what, "Macie finding");
+            self.print(&text(&finding, "/id"), &what, "Macie finding");
         }
         for finding in sandbox.security_hub().findings() {
             let what = format!(
@@ -71,18 +71,18 @@ impl Audience {
                 text(&finding, "/Title"),
                 text(&finding, "/FindingProviderFields/Severity/Label")
             );
-            self.news(&text(&finding, "/Id"), &what, "Security Hub finding");
+            self.print(&text(&finding, "/Id"), &what, "Security Hub finding");
             self.reported |= text(&finding, "/Resources/0/Id").ends_with(SHARED);
         }
-        self.look_at_slack(sandbox).await
+        self.update_from_slack(sandbox).await
     }
 
-    async fn look_at_slack(&mut self, sandbox: &Sandbox) -> anyhow::Result<()> {
+    async fn update_from_slack(&mut self, sandbox: &Sandbox) -> anyhow::Result<()> {
         self.closed_cases = 0;
         self.waiting = false;
         for message in sandbox.slack().messages(CHANNEL) {
             let ts = text(&message, "/ts");
-            self.news(&ts, &text(&message, "/text"), "Slack message");
+            self.print(&ts, &text(&message, "/text"), "Slack message");
             let Some(button) = quarantine_button(&message) else {
                 self.closed_cases += usize::from(is_closed(&message));
                 continue;
@@ -90,11 +90,11 @@ impl Audience {
             if !self.once {
                 self.waiting = true;
                 let ask = format!("please decide as alice at {}", self.page);
-                self.news(&format!("{ts} asks"), &ask, "Slack waits");
+                self.print(&format!("{ts} asks"), &ask, "Slack waits");
             } else if !self.clicked {
                 self.clicked = true;
                 let click = sandbox.slack().click(APPROVER, CHANNEL, &ts, &button).await;
-                self.news(
+                self.print(
                     "click",
                     &format!(
                         "Quarantine, as alice: answered {} in {} ms",
@@ -111,9 +111,9 @@ impl Audience {
         Ok(())
     }
 
-    fn news(&mut self, id: &str, what: &str, kind: &str) {
-        if self.seen.insert(id.to_owned(), what.to_owned()).as_deref() != Some(what) {
-            println!("{:6.1} s  {kind:<24} {what}", self.began.elapsed().as_secs_f32());
+    fn print(&mut self, id: &str, what: &str, kind: &str) {
+        if self.printed.insert(id.to_owned(), what.to_owned()).as_deref() != Some(what) {
+            self.output.event(format_args!("{kind:<24} {what}"));
         }
     }
 }

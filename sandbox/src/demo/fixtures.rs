@@ -1,4 +1,4 @@
-//! The buckets, and what lies in them.
+//! The demo's fixtures: three buckets and their objects.
 
 use anyhow::Context;
 use aws_sdk_s3::Client;
@@ -31,34 +31,34 @@ const ORDINARY: [(&str, &str); 2] = [
     ("2026/report.csv", "month,visitors\n2026-10,1204\n2026-11,1377\n"),
 ];
 
-/// The scene, once it is laid.
-pub(super) struct Scene {
+/// The buckets, once they exist.
+pub(super) struct Fixtures {
     pub(super) s3: Client,
 }
 
-impl Scene {
+impl Fixtures {
     /// Makes the buckets, their files first: what is scanned is complete when the sharing is noticed.
-    pub(super) async fn lay(sandbox: &Sandbox) -> anyhow::Result<Self> {
-        let scene = Self { s3: Client::new(&sandbox.sdk_config().await) };
+    pub(super) async fn create(sandbox: &Sandbox) -> anyhow::Result<Self> {
+        let fixtures = Self { s3: Client::new(&sandbox.sdk_config().await) };
         for bucket in [PRIVATE, SHARED, EXCLUDED] {
-            let created = scene.s3.create_bucket().bucket(bucket).send().await;
+            let created = fixtures.s3.create_bucket().bucket(bucket).send().await;
             created.with_context(|| format!("cannot make the bucket {bucket}"))?;
             for (key, text) in ORDINARY {
-                scene.put(bucket, key, text).await?;
+                fixtures.put(bucket, key, text).await?;
             }
         }
         for bucket in [SHARED, EXCLUDED] {
-            scene.put(bucket, CARD, CARD_FILE).await?;
-            scene.put(bucket, CREDENTIALS, CREDENTIALS_FILE).await?;
+            fixtures.put(bucket, CARD, CARD_FILE).await?;
+            fixtures.put(bucket, CREDENTIALS, CREDENTIALS_FILE).await?;
         }
         let tag = Tag::builder().key("cordon:scan").value("exclude").build()?;
         let tagging = Tagging::builder().tag_set(tag).build()?;
-        let tagged = scene.s3.put_bucket_tagging().bucket(EXCLUDED).tagging(tagging).send().await;
+        let tagged = fixtures.s3.put_bucket_tagging().bucket(EXCLUDED).tagging(tagging).send().await;
         tagged.context("cannot tag a bucket")?;
         for bucket in [SHARED, EXCLUDED] {
-            scene.share(bucket).await?;
+            fixtures.share(bucket).await?;
         }
-        Ok(scene)
+        Ok(fixtures)
     }
 
     async fn put(&self, bucket: &str, key: &str, text: &'static str) -> anyhow::Result<()> {

@@ -1,11 +1,12 @@
-//! Whether everything is where it should be.
+//! The demo's checks: whether everything is where it should be in the end.
 
 use anyhow::Context;
 use serde_json::Value;
 
-use super::audience::CHANNEL;
-use super::runs::Runs;
-use super::scene::{CARD, CREDENTIALS, EXCLUDED, PRIVATE, SHARED, Scene};
+use super::executions::Executions;
+use super::fixtures::{CARD, CREDENTIALS, EXCLUDED, Fixtures, PRIVATE, SHARED};
+use super::output::Output;
+use super::progress::CHANNEL;
 use crate::deployment::Deployment;
 use crate::front_door::calls::CallFilter;
 use crate::sandbox::Sandbox;
@@ -14,16 +15,17 @@ use crate::sandbox::Sandbox;
 pub(super) async fn check(
     sandbox: &Sandbox,
     deployment: &Deployment,
-    scene: &Scene,
-    runs: &Runs,
+    fixtures: &Fixtures,
+    executions: &Executions,
+    output: Output,
 ) -> anyhow::Result<bool> {
     let mut all = true;
     let mut must = |holds: bool, what: &str| {
-        println!("  {} {what}", if holds { "ok    " } else { "WRONG " });
+        output.line(format_args!("  {} {what}", if holds { "ok    " } else { "WRONG " }));
         all &= holds;
     };
-    let shared = scene.keys(SHARED).await?;
-    let quarantined = quarantined(deployment, scene).await?;
+    let shared = fixtures.keys(SHARED).await?;
+    let quarantined = quarantined(deployment, fixtures).await?;
     let messages = sandbox.slack().messages(CHANNEL);
     let headers: Vec<_> =
         messages.iter().filter_map(|message| message.pointer("/blocks/0/text/text")?.as_str()).collect();
@@ -52,8 +54,8 @@ pub(super) async fn check(
         shared.len() == if dismissed { 3 } else { 2 },
         "the ordinary files of the shared bucket are untouched",
     );
-    must(scene.keys(PRIVATE).await?.len() == 2, "the private bucket is untouched");
-    must(scene.keys(EXCLUDED).await?.len() == 4, "the excluded bucket is untouched");
+    must(fixtures.keys(PRIVATE).await?.len() == 2, "the private bucket is untouched");
+    must(fixtures.keys(EXCLUDED).await?.len() == 4, "the excluded bucket is untouched");
     let scanned = sandbox.macie().jobs().iter().any(|job| job.to_string().contains(EXCLUDED));
     must(!scanned, "the excluded bucket was not scanned");
 
@@ -76,10 +78,13 @@ pub(super) async fn check(
     must(as_reported, "of severity HIGH, workflow NEW, record ACTIVE, listing bucket and both objects");
     must(about(EXCLUDED).is_empty() && about(PRIVATE).is_empty(), "and none about the others");
 
-    let failed = runs.failed();
+    let failed = executions.failed();
     must(
         failed.is_empty(),
-        &format!("no run failed{}", if failed.is_empty() { String::new() } else { format!(": {failed:?}") }),
+        &format!(
+            "no execution failed{}",
+            if failed.is_empty() { String::new() } else { format!(": {}", failed.join(", ")) }
+        ),
     );
     for role in ["worker", "gateway", "mover"] {
         let principal = format!(":assumed-role/cordon-{role}/");
@@ -92,13 +97,19 @@ pub(super) async fn check(
 }
 
 /// The original keys of what is in quarantine, read from the manifests beside the objects.
-async fn quarantined(deployment: &Deployment, scene: &Scene) -> anyhow::Result<Vec<String>> {
+async fn quarantined(deployment: &Deployment, fixtures: &Fixtures) -> anyhow::Result<Vec<String>> {
     let bucket = deployment.output("quarantine_bucket")?;
-    let keys = scene.keys(bucket).await?;
+    let keys = fixtures.keys(bucket).await?;
     let mut originals = Vec::new();
     for key in keys.iter().filter(|key| key.ends_with("/manifest.json")) {
-        let object =
-            scene.s3.get_object().bucket(bucket).key(key).send().await.context("cannot read a manifest")?;
+        let object = fixtures
+            .s3
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await
+            .context("cannot read a manifest")?;
         let bytes = object.body.collect().await.context("cannot read a manifest")?.to_vec();
         let manifest: Value = serde_json::from_slice(&bytes).context("a manifest is not JSON")?;
         let text = |entry: &Value, pointer: &str| Some(entry.pointer(pointer)?.as_str()?.to_owned());

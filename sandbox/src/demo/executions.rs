@@ -1,25 +1,25 @@
-//! The runs of the state machines, watched as the console would show them.
+//! The executions of the state machines, watched as the console would show them.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::Context;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use serde_json::Value;
 
+use super::output::Output;
 use crate::deployment::Deployment;
 use crate::sandbox::Sandbox;
 
-/// Every run of every state machine.
-pub(super) struct Runs {
+/// Every execution of every state machine.
+pub(super) struct Executions {
     client: Client,
     machines: Vec<(String, String)>,
-    began: Instant,
-    runs: BTreeMap<String, Run>,
+    output: Output,
+    by_arn: BTreeMap<String, Execution>,
 }
 
-struct Run {
+struct Execution {
     machine: String,
     name: String,
     subject: String,
@@ -29,11 +29,11 @@ struct Run {
     seconds: f64,
 }
 
-impl Runs {
+impl Executions {
     pub(super) async fn new(
         sandbox: &Sandbox,
         deployment: &Deployment,
-        began: Instant,
+        output: Output,
     ) -> anyhow::Result<Self> {
         let machines = deployment.outputs().get("state_machine_arns").and_then(Value::as_object);
         let machines = machines.context("the Terraform has no output state_machine_arns")?;
@@ -43,16 +43,16 @@ impl Runs {
                 .iter()
                 .filter_map(|(stem, arn)| Some((stem.clone(), arn.as_str()?.to_owned())))
                 .collect(),
-            began,
-            runs: BTreeMap::new(),
+            output,
+            by_arn: BTreeMap::new(),
         })
     }
 
-    /// Prints what has happened since the last look.
-    pub(super) async fn look(&mut self) -> anyhow::Result<()> {
+    /// Prints what has happened since the last update.
+    pub(super) async fn update(&mut self) -> anyhow::Result<()> {
         for (machine, arn) in self.machines.clone() {
             let listed = self.client.list_executions().state_machine_arn(&arn).max_results(100).send().await;
-            for execution in listed.context("cannot list the runs")?.executions {
+            for execution in listed.context("cannot list the executions")?.executions {
                 self.follow(&machine, &execution.execution_arn, &execution.name, execution.status).await?;
                 if machine == "exposure_cycle" {
                     self.follow_batches(&execution.execution_arn).await?;
@@ -86,7 +86,7 @@ impl Runs {
         name: &str,
         status: ExecutionStatus,
     ) -> anyhow::Result<()> {
-        let run = self.runs.entry(arn.to_owned()).or_insert_with(|| Run {
+        let known = self.by_arn.entry(arn.to_owned()).or_insert_with(|| Execution {
             machine: machine.to_owned(),
             name: name.chars().take(8).collect(),
             subject: String::new(),
@@ -95,67 +95,67 @@ impl Runs {
             states: Vec::new(),
             seconds: 0.0,
         });
-        if run.status != ExecutionStatus::Running {
+        if known.status != ExecutionStatus::Running {
             return Ok(());
         }
         let mut pages =
             self.client.get_execution_history().execution_arn(arn).into_paginator().items().send();
         let mut events = Vec::new();
         while let Some(event) = pages.next().await {
-            events.push(event.context("cannot read the history of a run")?);
+            events.push(event.context("cannot read the history of an execution")?);
         }
-        run.read(&events);
-        let elapsed = self.began.elapsed().as_secs_f32();
-        let label = format!("{} {}", run.machine, run.name);
-        let tell = |what: &str| {
-            let line = format!("{elapsed:6.1} s  {label:<32} {what:<19}  {}", run.subject);
-            println!("{}", line.trim_end());
+        known.read(&events);
+        let label = format!("{} {}", known.machine, known.name);
+        let output = self.output;
+        let print = |what: &str| {
+            let line = format!("{label:<32} {what:<19}  {}", known.subject);
+            output.event(line.trim_end());
         };
-        for (state, _) in &run.states[run.printed..] {
-            tell(state);
+        for (state, _) in &known.states[known.printed..] {
+            print(state);
         }
         if status != ExecutionStatus::Running {
-            tell(status.as_str());
+            print(status.as_str());
         }
-        run.printed = run.states.len();
-        run.status = status;
+        known.printed = known.states.len();
+        known.status = status;
         Ok(())
     }
 
-    /// The runs that have not ended.
+    /// The executions that have not ended.
     pub(super) fn running(&self) -> Vec<String> {
         self.names(|status| *status == ExecutionStatus::Running)
     }
 
-    /// The runs that ended and did not succeed.
+    /// The executions that ended and did not succeed.
     pub(super) fn failed(&self) -> Vec<String> {
         self.names(|status| ![ExecutionStatus::Running, ExecutionStatus::Succeeded].contains(status))
     }
 
     fn names(&self, wanted: impl Fn(&ExecutionStatus) -> bool) -> Vec<String> {
-        let wanted = self.runs.values().filter(|run| wanted(&run.status));
-        wanted.map(|run| format!("{} {}", run.machine, run.name)).collect()
+        let wanted = self.by_arn.values().filter(|execution| wanted(&execution.status));
+        wanted.map(|execution| format!("{} {}", execution.machine, execution.name)).collect()
     }
 
     pub(super) fn print_summary(&self) {
-        for run in self.runs.values() {
+        for execution in self.by_arn.values() {
             let line = format!(
                 "  {:<24} {:<10} {:<10} {:6.2} s  {}",
-                run.machine,
-                run.name,
-                run.status.as_str(),
-                run.seconds,
-                run.subject
+                execution.machine,
+                execution.name,
+                execution.status.as_str(),
+                execution.seconds,
+                execution.subject
             );
-            println!("{}", line.trim_end());
-            for (state, seconds) in &run.states {
-                println!("      {state:<22} {seconds:6.2} s");
+            self.output.line(line.trim_end());
+            for (state, seconds) in &execution.states {
+                self.output.line(format_args!("      {state:<22} {seconds:6.2} s"));
             }
         }
     }
 }
 
-impl Run {
+impl Execution {
     fn read(&mut self, events: &[HistoryEvent]) {
         self.states.clear();
         let mut entered = 0.0;
@@ -180,7 +180,7 @@ impl Run {
     }
 }
 
-/// What a run is about, by its input: the object of a Macie finding, the bucket of an access finding or of a batch. A
+/// What an execution is about, by its input: the object of a Macie finding, the bucket of an access finding or of a batch. A
 /// cycle is about nothing in particular.
 fn subject(input: &str) -> String {
     let input: Value = serde_json::from_str(input).unwrap_or_default();
