@@ -20,11 +20,8 @@ mod sandbox;
 pub mod slack;
 
 pub use front_door::calls::{CallFilter, CallRecord, Calls};
-pub use front_door::faults::{Fault, FaultKind, Faults};
-pub use front_door::tap::{Ending, Meeting, Tap, TappedCall};
+pub use front_door::faults::{Fault, FaultRule, Faults};
+pub use front_door::intercepting_proxy::{InterceptedCall, InterceptingProxy, Intervention};
 pub use process::child;
 pub use process::emulator::Emulator;
 pub use sandbox::{Options, Sandbox};
-
-use front_door::credentials;
-use process::{emulator, loopback, python, run_directory};

@@ -12,16 +12,16 @@ use aws_config::SdkConfig;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::child::Child;
-use crate::credentials::TaskCredentials;
 use crate::doubles::{AccessAnalyzer, Macie, SecurityHub};
-use crate::emulator::{ACCOUNT, Emulator, REGION, root_config};
 use crate::front_door::FrontDoor;
 use crate::front_door::calls::Calls;
+use crate::front_door::credentials::TaskCredentials;
 use crate::front_door::faults::Faults;
-use crate::front_door::tap::{Meeting, Tap, TappedCall};
-use crate::python;
-use crate::run_directory::RunDirectory;
+use crate::front_door::intercepting_proxy::{InterceptedCall, InterceptingProxy, Intervention};
+use crate::process::child::Child;
+use crate::process::emulator::{ACCOUNT, Emulator, REGION, root_config};
+use crate::process::python;
+use crate::process::run_directory::RunDirectory;
 use crate::slack::Slack;
 
 /// Where to start a sandbox.
@@ -154,13 +154,14 @@ impl Sandbox {
         self.front_door.credentials.environment(&self.endpoint, role)
     }
 
-    /// Puts a tap in front of the front door, for one process. `meet` says what becomes of each of its calls.
-    pub async fn tap(
+    /// Puts an intercepting proxy in front of the front door, for one process. `intervene` says what happens to each of
+    /// its calls.
+    pub async fn intercept(
         &self,
-        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
-    ) -> anyhow::Result<Tap> {
+        intervene: impl FnMut(&InterceptedCall) -> Intervention + Send + 'static,
+    ) -> anyhow::Result<InterceptingProxy> {
         let listener = listen(0, "--port").await?;
-        Ok(Tap::serve(listener, (self.front_door.clone(), self.endpoint.clone()), meet))
+        Ok(InterceptingProxy::serve(listener, (self.front_door.clone(), self.endpoint.clone()), intervene))
     }
 
     /// SDK settings of the account's root user, through the front door.
@@ -199,7 +200,7 @@ impl Sandbox {
         &self.front_door.calls
     }
 
-    /// Faults to be met at the front door.
+    /// Faults at the front door.
     pub fn faults(&self) -> &Arc<Faults> {
         &self.front_door.faults
     }

@@ -40,9 +40,9 @@ def _principal():
 
 
 def _fault(service, operation):
-    """What the front door makes of this call, counted there; None for a call that goes on."""
+    """The fault that the front door has for this call, which is then used up once; None for a call that goes on."""
     asked = json.dumps({"service": service, "operation": operation, "principal": _principal()}).encode()
-    request = urllib.request.Request(f"{os.environ['SANDBOX_ENDPOINT']}/_sandbox/faults/met", asked, method="POST")
+    request = urllib.request.Request(f"{os.environ['SANDBOX_ENDPOINT']}/_sandbox/faults/next", asked, method="POST")
     with urllib.request.urlopen(request, timeout=_FRONT_DOOR_SECONDS) as answer:
         return json.load(answer)["fault"]
 

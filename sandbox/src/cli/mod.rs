@@ -28,7 +28,6 @@ enum Command {
     Demo(demo::Demo),
     Up(up::Up),
     Down(down::Down),
-    #[command(alias = "tether")]
     Supervise(supervise::Supervise),
 }
 

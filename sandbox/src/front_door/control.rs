@@ -11,7 +11,7 @@ use super::FrontDoor;
 use super::calls::CallFilter;
 use super::credentials::{self, Refusal};
 use super::encoding::{decode, query_pairs};
-use super::faults::{Fault, FaultKind, InnerCall, answer};
+use super::faults::{Fault, FaultRule, InnerCall, answer};
 
 /// Where the routes lie.
 pub(super) const PREFIX: &str = "/_sandbox/";
@@ -38,16 +38,16 @@ impl FrontDoor {
                 Ok(filter) => json_answer(200, &json!({"calls": self.calls.select(&filter)})),
                 Err(why) => refusal(400, "InvalidFilter", &why),
             },
-            ("POST", "/_sandbox/faults/met") => match read::<InnerCall>(body).await {
+            ("POST", "/_sandbox/faults/next") => match read::<InnerCall>(body).await {
                 Ok(call) => {
-                    let met = self.faults.meet(&call.service, &call.operation, Some(&call.principal));
-                    json_answer(200, &json!({"fault": met.map(FaultKind::to_wire)}))
+                    let fault = self.faults.next_for(&call.service, &call.operation, Some(&call.principal));
+                    json_answer(200, &json!({"fault": fault.map(Fault::to_wire)}))
                 }
                 Err(why) => refusal(400, "InvalidCall", &format!("This is not a call: {why}.")),
             },
-            ("POST", "/_sandbox/faults") => match read::<Fault>(body).await {
-                Ok(fault) => {
-                    self.faults.inject(fault);
+            ("POST", "/_sandbox/faults") => match read::<FaultRule>(body).await {
+                Ok(rule) => {
+                    self.faults.inject(rule);
                     json_answer(200, &json!({}))
                 }
                 Err(why) => refusal(400, "InvalidFault", &format!("This is not a fault: {why}.")),

@@ -1,4 +1,4 @@
-//! Requests to the doubles: named, authorized by the emulator's IAM, met by faults, carried out.
+//! Requests to the doubles: named, authorized by the emulator's IAM, subjected to faults, carried out.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +79,8 @@ impl FrontDoor {
             let message = verdict.message.as_deref().unwrap_or("The caller may not do this.");
             return Ok(recorded(call, json_error(403, code, message)));
         }
-        if let Some(kind) = self.faults.meet(service, operation.name, call.record.principal.as_deref()) {
-            match happen(kind, service).await {
+        if let Some(fault) = self.faults.next_for(service, operation.name, call.record.principal.as_deref()) {
+            match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),
                 Consequence::Cut => {

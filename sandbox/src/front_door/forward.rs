@@ -47,8 +47,8 @@ impl FrontDoor {
         if let Some(credential) = credential {
             call.record.principal = self.principal(credential).await;
         }
-        if let Some(kind) = self.faults.meet(service, &name, call.record.principal.as_deref()) {
-            match happen(kind, service).await {
+        if let Some(fault) = self.faults.next_for(service, &name, call.record.principal.as_deref()) {
+            match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),
                 Consequence::Cut => {

@@ -2,7 +2,7 @@
 //!
 //! A request goes by the service in its credential scope: to a double in this process, or to the emulator. What goes
 //! to the emulator is passed on as it came, Host, path and encoding included, because signatures are verified there.
-//! Every call is recorded, and can be met by a fault.
+//! Every call is recorded, and can get a fault.
 
 pub(crate) mod calls;
 mod control;
@@ -11,9 +11,9 @@ mod double;
 mod encoding;
 pub(crate) mod faults;
 mod forward;
+pub(crate) mod intercepting_proxy;
 mod operation;
 mod signed;
-pub(crate) mod tap;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,10 +31,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::credentials::TaskCredentials;
 use crate::doubles::{AccessAnalyzer, Macie, SecurityHub};
 use crate::process::emulator::Emulator;
 use calls::Calls;
+use credentials::TaskCredentials;
 use faults::Faults;
 use signed::Credential;
 

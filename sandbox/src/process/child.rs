@@ -83,7 +83,8 @@ impl Child {
 
     /// Waits for it to end by itself. The status is the command's own: its exit code, or 128 + the signal.
     pub async fn wait(&mut self) -> anyhow::Result<ExitStatus> {
-        // The pipe is held here and not by tokio's child, whose `wait` would close it, and the supervisor would kill the group.
+        // The pipe is held here and not by tokio's child, whose `wait` would close it: the supervisor would kill the
+        // group.
         self.supervisor.wait().await.with_context(|| format!("cannot wait for the {}", self.name))
     }
 

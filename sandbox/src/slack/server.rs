@@ -92,11 +92,11 @@ impl Slack {
             Ok(arguments) => arguments,
             Err(error) => return json(StatusCode::OK, &serde_json::json!({"ok": false, "error": error})),
         };
-        let met = self.meet(method, &arguments);
-        if let Some(MethodFaultKind::Hangs(time)) = met {
+        let fault = self.fault_for(method, &arguments);
+        if let Some(MethodFaultKind::Hangs(time)) = fault {
             tokio::time::sleep(time).await;
         }
-        let reply = self.api(method, bearer, &arguments, met);
+        let reply = self.api(method, bearer, &arguments, fault);
         let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &reply.body);
         if let Some(seconds) = reply.retry_after {

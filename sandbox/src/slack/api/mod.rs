@@ -83,21 +83,21 @@ impl Arguments {
 }
 
 impl Slack {
-    /// Notes a call of a method, and gives what it is to meet.
-    pub(super) fn meet(&self, method: &str, arguments: &Arguments) -> Option<MethodFaultKind> {
+    /// Records a call of a method, and gives the fault that is for it.
+    pub(super) fn fault_for(&self, method: &str, arguments: &Arguments) -> Option<MethodFaultKind> {
         let mut state = self.lock();
         let channel = arguments.text("channel");
         state.calls.push((method.to_owned(), channel.map(str::to_owned)));
-        state.faults.meet(method, channel)
+        state.faults.next_for(method, channel)
     }
 
-    /// Answers a call of a method that has met what it was to meet; `bearer` is the token of the Authorization header.
+    /// Answers a call of a method with the fault that is for it; `bearer` is the token of the Authorization header.
     pub(super) fn api(
         &self,
         method: &str,
         bearer: Option<&str>,
         arguments: &Arguments,
-        met: Option<MethodFaultKind>,
+        fault: Option<MethodFaultKind>,
     ) -> Reply {
         let mut state = self.lock();
         match &state.outage {
@@ -115,7 +115,7 @@ impl Slack {
         if let Err(error) = self.check_token(bearer.or_else(|| arguments.text("token"))) {
             return Reply::ok(json!({"ok": false, "error": error}));
         }
-        match met {
+        match fault {
             None | Some(MethodFaultKind::Hangs(_)) => {}
             Some(MethodFaultKind::Refused(error)) => return Reply::ok(json!({"ok": false, "error": error})),
             Some(MethodFaultKind::RateLimited { retry_after }) => return Reply::rate_limited(retry_after),
