@@ -1,31 +1,27 @@
 //! All of Cordon on one machine, without an AWS account.
 //!
 //! [`Sandbox::start`] brings up, on the loopback address only, an emulator of the AWS services (MiniStack with the
-//! overlay in `emulator/`), our own doubles of the three services that no emulator has ([`doubles`]), a Slack
+//! patches in `emulator/`), our own doubles of the three services that no emulator has ([`doubles`]), a Slack
 //! workspace ([`slack`]), and one front door that speaks for all of AWS. The endpoint and the credentials are the
 //! only differences from AWS: signatures, policies and task-role credentials work as they do there.
 //!
-//! [`deployment`] applies the real Terraform to it and runs the real `cordon` binary. [`child`] and [`tether`] see to
-//! it that nothing that was started here outlives the process that started it.
+//! [`deployment`] applies the real Terraform to it and runs the real `cordon` binary. [`child`] sees to it that nothing
+//! that was started here outlives the process that started it.
 
-pub mod child;
 pub mod cli;
-mod credentials;
 mod demo;
 pub mod deployment;
+mod directions;
 pub mod doubles;
-mod emulator;
 mod front_door;
-mod loopback;
-mod parent;
-mod python;
-mod run_directory;
+mod operator;
+mod process;
 mod sandbox;
 pub mod slack;
-pub mod tether;
 
-pub use emulator::Emulator;
 pub use front_door::calls::{CallFilter, CallRecord, Calls};
-pub use front_door::faults::{Fault, FaultKind, Faults};
-pub use front_door::tap::{Ending, Meeting, Tap, TappedCall};
+pub use front_door::faults::{Fault, FaultRule, Faults};
+pub use front_door::intercepting_proxy::{InterceptedCall, InterceptingProxy, Intervention};
+pub use process::child;
+pub use process::emulator::Emulator;
 pub use sandbox::{Options, Sandbox};

@@ -12,16 +12,16 @@ use aws_config::SdkConfig;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::child::Child;
-use crate::credentials::TaskCredentials;
 use crate::doubles::{AccessAnalyzer, Macie, SecurityHub};
-use crate::emulator::{ACCOUNT, Emulator, REGION, root_config};
 use crate::front_door::FrontDoor;
 use crate::front_door::calls::Calls;
+use crate::front_door::credentials::TaskCredentials;
 use crate::front_door::faults::Faults;
-use crate::front_door::tap::{Meeting, Tap, TappedCall};
-use crate::python;
-use crate::run_directory::RunDirectory;
+use crate::front_door::intercepting_proxy::{InterceptedCall, InterceptingProxy, Intervention};
+use crate::process::child::Child;
+use crate::process::emulator::{ACCOUNT, Emulator, REGION, root_config};
+use crate::process::python;
+use crate::process::run_directory::RunDirectory;
 use crate::slack::Slack;
 
 /// Where to start a sandbox.
@@ -148,37 +148,20 @@ impl Sandbox {
         .into()
     }
 
-    /// Where everything is and what another shell needs to use it, for people to read.
-    pub(crate) fn directions(&self) -> String {
-        let exports: String =
-            self.environment().iter().map(|(name, value)| format!("  export {name}={value}\n")).collect();
-        format!(
-            "\x20 AWS    {endpoint}   account {ACCOUNT}, {REGION}\n\
-             \x20 Slack  {}/\n\
-             \x20 Logs   {}\n\
-             \x20 Calls  {endpoint}/_sandbox/calls\n\n\
-             For another shell, as the account's administrator:\n\n\
-             \x20 unset AWS_PROFILE AWS_SESSION_TOKEN HTTP_PROXY http_proxy\n{exports}\n\
-             Version 1 of the aws CLI takes the endpoint of sqs from --endpoint-url only.\n",
-            self.slack_url,
-            self.run_dir().display(),
-            endpoint = self.endpoint,
-        )
-    }
-
     /// What a process needs in its environment to be a task with this role. The credentials are fetched, and renewed,
     /// by its SDK, as in ECS.
     pub fn task_environment(&self, role: &str) -> Vec<(String, String)> {
         self.front_door.credentials.environment(&self.endpoint, role)
     }
 
-    /// Puts a tap in front of the front door, for one process. `meet` says what becomes of each of its calls.
-    pub async fn tap(
+    /// Puts an intercepting proxy in front of the front door, for one process. `intervene` says what happens to each of
+    /// its calls.
+    pub async fn intercept(
         &self,
-        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
-    ) -> anyhow::Result<Tap> {
+        intervene: impl FnMut(&InterceptedCall) -> Intervention + Send + 'static,
+    ) -> anyhow::Result<InterceptingProxy> {
         let listener = listen(0, "--port").await?;
-        Ok(Tap::serve(listener, (self.front_door.clone(), self.endpoint.clone()), meet))
+        Ok(InterceptingProxy::serve(listener, (self.front_door.clone(), self.endpoint.clone()), intervene))
     }
 
     /// SDK settings of the account's root user, through the front door.
@@ -217,7 +200,7 @@ impl Sandbox {
         &self.front_door.calls
     }
 
-    /// Faults to be met at the front door.
+    /// Faults at the front door.
     pub fn faults(&self) -> &Arc<Faults> {
         &self.front_door.faults
     }

@@ -14,7 +14,9 @@ use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_macie2::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use cordon_sandbox::{CallFilter, Ending, Fault, FaultKind, Meeting, Options, Sandbox, Tap, TappedCall};
+use cordon_sandbox::{
+    CallFilter, Fault, FaultRule, InterceptedCall, InterceptingProxy, Intervention, Options, Sandbox,
+};
 use serde_json::{Value, json};
 
 /// Nothing listens there: RFC 863's port is below what systems give out.
@@ -76,7 +78,7 @@ impl Up {
         Ok(())
     }
 
-    /// Processes that belong to this sandbox: the emulator and its tether know the front door's address.
+    /// Processes that belong to this sandbox: the emulator and its supervisor know the front door's address.
     fn descendants(endpoint: &str) -> Vec<String> {
         let mark = format!("SANDBOX_ENDPOINT={endpoint}");
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -169,7 +171,7 @@ async fn up_greets_with_the_environment_answers_health_and_ends_on_sigterm() -> 
 #[tokio::test]
 async fn a_killed_sandbox_leaves_no_process_behind() -> Result<()> {
     let mut up = Up::start(&mut Up::program())?;
-    assert!(Up::descendants(&up.endpoint).len() >= 2, "the emulator and its tether are seen");
+    assert!(Up::descendants(&up.endpoint).len() >= 2, "the emulator and its supervisor are seen");
     up.process.kill()?;
     until("nothing is left", async || Up::descendants(&up.endpoint).is_empty()).await
 }
@@ -292,26 +294,28 @@ async fn help_tells_a_newcomer_what_up_does() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_tethered_command_dies_with_its_starter_and_hands_on_its_exit_code() -> Result<()> {
-    let mut tether =
-        Command::new(&*PROGRAM).args(["tether", "--", "sh", "-c", "exit 7"]).stdin(Stdio::piped()).spawn()?;
+async fn a_supervised_command_dies_with_its_starter_and_hands_on_its_exit_code() -> Result<()> {
+    let mut supervisor = Command::new(&*PROGRAM)
+        .args(["supervise", "--", "sh", "-c", "exit 7"])
+        .stdin(Stdio::piped())
+        .spawn()?;
     // Waiting would close a pipe that the child still owns.
-    let _starter = tether.stdin.take();
-    assert_eq!(tether.wait()?.code(), Some(7));
+    let _starter = supervisor.stdin.take();
+    assert_eq!(supervisor.wait()?.code(), Some(7));
 
     // The shell ignores SIGTERM and has a child of its own; both go when the pipe closes.
     let script = "trap '' TERM; sleep 300 & echo $!; wait; wait";
-    let mut tether = Command::new(&*PROGRAM)
-        .args(["tether", "--", "sh", "-c", script])
+    let mut supervisor = Command::new(&*PROGRAM)
+        .args(["supervise", "--", "sh", "-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
-    BufReader::new(tether.stdout.as_mut().context("an output")?).read_line(&mut line)?;
+    BufReader::new(supervisor.stdout.as_mut().context("an output")?).read_line(&mut line)?;
     let grandchild = PathBuf::from("/proc").join(line.trim());
     assert!(grandchild.exists());
-    drop(tether.stdin.take());
-    assert_eq!(tether.wait()?.code(), Some(128 + 9));
+    drop(supervisor.stdin.take());
+    assert_eq!(supervisor.wait()?.code(), Some(128 + 9));
     let gone =
         async || !std::fs::read_to_string(grandchild.join("stat")).is_ok_and(|stat| !stat.contains(") Z "));
     until("the grandchild is gone", gone).await
@@ -466,7 +470,7 @@ async fn faults_meet_the_calls_they_are_meant_for_in_the_services_own_form() -> 
     let once = aws_config::retry::RetryConfig::disabled();
     let root = sandbox.sdk_config().await.into_builder().retry_config(once).build();
     let (sfn, s3) = (aws_sdk_sfn::Client::new(&root), s3(&root));
-    let fault = |service: &str, operation: &str, kind| Fault {
+    let fault = |service: &str, operation: &str, kind| FaultRule {
         service: service.into(),
         operation: Some(operation.into()),
         principal: None,
@@ -474,17 +478,17 @@ async fn faults_meet_the_calls_they_are_meant_for_in_the_services_own_form() -> 
         times: 1,
     };
 
-    sandbox.faults().inject(fault("states", "ListActivities", FaultKind::Throttle));
+    sandbox.faults().inject(fault("states", "ListActivities", Fault::Throttle));
     sfn.list_state_machines().send().await?;
     let error = sfn.list_activities().send().await.err().context("throttled")?;
     assert_eq!(error.code(), Some("ThrottlingException"));
     sfn.list_activities().send().await?;
 
-    sandbox.faults().inject(fault("s3", "ListBuckets", FaultKind::InternalError));
+    sandbox.faults().inject(fault("s3", "ListBuckets", Fault::InternalError));
     let error = s3.list_buckets().send().await.err().context("a server error")?;
     assert_eq!(error.code(), Some("InternalError"));
 
-    sandbox.faults().inject(fault("s3", "ListBuckets", FaultKind::Cut));
+    sandbox.faults().inject(fault("s3", "ListBuckets", Fault::Cut));
     let error = s3.list_buckets().send().await.err().context("cut")?;
     assert!(error.raw_response().is_none(), "{error:?}");
     let cut = sandbox
@@ -500,7 +504,7 @@ async fn faults_meet_the_calls_they_are_meant_for_in_the_services_own_form() -> 
     aws_sdk_macie2::Client::new(&root).enable_macie().send().await?;
     assert!(began.elapsed() >= Duration::from_millis(300));
 
-    sandbox.faults().inject(fault("s3", "ListBuckets", FaultKind::Cut));
+    sandbox.faults().inject(fault("s3", "ListBuckets", Fault::Cut));
     http()?.delete(&faults).send().await?.error_for_status()?;
     s3.list_buckets().send().await?;
     let nonsense =
@@ -510,44 +514,47 @@ async fn faults_meet_the_calls_they_are_meant_for_in_the_services_own_form() -> 
     Ok(())
 }
 
-/// SDK settings of a process with this role behind a tap; no call is repeated.
-async fn behind(tap: &Tap, sandbox: &Sandbox, role: &str) -> Result<SdkConfig> {
-    let environment = tap.environment(role);
+/// SDK settings of a process with this role behind a proxy; no call is repeated.
+async fn behind(proxy: &InterceptingProxy, sandbox: &Sandbox, role: &str) -> Result<SdkConfig> {
+    let environment = proxy.environment(role);
     let session = fetch_credentials(&environment).await?;
     let text = |name: &str| session[name].as_str().unwrap_or_default().to_owned();
     let keys =
-        Credentials::new(text("AccessKeyId"), text("SecretAccessKey"), Some(text("Token")), None, "tap");
+        Credentials::new(text("AccessKeyId"), text("SecretAccessKey"), Some(text("Token")), None, "proxy");
     let endpoint = environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").context("an endpoint")?;
     let builder = with_keys(sandbox, keys).await.into_builder().endpoint_url(&endpoint.1);
     Ok(builder.retry_config(aws_config::retry::RetryConfig::disabled()).build())
 }
 
 #[tokio::test]
-async fn a_tap_counts_the_calls_of_its_process_and_holds_one_before_or_after_it_is_carried_out() -> Result<()>
-{
+async fn a_proxy_counts_the_calls_of_its_process_and_holds_one_before_or_after_it_is_carried_out()
+-> Result<()> {
     let sandbox = start().await?;
     let root = s3(&sandbox.sdk_config().await);
-    role(&sandbox, "tapped", &["s3:*"]).await?;
-    for (meeting, bucket, exists) in [
-        (Meeting::Instead(Ending::Held), "held-before", false),
-        (Meeting::After(Ending::Held), "held-after", true),
+    role(&sandbox, "intercepted", &["s3:*"]).await?;
+    for (intervention, bucket, exists) in [
+        (Intervention::Instead(Fault::Hang), "held-before", false),
+        (Intervention::After(Fault::Hang), "held-after", true),
     ] {
-        let tap = sandbox.tap(move |call| if call.n == 2 { meeting } else { Meeting::Passes }).await?;
-        let process = s3(&behind(&tap, &sandbox, "tapped").await?);
+        let proxy = sandbox
+            .intercept(move |call| if call.n == 2 { intervention } else { Intervention::Pass })
+            .await?;
+        let process = s3(&behind(&proxy, &sandbox, "intercepted").await?);
         process.list_buckets().send().await?;
         root.list_buckets().send().await?;
         let create = tokio::spawn(process.create_bucket().bucket(bucket).send());
-        tokio::time::timeout(Duration::from_secs(10), tap.held()).await.context("nothing was held")?;
+        tokio::time::timeout(Duration::from_secs(10), proxy.held()).await.context("nothing was held")?;
         create.abort();
         assert_eq!(root.head_bucket().bucket(bucket).send().await.is_ok(), exists);
-        let call = |n, operation: &str| TappedCall {
+        let call = |n, operation: &str| InterceptedCall {
             n,
             service: "s3".into(),
             operation: operation.into(),
             alone: true,
         };
-        let expected = [(call(1, "ListBuckets"), Meeting::Passes), (call(2, "CreateBucket"), meeting)];
-        assert_eq!(tap.calls(), expected);
+        let expected =
+            [(call(1, "ListBuckets"), Intervention::Pass), (call(2, "CreateBucket"), intervention)];
+        assert_eq!(proxy.calls(), expected);
     }
     sandbox.stop().await;
     Ok(())
@@ -558,19 +565,21 @@ async fn a_late_call_waits_to_be_released_and_a_call_that_comes_meanwhile_is_not
     let sandbox = start().await?;
     let root = s3(&sandbox.sdk_config().await);
     role(&sandbox, "late", &["s3:*"]).await?;
-    let tap = sandbox
-        .tap(|call| if call.operation == "CreateBucket" { Meeting::Late } else { Meeting::Passes })
+    let proxy = sandbox
+        .intercept(
+            |call| if call.operation == "CreateBucket" { Intervention::Hold } else { Intervention::Pass },
+        )
         .await?;
-    let process = s3(&behind(&tap, &sandbox, "late").await?);
+    let process = s3(&behind(&proxy, &sandbox, "late").await?);
     let create = tokio::spawn(process.create_bucket().bucket("late").send());
-    tokio::time::timeout(Duration::from_secs(10), tap.held()).await.context("nothing was held")?;
+    tokio::time::timeout(Duration::from_secs(10), proxy.held()).await.context("nothing was held")?;
     process.list_buckets().send().await?;
     assert!(root.head_bucket().bucket("late").send().await.is_err(), "it is not carried out before");
-    tap.release();
+    proxy.release();
     create.await??;
     process.head_bucket().bucket("late").send().await?;
     let calls: Vec<_> =
-        tap.calls().into_iter().map(|(call, _)| (call.operation, call.alone, call.n)).collect();
+        proxy.calls().into_iter().map(|(call, _)| (call.operation, call.alone, call.n)).collect();
     let expected = [("CreateBucket", true, 1), ("ListBuckets", false, 2), ("HeadBucket", true, 3)];
     assert_eq!(calls, expected.map(|(operation, alone, n)| (operation.to_owned(), alone, n)));
     sandbox.stop().await;
@@ -578,38 +587,38 @@ async fn a_late_call_waits_to_be_released_and_a_call_that_comes_meanwhile_is_not
 }
 
 #[tokio::test]
-async fn what_a_tap_does_to_a_call_looks_as_it_does_on_aws() -> Result<()> {
+async fn what_a_proxy_does_to_a_call_looks_as_it_does_on_aws() -> Result<()> {
     let sandbox = start().await?;
     let root = s3(&sandbox.sdk_config().await);
     root.create_bucket().bucket("copies").send().await?;
     root.put_object().bucket("copies").key("from").send().await?;
     role(&sandbox, "copier", &["s3:*"]).await?;
 
-    let copy = TappedCall { n: 1, service: "s3".into(), operation: "CopyObject".into(), alone: true };
+    let copy = InterceptedCall { n: 1, service: "s3".into(), operation: "CopyObject".into(), alone: true };
     let faults = copy.faults();
-    assert!(faults.contains(&Meeting::After(Ending::ErrorInOk)));
+    assert!(faults.contains(&Intervention::After(Fault::ErrorInOk)));
     for (n, fault) in faults.into_iter().enumerate() {
-        let tap = sandbox.tap(move |_| fault).await?;
-        let process = s3(&behind(&tap, &sandbox, "copier").await?);
+        let proxy = sandbox.intercept(move |_| fault).await?;
+        let process = s3(&behind(&proxy, &sandbox, "copier").await?);
         let key = format!("to-{n}");
         let call = process.copy_object().copy_source("copies/from").bucket("copies").key(&key).send().await;
         let error = call.err().with_context(|| format!("{fault:?} is an error"))?;
-        let (Meeting::Instead(ending) | Meeting::After(ending)) = fault else { bail!("{fault:?}") };
+        let (Intervention::Instead(ending) | Intervention::After(ending)) = fault else { bail!("{fault:?}") };
         let code = match ending {
-            Ending::Held | Ending::Cut => None,
-            Ending::Throttled => Some("SlowDown"),
-            Ending::InternalError | Ending::ErrorInOk => Some("InternalError"),
-            Ending::Unavailable => Some("ServiceUnavailable"),
-            Ending::RequestTimeout => Some("RequestTimeout"),
-            Ending::ExpiredToken => Some("ExpiredToken"),
+            Fault::Hang | Fault::Cut | Fault::Latency(_) => None,
+            Fault::Throttle => Some("SlowDown"),
+            Fault::InternalError | Fault::ErrorInOk => Some("InternalError"),
+            Fault::Unavailable => Some("ServiceUnavailable"),
+            Fault::RequestTimeout => Some("RequestTimeout"),
+            Fault::ExpiredToken => Some("ExpiredToken"),
         };
         assert_eq!(error.code(), code, "{fault:?}: {error:?}");
         let exists = root.head_object().bucket("copies").key(&key).send().await.is_ok();
-        assert_eq!(exists, matches!(fault, Meeting::After(_)), "{fault:?}");
+        assert_eq!(exists, matches!(fault, Intervention::After(_)), "{fault:?}");
     }
 
-    let tap = sandbox.tap(|_| Meeting::Instead(Ending::Throttled)).await?;
-    let sts = aws_sdk_sts::Client::new(&behind(&tap, &sandbox, "copier").await?);
+    let proxy = sandbox.intercept(|_| Intervention::Instead(Fault::Throttle)).await?;
+    let sts = aws_sdk_sts::Client::new(&behind(&proxy, &sandbox, "copier").await?);
     let error = sts.get_caller_identity().send().await.err().context("throttled")?;
     assert_eq!(error.code(), Some("Throttling"));
     sandbox.stop().await;

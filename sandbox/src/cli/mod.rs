@@ -1,7 +1,9 @@
 //! The command line of `cordon-sandbox`.
 
 mod demo;
-mod tether;
+mod detach;
+mod down;
+mod supervise;
 mod up;
 
 use std::io::IsTerminal;
@@ -25,7 +27,8 @@ struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Up(up::Up),
-    Tether(tether::Tether),
+    Down(down::Down),
+    Supervise(supervise::Supervise),
 }
 
 /// Reads the arguments and runs what they ask for. A failure is one message on standard error and exit code 1.
@@ -53,7 +56,8 @@ pub fn run() -> ExitCode {
         match arguments.command {
             Command::Demo(demo) => demo.run().await,
             Command::Up(up) => up.run().await,
-            Command::Tether(tether) => tether.run().await,
+            Command::Down(down) => down.run().await,
+            Command::Supervise(supervise) => supervise.run().await,
         }
     });
     result.unwrap_or_else(|error| {

@@ -1,104 +1,129 @@
-//! The main job, shown: the real Terraform, the real binary and the real state machines, at work on three buckets.
+//! The end-to-end demo: the real Terraform, the real binary and the real state machines, at work on three buckets.
 //!
-//! Nothing here drives Cordon. The demo lays the scene, lets events do the rest, prints what happens as it happens,
-//! and in the end looks whether everything is where it should be.
+//! Nothing here drives Cordon. The demo creates its [fixtures], lets events do the rest, prints the [progress], and in
+//! the end [checks] whether everything is where it should be.
 
-mod audience;
-mod ending;
-mod runs;
-mod scene;
+mod checks;
+mod executions;
+mod fixtures;
+mod output;
+mod progress;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::json;
 
-use crate::child::Child;
 use crate::deployment::Deployment;
+use crate::directions::Directions;
+use crate::operator;
+use crate::process::child::Child;
 use crate::sandbox::{Options, Sandbox};
-use audience::Audience;
-use runs::Runs;
-use scene::Scene;
+use executions::Executions;
+use fixtures::Fixtures;
+use output::Output;
+use progress::ProgressPrinter;
 
 /// Between two looks at what has happened.
-const PAUSE: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The longest that the flow takes where nobody is waited for: a cycle a minute, and a job of seconds.
 const DEADLINE: Duration = Duration::from_secs(180);
 /// The visitor who may decide.
 const APPROVER: &str = "U0ALICE001";
 
-/// Runs the demo until its end has been checked. With `once` it clicks by itself; without, it waits for the visitor's
-/// click and leaves everything standing until it is stopped.
+/// How the demo runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mode {
+    /// It clicks by itself and ends after the checks. Without, it waits for the visitor's click and leaves everything
+    /// standing until it is stopped.
+    pub(crate) once: bool,
+    /// Standard output is one line of JSON that says where everything is; the rest goes to standard error.
+    pub(crate) json: bool,
+}
+
+/// Runs the demo until its end has been checked.
 ///
 /// # Errors
 /// One sentence, if something could not be started or did not happen in time.
-pub(crate) async fn run(options: Options, once: bool) -> anyhow::Result<ExitCode> {
-    let began = Instant::now();
-    let step = |text: &str| println!("{:6.1} s  {text}", began.elapsed().as_secs_f32());
-    println!(
-        "Cordon's main job on this machine. Nothing of Cordon is faked; only AWS and Slack are doubled.\n"
-    );
-    step("Starting the sandbox (the first time it fetches the emulator's Python packages)");
+pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode> {
+    let output = Output::new(Instant::now(), mode.json);
+    output.line("Cordon end to end on this machine. Nothing of Cordon is faked; AWS and Slack are.\n");
+    output.event("Starting the sandbox (the first time it fetches the emulator's Python packages)");
     let mut sandbox = Sandbox::start(options).await?;
-    step("Applying the Terraform; this is the longest step");
-    let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(1 minutes)"})).await?;
-    step("Starting worker and gateway, each with the credentials of its task role");
+    output.event("Applying the Terraform; this is the longest step");
+    let operators = [operator::arn()];
+    let variables =
+        json!({"schedule_expression": "rate(1 minutes)", "investigators": operators, "purgers": operators});
+    let deployment = Deployment::apply(&sandbox, variables).await?;
+    operator::create(&sandbox).await?;
+    operator::permit(&sandbox, &deployment).await?;
+    output.event("Starting worker and gateway, each with the credentials of its task role");
     let grace = [("CORDON_SHUTDOWN_GRACE_SECONDS", "2")];
     let mut worker = deployment.start_worker(&grace).await?;
     let (mut gateway, _) = deployment.start_gateway(&[]).await?;
-    step("Making three buckets: private; shared with account 999988887777; shared, but excluded by tag");
-    let scene = Scene::lay(&sandbox).await?;
-    step("The next cycle starts within a minute: it scans the shared bucket and skips the excluded one");
-    println!("\n{}", sandbox.directions());
+    output.event(
+        "Creating three buckets: private; shared with account 999988887777; shared, but excluded by tag",
+    );
+    let fixtures = Fixtures::create(&sandbox).await?;
+    output.event(
+        "The next cycle starts within a minute: it scans the shared bucket and skips the excluded one",
+    );
+    let directions = Directions::new(&sandbox, Some(&deployment))?;
+    if mode.json {
+        let _ = writeln!(std::io::stdout(), "{}", directions.to_json());
+    }
+    output.line(format_args!("\n{directions}"));
 
-    let mut audience = Audience::new(&sandbox, began, once);
-    let mut runs = Runs::new(&sandbox, &deployment, began).await?;
+    let mut progress = ProgressPrinter::new(&sandbox, output, mode.once);
+    let mut executions = Executions::new(&sandbox, &deployment, output).await?;
     let mut deadline = Instant::now() + DEADLINE;
     loop {
-        let looked = async {
-            runs.look().await?;
-            audience.look(&sandbox).await
+        let updated = async {
+            executions.update().await?;
+            progress.update(&sandbox).await
         }
         .await;
-        // A look fails where a process is gone: its end is the reason to tell.
+        // An update fails where a process has ended: its end is the reason to give.
         tokio::select! {
-            why = death(&mut worker, &mut gateway, &mut sandbox) => bail!(why),
-            () = tokio::time::sleep(PAUSE) => looked?,
+            why = process_ended(&mut worker, &mut gateway, &mut sandbox) => bail!(why),
+            () = tokio::time::sleep(POLL_INTERVAL) => updated?,
         }
-        if audience.has_seen_the_end() && runs.running().is_empty() {
+        if progress.is_complete() && executions.running().is_empty() {
             break;
         }
-        if audience.is_waiting_for_a_click() {
+        if progress.is_waiting_for_a_click() {
             deadline = Instant::now() + DEADLINE;
         }
         if Instant::now() > deadline {
             bail!(
-                "the demo did not come to its end within {} s; still running: {:?}\n{}",
+                "the demo did not come to its end within {} s; still running: {}\n{}",
                 DEADLINE.as_secs(),
-                runs.running(),
-                last_words(&worker, &gateway)
+                executions.running().join(", "),
+                ends_of_logs(&worker, &gateway)
             );
         }
     }
 
-    println!("\nEvery run, its states and their durations\n");
-    runs.print_summary();
-    println!("\nThe end state\n");
-    let as_it_should_be = ending::check(&sandbox, &deployment, &scene, &runs).await?;
-    if !once {
-        println!("\nLook around: {}/ . Ctrl-C ends the sandbox.", sandbox.slack_url());
-        bail!(death(&mut worker, &mut gateway, &mut sandbox).await);
+    output.line("\nEvery execution, its states and their durations\n");
+    executions.print_summary();
+    output.line("\nThe end state\n");
+    let all_hold = checks::check(&sandbox, &deployment, &fixtures, &executions, output).await?;
+    if !mode.once {
+        output.line(format_args!("\nLook around: {}/ . Ctrl-C ends the sandbox.", sandbox.slack_url()));
+        bail!(process_ended(&mut worker, &mut gateway, &mut sandbox).await);
     }
     worker.terminate().await?;
     gateway.terminate().await?;
     sandbox.stop().await;
-    println!("\n{:6.1} s in all", began.elapsed().as_secs_f32());
-    Ok(if as_it_should_be { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    output.line("");
+    output.event("in all");
+    Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Completes when worker, gateway or emulator has ended by itself, and says which.
-async fn death(worker: &mut Child, gateway: &mut Child, sandbox: &mut Sandbox) -> String {
+async fn process_ended(worker: &mut Child, gateway: &mut Child, sandbox: &mut Sandbox) -> String {
     tokio::select! {
         why = worker.ended() => why,
         why = gateway.ended() => why,
@@ -106,7 +131,7 @@ async fn death(worker: &mut Child, gateway: &mut Child, sandbox: &mut Sandbox) -
     }
 }
 
-fn last_words(worker: &Child, gateway: &Child) -> String {
+fn ends_of_logs(worker: &Child, gateway: &Child) -> String {
     format!(
         "The end of the worker's log:\n{}\nThe end of the gateway's log:\n{}",
         worker.end_of_log(),

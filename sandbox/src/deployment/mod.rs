@@ -15,10 +15,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 
-use crate::child::{Child, sibling};
-use crate::emulator::{ACCOUNT, REGION, free_port};
 use crate::front_door::FrontDoor;
-use crate::loopback;
+use crate::process::child::{Child, sibling};
+use crate::process::emulator::{ACCOUNT, REGION, free_port};
+use crate::process::loopback;
 use crate::sandbox::{Sandbox, within, workspace_root};
 use crate::slack::Slack;
 use secrets::Secrets;

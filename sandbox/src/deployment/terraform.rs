@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
-use crate::child::Child;
+use crate::process::child::Child;
 
 const OLDEST: (u32, u32) = (1, 9);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);

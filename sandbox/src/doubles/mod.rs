@@ -1,7 +1,7 @@
 //! Doubles for the AWS services that no emulator has: Macie, Access Analyzer and Security Hub.
 //!
 //! Each double is asked twice for a request: [`operation`](Macie::operation) names what is asked for (so that
-//! the front door can authorise it), then `call` does it. A request that `operation` does not know is answered
+//! the front door can authorize it), then `call` does it. A request that `operation` does not know is answered
 //! 501 by the front door; within a known operation, a feature that the double lacks is answered 501 here.
 //! Nothing that would change the outcome is ignored in silence.
 //!
@@ -28,7 +28,7 @@ pub struct Operation {
     pub name: &'static str,
     /// The IAM action, such as `macie2:GetFindings`; V2 variants may share the action of the first version.
     pub action: &'static str,
-    /// The ARN that the action is authorised on, or `*` where the service knows no resource type.
+    /// The ARN that the action is authorized on, or `*` where the service knows no resource type.
     pub resource: String,
 }
 
@@ -38,7 +38,7 @@ impl Operation {
     }
 }
 
-/// One authorised request to a double.
+/// One authorized request to a double.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Account of the caller.

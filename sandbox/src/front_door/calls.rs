@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 /// Older calls are forgotten.
-const KEPT: usize = 100_000;
+const MAX_CALLS: usize = 100_000;
 /// Stands for an answer that nobody waited for: the client hung up.
 const CLIENT_HUNG_UP: u16 = 499;
 
@@ -126,7 +126,7 @@ impl Drop for Open<'_> {
         let mut ring = self.calls.ring();
         ring.last += 1;
         record.n = ring.last;
-        if ring.calls.len() == KEPT {
+        if ring.calls.len() == MAX_CALLS {
             ring.calls.pop_front();
         }
         ring.calls.push_back(record);

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::FrontDoor;
 use super::calls::CallFilter;
+use super::credentials::{self, Refusal};
 use super::encoding::{decode, query_pairs};
-use super::faults::{Fault, FaultKind, InnerCall, answer};
-use crate::credentials::{self, Refusal};
+use super::faults::{Fault, FaultRule, InnerCall, answer};
 
 /// Where the routes lie.
 pub(super) const PREFIX: &str = "/_sandbox/";
-const LARGEST_BODY: usize = 64 << 10;
+const MAX_BODY_BYTES: usize = 64 << 10;
 
 impl FrontDoor {
     /// Answers a request to one of the sandbox's own routes.
@@ -38,16 +38,16 @@ impl FrontDoor {
                 Ok(filter) => json_answer(200, &json!({"calls": self.calls.select(&filter)})),
                 Err(why) => refusal(400, "InvalidFilter", &why),
             },
-            ("POST", "/_sandbox/faults/met") => match read::<InnerCall>(body).await {
+            ("POST", "/_sandbox/faults/next") => match read::<InnerCall>(body).await {
                 Ok(call) => {
-                    let met = self.faults.meet(&call.service, &call.operation, Some(&call.principal));
-                    json_answer(200, &json!({"fault": met.map(FaultKind::to_wire)}))
+                    let fault = self.faults.next_for(&call.service, &call.operation, Some(&call.principal));
+                    json_answer(200, &json!({"fault": fault.map(Fault::to_wire)}))
                 }
                 Err(why) => refusal(400, "InvalidCall", &format!("This is not a call: {why}.")),
             },
-            ("POST", "/_sandbox/faults") => match read::<Fault>(body).await {
-                Ok(fault) => {
-                    self.faults.inject(fault);
+            ("POST", "/_sandbox/faults") => match read::<FaultRule>(body).await {
+                Ok(rule) => {
+                    self.faults.inject(rule);
                     json_answer(200, &json!({}))
                 }
                 Err(why) => refusal(400, "InvalidFault", &format!("This is not a fault: {why}.")),
@@ -73,7 +73,7 @@ impl FrontDoor {
 }
 
 async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, String> {
-    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| error.to_string())?;
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| error.to_string())?;
     serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())
 }
 

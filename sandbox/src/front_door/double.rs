@@ -1,4 +1,4 @@
-//! Requests to the doubles: named, authorised by the emulator's IAM, met by faults, carried out.
+//! Requests to the doubles: named, authorized by the emulator's IAM, subjected to faults, carried out.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use super::forward::recorded;
 use super::signed::Credential;
 use super::{Cut, FrontDoor};
 use crate::doubles::{ApiError, Call, Operation};
-use crate::emulator::{ACCOUNT, Authorization};
+use crate::process::emulator::{ACCOUNT, Authorization};
 
 /// Above what any of the three services takes.
-const LARGEST_BODY: usize = 16 << 20;
+const MAX_BODY_BYTES: usize = 16 << 20;
 
 impl FrontDoor {
     /// Whether a double in this process plays the service.
@@ -40,7 +40,7 @@ impl FrontDoor {
         let mut call = self.calls.begin(service, method, raw_path, Some(&credential.access_key));
         call.record.operation = format!("{method} {raw_path}");
 
-        let Ok(bytes) = Limited::new(body, LARGEST_BODY).collect().await.map(|body| body.to_bytes()) else {
+        let Ok(bytes) = Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes()) else {
             return Ok(recorded(call, json_error(413, "RequestEntityTooLarge", "The request is too large.")));
         };
         let Some(body) = json_body(&bytes) else {
@@ -66,7 +66,7 @@ impl FrontDoor {
         let verdict = match self.emulator.authorize(&authorization).await {
             Ok(verdict) => verdict,
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "a call to a double could not be authorised");
+                tracing::warn!(error = format!("{error:#}"), "a call to a double could not be authorized");
                 return Ok(recorded(
                     call,
                     json_error(503, "ServiceUnavailableException", &format!("{error:#}")),
@@ -79,8 +79,8 @@ impl FrontDoor {
             let message = verdict.message.as_deref().unwrap_or("The caller may not do this.");
             return Ok(recorded(call, json_error(403, code, message)));
         }
-        if let Some(kind) = self.faults.meet(service, operation.name, call.record.principal.as_deref()) {
-            match happen(kind, service).await {
+        if let Some(fault) = self.faults.next_for(service, operation.name, call.record.principal.as_deref()) {
+            match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),
                 Consequence::Cut => {

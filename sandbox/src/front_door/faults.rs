@@ -1,5 +1,6 @@
-//! Faults that the front door makes on request, each in the form in which the AWS service would show it.
+//! Faults on request, each in the form in which the AWS service would show it.
 
+use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,10 +9,34 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A fault, and which calls it meets.
+/// What can happen to a call, at AWS or on the way there, instead of its own answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused as too fast; by S3 as `SlowDown`.
+    Throttle,
+    /// A server error, status 500.
+    InternalError,
+    /// The service is not there, status 503.
+    Unavailable,
+    /// S3 waited too long for the request, status 400.
+    RequestTimeout,
+    /// S3 takes the session for expired, status 400.
+    ExpiredToken,
+    /// S3 began to answer with status 200 before it failed: the error is in the body.
+    ErrorInOk,
+    /// It gets its own answer after this delay.
+    Latency(Duration),
+    /// The connection closes without an answer.
+    Cut,
+    /// Nothing happens until the client hangs up.
+    Hang,
+}
+
+/// Which calls get a fault at the front door, which does not carry them out unless the fault is
+/// [latency](Fault::Latency).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "WireFault")]
-pub struct Fault {
+#[serde(try_from = "WireRule")]
+pub struct FaultRule {
     /// The service in the credential scope, such as `states`.
     pub service: String,
     /// The API name; any if absent.
@@ -19,28 +44,15 @@ pub struct Fault {
     /// A part of the caller's ARN, such as a role's name; any caller if absent.
     pub principal: Option<String>,
     /// What happens to the call.
-    pub kind: FaultKind,
-    /// How many calls it meets before it is over.
+    pub kind: Fault,
+    /// How many calls it applies to before it is over.
     pub times: u32,
 }
 
-/// What happens to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Refused as too fast; not carried out.
-    Throttle,
-    /// Refused with a server error; not carried out.
-    InternalError,
-    /// Carried out after this delay.
-    Latency(Duration),
-    /// The connection closes without an answer; not carried out.
-    Cut,
-}
-
-/// A fault as it comes over HTTP.
+/// A rule as it comes over HTTP.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireFault {
+struct WireRule {
     service: String,
     operation: Option<String>,
     principal: Option<String>,
@@ -54,23 +66,32 @@ struct WireFault {
 enum WireKind {
     Throttle,
     InternalError,
+    Unavailable,
+    RequestTimeout,
+    ExpiredToken,
+    ErrorInOk,
     Latency,
     Cut,
+    Hang,
 }
 
-impl FaultKind {
-    /// As it goes over HTTP.
+impl Fault {
+    /// For a call that Step Functions itself makes, which sees less of what happens than an SDK does.
     pub(super) fn to_wire(self) -> Value {
         match self {
-            FaultKind::Throttle => json!({"kind": "throttle"}),
-            FaultKind::InternalError => json!({"kind": "internal_error"}),
-            FaultKind::Cut => json!({"kind": "cut"}),
-            FaultKind::Latency(delay) => json!({"kind": "latency", "latency_ms": delay.as_millis() as u64}),
+            Fault::Throttle => json!({"kind": "throttle"}),
+            Fault::Latency(delay) => json!({"kind": "latency", "latency_ms": delay.as_millis() as u64}),
+            Fault::Cut | Fault::Hang => json!({"kind": "cut"}),
+            Fault::InternalError
+            | Fault::Unavailable
+            | Fault::RequestTimeout
+            | Fault::ExpiredToken
+            | Fault::ErrorInOk => json!({"kind": "internal_error"}),
         }
     }
 }
 
-/// A call that is made behind the front door, by Step Functions itself, and that a fault may meet all the same.
+/// A call that is made behind the front door, by Step Functions itself, and that a fault may apply to all the same.
 #[derive(Deserialize)]
 pub(super) struct InnerCall {
     pub(super) service: String,
@@ -78,33 +99,41 @@ pub(super) struct InnerCall {
     pub(super) principal: String,
 }
 
-impl TryFrom<WireFault> for Fault {
+impl TryFrom<WireRule> for FaultRule {
     type Error = &'static str;
 
-    fn try_from(wire: WireFault) -> Result<Fault, Self::Error> {
-        let kind = match (wire.kind, wire.latency_ms) {
-            (WireKind::Latency, Some(ms)) => FaultKind::Latency(Duration::from_millis(ms)),
-            (WireKind::Latency, None) => return Err("latency_ms is missing"),
-            (_, Some(_)) => return Err("latency_ms belongs to the kind latency only"),
-            (WireKind::Throttle, None) => FaultKind::Throttle,
-            (WireKind::InternalError, None) => FaultKind::InternalError,
-            (WireKind::Cut, None) => FaultKind::Cut,
+    fn try_from(wire: WireRule) -> Result<FaultRule, Self::Error> {
+        let WireRule { service, operation, principal, times, latency_ms, .. } = wire;
+        if latency_ms.is_some() && !matches!(wire.kind, WireKind::Latency) {
+            return Err("latency_ms belongs to the kind latency only");
+        }
+        let kind = match wire.kind {
+            WireKind::Throttle => Fault::Throttle,
+            WireKind::InternalError => Fault::InternalError,
+            WireKind::Unavailable => Fault::Unavailable,
+            WireKind::RequestTimeout => Fault::RequestTimeout,
+            WireKind::ExpiredToken => Fault::ExpiredToken,
+            WireKind::ErrorInOk => Fault::ErrorInOk,
+            WireKind::Latency => {
+                Fault::Latency(Duration::from_millis(latency_ms.ok_or("latency_ms is missing")?))
+            }
+            WireKind::Cut => Fault::Cut,
+            WireKind::Hang => Fault::Hang,
         };
-        let WireFault { service, operation, principal, times, .. } = wire;
-        Ok(Fault { service, operation, principal, kind, times })
+        Ok(FaultRule { service, operation, principal, kind, times })
     }
 }
 
-/// The faults in force.
+/// The rules in force.
 #[derive(Debug, Default)]
 pub struct Faults {
-    active: Mutex<Vec<Fault>>,
+    active: Mutex<Vec<FaultRule>>,
 }
 
 impl Faults {
-    /// Puts a fault in force. Of several that fit a call, the first put meets it.
-    pub fn inject(&self, fault: Fault) {
-        self.active().push(fault);
+    /// Puts a rule in force. Of several that fit a call, the oldest applies.
+    pub fn inject(&self, rule: FaultRule) {
+        self.active().push(rule);
     }
 
     /// Ends all of them.
@@ -112,28 +141,28 @@ impl Faults {
         self.active().clear();
     }
 
-    /// How many calls are still to meet a fault: what is missing from those injected has come.
+    /// How many calls are still to get a fault: what is missing from those injected has come.
     pub fn left(&self) -> u32 {
-        self.active().iter().map(|fault| fault.times).sum()
+        self.active().iter().map(|rule| rule.times).sum()
     }
 
-    /// The fault that meets this call, counted.
-    pub(super) fn meet(&self, service: &str, operation: &str, principal: Option<&str>) -> Option<FaultKind> {
+    /// The fault for this call, which counts as used once.
+    pub(super) fn next_for(&self, service: &str, operation: &str, principal: Option<&str>) -> Option<Fault> {
         let mut active = self.active();
-        let index = active.iter().position(|fault| {
-            fault.times > 0
-                && fault.service == service
-                && fault.operation.as_ref().is_none_or(|name| name == operation)
-                && fault.principal.as_ref().is_none_or(|part| principal.is_some_and(|arn| arn.contains(part)))
+        let index = active.iter().position(|rule| {
+            rule.times > 0
+                && rule.service == service
+                && rule.operation.as_ref().is_none_or(|name| name == operation)
+                && rule.principal.as_ref().is_none_or(|part| principal.is_some_and(|arn| arn.contains(part)))
         })?;
-        let fault = &mut active[index];
-        fault.times -= 1;
-        let kind = fault.kind;
-        active.retain(|fault| fault.times > 0);
+        let rule = &mut active[index];
+        rule.times -= 1;
+        let kind = rule.kind;
+        active.retain(|rule| rule.times > 0);
         Some(kind)
     }
 
-    fn active(&self) -> MutexGuard<'_, Vec<Fault>> {
+    fn active(&self) -> MutexGuard<'_, Vec<FaultRule>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,16 +178,27 @@ pub(super) enum Consequence {
 }
 
 /// Carries out a fault.
-pub(super) async fn happen(kind: FaultKind, service: &str) -> Consequence {
-    match kind {
-        FaultKind::Throttle => Consequence::Answered(throttled(service)),
-        FaultKind::InternalError => Consequence::Answered(server_error(service)),
-        FaultKind::Latency(delay) => {
-            tokio::time::sleep(delay).await;
-            Consequence::GoesOn
+pub(super) async fn happen(fault: Fault, service: &str) -> Consequence {
+    Consequence::Answered(match fault {
+        Fault::Throttle => throttled(service),
+        Fault::InternalError => server_error(service),
+        Fault::Unavailable => unavailable(service),
+        Fault::RequestTimeout => s3_error(
+            400,
+            "RequestTimeout",
+            "Your socket connection to the server was not read from or written to within the timeout period.",
+        ),
+        Fault::ExpiredToken => s3_error(400, "ExpiredToken", "The provided token has expired."),
+        Fault::ErrorInOk => {
+            s3_error(200, "InternalError", "We encountered an internal error. Please try again.")
         }
-        FaultKind::Cut => Consequence::Cut,
-    }
+        Fault::Latency(delay) => {
+            tokio::time::sleep(delay).await;
+            return Consequence::GoesOn;
+        }
+        Fault::Cut => return Consequence::Cut,
+        Fault::Hang => pending().await,
+    })
 }
 
 /// How a service writes its errors.
@@ -179,7 +219,7 @@ fn protocol(service: &str) -> Protocol {
 }
 
 /// Refused as too fast.
-pub(super) fn throttled(service: &str) -> Response<Body> {
+fn throttled(service: &str) -> Response<Body> {
     match protocol(service) {
         Protocol::S3 => s3_error(503, "SlowDown", "Please reduce your request rate."),
         Protocol::Query => query_error(400, "Throttling", "Rate exceeded"),
@@ -189,7 +229,7 @@ pub(super) fn throttled(service: &str) -> Response<Body> {
 }
 
 /// Refused with a server error.
-pub(super) fn server_error(service: &str) -> Response<Body> {
+fn server_error(service: &str) -> Response<Body> {
     let message = "An internal error occurred.";
     match protocol(service) {
         Protocol::S3 => s3_error(500, "InternalError", "We encountered an internal error. Please try again."),
@@ -200,7 +240,7 @@ pub(super) fn server_error(service: &str) -> Response<Body> {
 }
 
 /// Refused because the service is not there for the moment.
-pub(super) fn unavailable(service: &str) -> Response<Body> {
+fn unavailable(service: &str) -> Response<Body> {
     let message = "The service is unavailable. Please try again.";
     match protocol(service) {
         Protocol::S3 => s3_error(503, "ServiceUnavailable", message),
@@ -221,7 +261,7 @@ pub(super) fn json_error(status: u16, code: &str, message: &str) -> Response<Bod
 }
 
 /// An error as S3 writes it.
-pub(super) fn s3_error(status: u16, code: &str, message: &str) -> Response<Body> {
+fn s3_error(status: u16, code: &str, message: &str) -> Response<Body> {
     let error = format!("<Code>{code}</Code><Message>{message}</Message><RequestId>fault</RequestId>");
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{error}</Error>");
     answer(status, "application/xml", body)
@@ -245,35 +285,35 @@ pub(super) fn answer(status: u16, content_type: &'static str, body: String) -> R
 mod tests {
     use super::*;
 
-    fn fault(kind: FaultKind, times: u32) -> Fault {
-        Fault { service: "states".into(), operation: None, principal: None, kind, times }
+    fn rule(kind: Fault, times: u32) -> FaultRule {
+        FaultRule { service: "states".into(), operation: None, principal: None, kind, times }
     }
 
     #[test]
-    fn a_fault_meets_as_many_calls_as_asked_and_then_is_over() {
+    fn a_fault_applies_to_as_many_calls_as_asked_and_then_is_over() {
         let faults = Faults::default();
-        faults.inject(fault(FaultKind::Throttle, 2));
-        assert_eq!(faults.meet("s3", "GetObject", None), None);
-        assert_eq!(faults.meet("states", "GetActivityTask", None), Some(FaultKind::Throttle));
-        assert_eq!(faults.meet("states", "SendTaskSuccess", None), Some(FaultKind::Throttle));
-        assert_eq!(faults.meet("states", "SendTaskSuccess", None), None);
+        faults.inject(rule(Fault::Throttle, 2));
+        assert_eq!(faults.next_for("s3", "GetObject", None), None);
+        assert_eq!(faults.next_for("states", "GetActivityTask", None), Some(Fault::Throttle));
+        assert_eq!(faults.next_for("states", "SendTaskSuccess", None), Some(Fault::Throttle));
+        assert_eq!(faults.next_for("states", "SendTaskSuccess", None), None);
     }
 
     #[test]
     fn a_fault_for_a_role_spares_the_others() {
         let faults = Faults::default();
-        faults.inject(Fault { principal: Some("cordon-worker".into()), ..fault(FaultKind::Cut, 1) });
-        assert_eq!(faults.meet("states", "GetActivityTask", None), None);
-        assert_eq!(faults.meet("states", "GetActivityTask", Some("arn:…/cordon-gateway/1")), None);
-        assert!(faults.meet("states", "GetActivityTask", Some("arn:…/cordon-worker/1")).is_some());
+        faults.inject(FaultRule { principal: Some("cordon-worker".into()), ..rule(Fault::Cut, 1) });
+        assert_eq!(faults.next_for("states", "GetActivityTask", None), None);
+        assert_eq!(faults.next_for("states", "GetActivityTask", Some("arn:…/cordon-gateway/1")), None);
+        assert!(faults.next_for("states", "GetActivityTask", Some("arn:…/cordon-worker/1")).is_some());
     }
 
     #[test]
     fn latency_has_to_say_how_long() {
         let text = r#"{"service":"s3","kind":"latency","times":1}"#;
-        assert!(serde_json::from_str::<Fault>(text).is_err());
+        assert!(serde_json::from_str::<FaultRule>(text).is_err());
         let text = r#"{"service":"s3","operation":"PutObject","kind":"latency","latency_ms":5,"times":1}"#;
-        let fault: Fault = serde_json::from_str(text).expect("a whole fault");
-        assert_eq!(fault.kind, FaultKind::Latency(Duration::from_millis(5)));
+        let rule: FaultRule = serde_json::from_str(text).expect("a whole rule");
+        assert_eq!(rule.kind, Fault::Latency(Duration::from_millis(5)));
     }
 }

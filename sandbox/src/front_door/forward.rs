@@ -12,7 +12,7 @@ use super::signed::Credential;
 use super::{Cut, FrontDoor};
 
 /// Forms are small: the largest hold a policy document.
-const LARGEST_FORM: usize = 4 << 20;
+const MAX_FORM_BYTES: usize = 4 << 20;
 
 impl FrontDoor {
     /// Answers a request to an emulated service.
@@ -29,7 +29,7 @@ impl FrontDoor {
 
         let (name, body) = match operation::name(service, &parts) {
             Named::As(name) => (name, Body::new(body)),
-            Named::InForm => match Limited::new(body, LARGEST_FORM).collect().await {
+            Named::InForm => match Limited::new(body, MAX_FORM_BYTES).collect().await {
                 Ok(form) => {
                     let form = form.to_bytes();
                     let action = operation::action(&String::from_utf8_lossy(&form));
@@ -47,8 +47,8 @@ impl FrontDoor {
         if let Some(credential) = credential {
             call.record.principal = self.principal(credential).await;
         }
-        if let Some(kind) = self.faults.meet(service, &name, call.record.principal.as_deref()) {
-            match happen(kind, service).await {
+        if let Some(fault) = self.faults.next_for(service, &name, call.record.principal.as_deref()) {
+            match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),
                 Consequence::Cut => {

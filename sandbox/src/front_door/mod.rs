@@ -2,17 +2,18 @@
 //!
 //! A request goes by the service in its credential scope: to a double in this process, or to the emulator. What goes
 //! to the emulator is passed on as it came, Host, path and encoding included, because signatures are verified there.
-//! Every call is recorded, and can be met by a fault.
+//! Every call is recorded, and can get a fault.
 
 pub(crate) mod calls;
 mod control;
+pub(crate) mod credentials;
 mod double;
 mod encoding;
 pub(crate) mod faults;
 mod forward;
+pub(crate) mod intercepting_proxy;
 mod operation;
 mod signed;
-pub(crate) mod tap;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,15 +31,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::credentials::TaskCredentials;
 use crate::doubles::{AccessAnalyzer, Macie, SecurityHub};
-use crate::emulator::Emulator;
+use crate::process::emulator::Emulator;
 use calls::Calls;
+use credentials::TaskCredentials;
 use faults::Faults;
 use signed::Credential;
 
 /// Shorter than the emulator keeps an idle connection, so that none is used that is just being closed.
-const IDLE_UPSTREAM: Duration = Duration::from_secs(30);
+const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the front door stands in front of.
 pub(crate) struct FrontDoor {
@@ -111,7 +112,9 @@ impl FrontDoor {
             calls: Arc::default(),
             faults: Arc::default(),
             slack_url,
-            upstream: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_UPSTREAM).build_http(),
+            upstream: Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)
+                .build_http(),
             principals: Mutex::default(),
         }
     }

@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 /// Blocks in one message.
-const MOST_BLOCKS: usize = 50;
+const MAX_BLOCKS: usize = 50;
 
 /// Blocks in one modal.
-const MOST_MODAL_BLOCKS: usize = 100;
+const MAX_MODAL_BLOCKS: usize = 100;
 
 /// Characters of text in all blocks of one message, and what each block adds to them. Slack does not document it, but
 /// refuses about here (<https://github.com/slackapi/bolt-js/issues/2509>).
-const LONGEST_MESSAGE: usize = 13_200;
+const MAX_MESSAGE_CHARACTERS: usize = 13_200;
 const BLOCK_COST: usize = 100;
 
 /// Why blocks are refused: the error code, and messages for `response_metadata`.
@@ -47,7 +47,7 @@ fn accept_on(surface: Surface, blocks: &Value) -> Result<Value, Refusal> {
         return Err(Refusal { error: "invalid_blocks_format", messages: vec![] });
     };
     let mut problems = Problems::default();
-    let most = if surface == Surface::Modal { MOST_MODAL_BLOCKS } else { MOST_BLOCKS };
+    let most = if surface == Surface::Modal { MAX_MODAL_BLOCKS } else { MAX_BLOCKS };
     if given.len() > most {
         problems.add("/blocks", format!("no more than {most} items allowed"));
     }
@@ -68,7 +68,7 @@ fn accept_on(surface: Surface, blocks: &Value) -> Result<Value, Refusal> {
         return Err(Refusal { error: "invalid_blocks", messages: problems.0 });
     }
     let cost = |block| BLOCK_COST + text_length(block);
-    if surface == Surface::Message && given.iter().map(cost).sum::<usize>() > LONGEST_MESSAGE {
+    if surface == Surface::Message && given.iter().map(cost).sum::<usize>() > MAX_MESSAGE_CHARACTERS {
         return Err(Refusal { error: "msg_blocks_too_long", messages: vec![] });
     }
     Ok(given.iter().cloned().map(with_defaults).collect())

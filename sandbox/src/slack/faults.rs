@@ -41,8 +41,8 @@ impl MethodFaults {
         self.0.clear();
     }
 
-    /// What a call meets, which is then used up once.
-    pub(super) fn meet(&mut self, method: &str, channel: Option<&str>) -> Option<MethodFaultKind> {
+    /// The fault for a call, which is then used up once.
+    pub(super) fn next_for(&mut self, method: &str, channel: Option<&str>) -> Option<MethodFaultKind> {
         let concerns = |of: &Option<String>, what: Option<&str>| of.is_none() || of.as_deref() == what;
         let fault = self.0.iter_mut().find(|fault| {
             fault.times != Some(0)
@@ -68,13 +68,13 @@ mod tests {
             kind: kind.clone(),
             times: Some(1),
         });
-        assert_eq!(faults.meet("chat.postMessage", Some("C1")), None);
-        assert_eq!(faults.meet("chat.update", Some("C2")), None);
-        assert_eq!(faults.meet("chat.update", Some("C1")), Some(kind.clone()));
-        assert_eq!(faults.meet("chat.update", Some("C1")), None, "it is used up");
+        assert_eq!(faults.next_for("chat.postMessage", Some("C1")), None);
+        assert_eq!(faults.next_for("chat.update", Some("C2")), None);
+        assert_eq!(faults.next_for("chat.update", Some("C1")), Some(kind.clone()));
+        assert_eq!(faults.next_for("chat.update", Some("C1")), None, "it is used up");
         faults.add(MethodFault { method: None, channel: None, kind: kind.clone(), times: None });
-        assert!((0..3).all(|_| faults.meet("users.info", None) == Some(kind.clone())));
+        assert!((0..3).all(|_| faults.next_for("users.info", None) == Some(kind.clone())));
         faults.clear();
-        assert_eq!(faults.meet("users.info", None), None);
+        assert_eq!(faults.next_for("users.info", None), None);
     }
 }

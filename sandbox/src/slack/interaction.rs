@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use super::{Slack, api, api::Arguments, blocks, messages, signature, workspace};
 
 /// How long Slack waits for the app.
-const PATIENCE: Duration = Duration::from_secs(3);
+const INTERACTION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often, and for how long, a response URL can be used.
 const RESPONSES: u32 = 5;
@@ -125,7 +125,7 @@ impl Slack {
         let request = self
             .http
             .post(url)
-            .timeout(PATIENCE)
+            .timeout(INTERACTION_TIMEOUT)
             .header("Content-Type", "application/x-www-form-urlencoded")
             .header("X-Slack-Request-Timestamp", timestamp)
             .header("X-Slack-Signature", signature)

@@ -27,7 +27,7 @@ pub use faults::{MethodFault, MethodFaultKind};
 pub use interaction::ClickResult;
 pub use rates::RateLimits;
 
-use crate::loopback;
+use crate::process::loopback;
 
 use self::{
     faults::MethodFaults, interaction::ResponseUrl, messages::Messages, modals::Modals, rates::Rates,

@@ -17,8 +17,8 @@ const TRIGGER_LIFE: Duration = Duration::from_secs(3);
 
 /// Characters that Slack allows in parts of a view
 /// (<https://docs.slack.dev/reference/views/modal-views>).
-const LONGEST_TITLE: usize = 24;
-const LONGEST_METADATA: usize = 3_000;
+const MAX_TITLE_CHARACTERS: usize = 24;
+const MAX_METADATA_CHARACTERS: usize = 3_000;
 
 /// Triggers that were given out, and modals that are open.
 #[derive(Debug, Default)]
@@ -90,12 +90,14 @@ pub(super) fn open(state: &mut State, trigger_id: &str, view: &Value) -> Result<
     for part in ["title", "submit", "close"] {
         let text = &view[part]["text"];
         must(
-            view[part]["type"] == "plain_text" && (1..=LONGEST_TITLE).contains(&length(text)),
-            &format!("must be plain_text of 1 to {LONGEST_TITLE} characters [json-pointer:/view/{part}]"),
+            view[part]["type"] == "plain_text" && (1..=MAX_TITLE_CHARACTERS).contains(&length(text)),
+            &format!(
+                "must be plain_text of 1 to {MAX_TITLE_CHARACTERS} characters [json-pointer:/view/{part}]"
+            ),
         );
     }
     must(
-        length(&view["private_metadata"]) <= LONGEST_METADATA,
+        length(&view["private_metadata"]) <= MAX_METADATA_CHARACTERS,
         "must be less than 3001 characters [json-pointer:/view/private_metadata]",
     );
     for id in ["callback_id", "external_id"] {

@@ -80,7 +80,7 @@ fn inline(text: &str) -> String {
 
 fn emphasis(text: &str) -> String {
     for (mark, tag) in [('*', "b"), ('_', "i"), ('~', "s")] {
-        if let Some((before, inner, after)) = emphasised(text, mark) {
+        if let Some((before, inner, after)) = emphasized(text, mark) {
             return format!("{}<{tag}>{}</{tag}>{}", emphasis(before), emphasis(inner), emphasis(after));
         }
     }
@@ -95,7 +95,7 @@ fn delimited(text: &str, mark: char) -> Option<(&str, &str, &str)> {
 }
 
 /// The same for emphasis, which opens and closes only at the edges of words.
-fn emphasised(text: &str, mark: char) -> Option<(&str, &str, &str)> {
+fn emphasized(text: &str, mark: char) -> Option<(&str, &str, &str)> {
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     for (start, _) in text.match_indices(mark) {
         let after_mark = &text[start + 1..];

@@ -23,7 +23,7 @@ use url::form_urlencoded;
 use super::{MethodFaultKind, Slack, api::Arguments, page, workspace, workspace::User};
 
 /// Above any message that Slack takes.
-const LARGEST_BODY: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// Only what this server serves itself may be loaded, run or posted to.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
@@ -58,7 +58,7 @@ impl Slack {
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await.map(|body| body.to_bytes()) else {
+        let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes()) else {
             return text(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.");
         };
         let path: Vec<&str> = parts.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
@@ -92,11 +92,11 @@ impl Slack {
             Ok(arguments) => arguments,
             Err(error) => return json(StatusCode::OK, &serde_json::json!({"ok": false, "error": error})),
         };
-        let met = self.meet(method, &arguments);
-        if let Some(MethodFaultKind::Hangs(time)) = met {
+        let fault = self.fault_for(method, &arguments);
+        if let Some(MethodFaultKind::Hangs(time)) = fault {
             tokio::time::sleep(time).await;
         }
-        let reply = self.api(method, bearer, &arguments, met);
+        let reply = self.api(method, bearer, &arguments, fault);
         let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &reply.body);
         if let Some(seconds) = reply.retry_after {

@@ -13,7 +13,7 @@ use cordon_domain::{
     case::{Case, Decision, Status},
     time,
 };
-use cordon_sandbox::{Ending, Meeting};
+use cordon_sandbox::{Fault, Intervention};
 use cordon_tests::{ALICE, CHANNEL, on_stage};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -25,7 +25,7 @@ use super::{
     scene::Scene,
 };
 
-const MOMENTS: [Meeting; 2] = [Meeting::Instead(Ending::Held), Meeting::After(Ending::Held)];
+const MOMENTS: [Intervention; 2] = [Intervention::Instead(Fault::Hang), Intervention::After(Fault::Hang)];
 
 /// What the worker does for an approval.
 #[derive(Clone, Copy, Debug)]
@@ -57,15 +57,15 @@ fn an_approval_goes_on_whenever_worker_or_gateway_is_killed() -> Result<()> {
 }
 
 /// Kills a worker at the first call of a step, another at the second, and so on, until one ends before its turn comes.
-async fn kill_worker(scene: &Scene, step: Step, moment: Meeting, points: &mut Points) -> Result<()> {
+async fn kill_worker(scene: &Scene, step: Step, moment: Intervention, points: &mut Points) -> Result<()> {
     for n in 1.. {
         let task =
             step.prepare(scene, &format!("killed-{step:?}-{n}-{}", name(moment)).to_lowercase()).await?;
-        let run = scene.run(&task, move |call| if call.n == n { moment } else { Meeting::Passes }).await?;
+        let run = scene.run(&task, move |call| if call.n == n { moment } else { Intervention::Pass }).await?;
         let killed = run.answer.is_none();
         let survived = async {
             if killed {
-                scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+                scene.run_to_the_end(&task, |_| Intervention::Pass).await?;
                 show(scene, &task).await?;
             }
             step.is_done(scene, &task.case.case_id).await
@@ -135,7 +135,7 @@ async fn show(scene: &Scene, task: &Task) -> Result<()> {
 }
 
 /// Kills a gateway at the first call of a click, another at the second, and so on.
-async fn kill_gateway(scene: &Scene, moment: Meeting, points: &mut Points) -> Result<()> {
+async fn kill_gateway(scene: &Scene, moment: Intervention, points: &mut Points) -> Result<()> {
     for n in 1.. {
         let given = triaged(scene, format!("clicked-{n}-{}", name(moment))).await?;
         work(scene, "post_approval", &given.input).await?;
@@ -143,22 +143,22 @@ async fn kill_gateway(scene: &Scene, moment: Meeting, points: &mut Points) -> Re
         // Calls before the click, such as those of the health check, are not the click's.
         let clicked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&clicked);
-        let tap = scene.sandbox.tap(move |_| match counted.load(Ordering::SeqCst) {
-            0 => Meeting::Passes,
+        let proxy = scene.sandbox.intercept(move |_| match counted.load(Ordering::SeqCst) {
+            0 => Intervention::Pass,
             came => {
                 counted.store(came + 1, Ordering::SeqCst);
-                if came == n { moment } else { Meeting::Passes }
+                if came == n { moment } else { Intervention::Pass }
             }
         });
-        let tap = tap.await?;
-        let environment = tap.environment(scene.deployment.output("gateway_role_name")?);
+        let proxy = proxy.await?;
+        let environment = proxy.environment(scene.deployment.output("gateway_role_name")?);
         let environment: Vec<_> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (mut gateway, _) = scene.deployment.start_gateway(&environment).await?;
         clicked.store(1, Ordering::SeqCst);
         let answered = tokio::select! {
             status = click(scene, case_id) => Some(status?),
-            () = tap.held() => None,
+            () = proxy.held() => None,
         };
         gateway.kill().await?;
         let (mut successor, _) = scene.deployment.start_gateway(&[]).await?;
@@ -181,8 +181,8 @@ async fn kill_gateway(scene: &Scene, moment: Meeting, points: &mut Points) -> Re
     Ok(())
 }
 
-fn name(moment: Meeting) -> &'static str {
-    if matches!(moment, Meeting::After(_)) { "after" } else { "before" }
+fn name(moment: Intervention) -> &'static str {
+    if matches!(moment, Intervention::After(_)) { "after" } else { "before" }
 }
 
 pub(super) async fn work(scene: &Scene, stem: &str, input: &Value) -> Result<()> {

@@ -51,7 +51,7 @@ fn what_is_at_its_place_already_gets_what_it_lacks_and_is_not_changed() -> Resul
             if name.starts_with("multipart") {
                 scene.s3.delete_object_tagging().bucket(bucket).key(key).send().await?;
             }
-            let answer = scene.run_to_the_end(&lacking, |_| cordon_sandbox::Meeting::Passes).await?;
+            let answer = scene.run_to_the_end(&lacking, |_| cordon_sandbox::Intervention::Pass).await?;
             promise::is_kept(scene, &lacking, &answer).await.context(name)?;
 
             let otherwise = prepared(scene, name).await?;

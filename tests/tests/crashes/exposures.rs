@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{
 };
 use cordon::{error::RETRYABLE, store::Exposures};
 use cordon_domain::time;
-use cordon_sandbox::{Ending, Meeting, TappedCall, doubles::SecurityHub};
+use cordon_sandbox::{Fault, InterceptedCall, Intervention, doubles::SecurityHub};
 use cordon_tests::{eventually, finding_document, kms, on_stage};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -67,9 +67,9 @@ fn security_hub_that_does_not_answer_costs_one_job() -> Result<()> {
             for batch in plan(scene, &name, "hub-away").await? {
                 scan(scene, &batch).await?.map_err(|failure| anyhow!("{failure:?}"))?;
                 let input = json!({"batch": batch});
-                let away = |call: &TappedCall| match call.service.as_str() {
-                    "securityhub" => Meeting::Instead(Ending::Unavailable),
-                    _ => Meeting::Passes,
+                let away = |call: &InterceptedCall| match call.service.as_str() {
+                    "securityhub" => Intervention::Instead(Fault::Unavailable),
+                    _ => Intervention::Pass,
                 };
                 let mut process = scene.start_activity("report_exposures", &input, away).await?;
                 let answer = process.answer().await?.context("nothing is held")?;
@@ -280,12 +280,12 @@ fn a_bucket_that_cannot_be_planned_ends_no_plan() -> Result<()> {
         done(scene, "sync_access_findings", &json!({})).await?;
         // As often as one call is repeated: the first bucket's tags cannot be read, the second's can.
         let mut left = 5;
-        let meet = move |call: &TappedCall| match call.operation.as_str() {
+        let meet = move |call: &InterceptedCall| match call.operation.as_str() {
             "GetBucketTagging" if left > 0 => {
                 left -= 1;
-                Meeting::Instead(Ending::InternalError)
+                Intervention::Instead(Fault::InternalError)
             }
-            _ => Meeting::Passes,
+            _ => Intervention::Pass,
         };
         let mut process = scene.start_activity("plan_scans", &json!({"cycle": "untold"}), meet).await?;
         let answer = process.answer().await?.context("nothing is held")?;
@@ -368,9 +368,9 @@ fn an_access_finding_recorded_while_a_report_reads_is_not_taken_for_deleted() ->
         let batches = plan(scene, "between-0", "between").await?;
         for batch in &batches {
             scan(scene, batch).await?.map_err(|failure| anyhow!("{failure:?}"))?;
-            let late = |call: &TappedCall| match call.service.as_str() {
-                "access-analyzer" => Meeting::Late,
-                _ => Meeting::Passes,
+            let late = |call: &InterceptedCall| match call.service.as_str() {
+                "access-analyzer" => Intervention::Hold,
+                _ => Intervention::Pass,
             };
             let mut process =
                 scene.start_activity("report_exposures", &json!({"batch": batch}), late).await?;
@@ -378,7 +378,7 @@ fn an_access_finding_recorded_while_a_report_reads_is_not_taken_for_deleted() ->
             let event = json!({"source": "aws.access-analyzer", "detail-type": "Access Analyzer Finding",
                 "detail": access_detail(scene, "between", "between-late")});
             done(scene, "record_access_finding", &json!({"event": event})).await?;
-            process.tap.release();
+            process.proxy.release();
             process.answer().await?.context("nothing more is held")?;
         }
         let finding = record(scene, "between", "access#between-late").await?.context("it is on record")?;

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cordon_domain::{case::Case, time};
-use cordon_sandbox::{Ending, Meeting, TappedCall, slack::Outage};
+use cordon_sandbox::{Fault, InterceptedCall, Intervention, slack::Outage};
 use cordon_tests::{ALICE, BOB, CHANNEL, eventually, on_stage};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ use super::{
     scene::Scene,
 };
 
-const LOST: Meeting = Meeting::After(Ending::Cut);
+const LOST: Intervention = Intervention::After(Fault::Cut);
 
 /// A task of the worker in the course of an approval.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,7 @@ fn a_write_whose_answer_is_lost_is_recognized_as_ones_own() -> Result<()> {
     })
 }
 
-fn is_conditional_write(call: &TappedCall) -> bool {
+fn is_conditional_write(call: &InterceptedCall) -> bool {
     call.service == "dynamodb" && call.writes()
 }
 
@@ -91,14 +91,14 @@ fn is_conditional_write(call: &TappedCall) -> bool {
 async fn lose_answers_of_worker(scene: &Scene, step: Step, points: &mut Points) -> Result<()> {
     let stem = format!("lost-{step:?}").to_lowercase();
     let task = step.prepare(scene, &format!("{}{stem}", step.rule())).await?;
-    let run = step.run(scene, &task, |_| Meeting::Passes).await?;
+    let run = step.run(scene, &task, |_| Intervention::Pass).await?;
     let (expected, writes) = (step.facts(scene, &task, &run.0).await?, run.1);
     ensure!(writes.iter().any(is_conditional_write), "{step:?} writes nothing: {writes:?}");
     for call in writes.into_iter().filter(is_conditional_write) {
         let lost_one = async {
             let task = step.prepare(scene, &format!("{}{stem}-{}", step.rule(), call.n)).await?;
             let n = call.n;
-            let meet = move |came: &TappedCall| if came.n == n { LOST } else { Meeting::Passes };
+            let meet = move |came: &InterceptedCall| if came.n == n { LOST } else { Intervention::Pass };
             let (answer, _) = step.run(scene, &task, meet).await?;
             let found = step.facts(scene, &task, &answer).await?;
             ensure!(found == expected, "it came to {found}\nand not to {expected}");
@@ -159,8 +159,8 @@ impl Step {
         self,
         scene: &Scene,
         task: &Task,
-        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
-    ) -> Result<(Value, Vec<TappedCall>)> {
+        meet: impl FnMut(&InterceptedCall) -> Intervention + Send + 'static,
+    ) -> Result<(Value, Vec<InterceptedCall>)> {
         let away = matches!(self, Step::AskWhileSlackIsAway);
         if away {
             scene.sandbox.slack().set_outage(Outage::ServerError);
@@ -221,15 +221,15 @@ impl Click {
         let counting = Arc::new(AtomicBool::new(false));
         let counts = Arc::clone(&counting);
         let mut writes = 0;
-        let tap = scene.sandbox.tap(move |call| {
+        let proxy = scene.sandbox.intercept(move |call| {
             if !counts.load(Ordering::SeqCst) || !is_conditional_write(call) {
-                return Meeting::Passes;
+                return Intervention::Pass;
             }
             writes += 1;
-            if Some(writes) == lost { LOST } else { Meeting::Passes }
+            if Some(writes) == lost { LOST } else { Intervention::Pass }
         });
-        let tap = tap.await?;
-        let environment = tap.environment(scene.deployment.output("gateway_role_name")?);
+        let proxy = proxy.await?;
+        let environment = proxy.environment(scene.deployment.output("gateway_role_name")?);
         let environment: Vec<_> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (mut gateway, _) = scene.deployment.start_gateway(&environment).await?;
@@ -237,11 +237,11 @@ impl Click {
             ensure!(press(scene, case_id, ALICE, "quarantine:").await? == 200, "the first vote");
         }
         let notes = scene.sandbox.slack().ephemerals().len();
-        let before = tap.calls().len();
+        let before = proxy.calls().len();
         counting.store(true, Ordering::SeqCst);
         let clicked = self.click(scene, case_id).await;
         let wakes = || {
-            let calls = tap.calls();
+            let calls = proxy.calls();
             calls[before..]
                 .iter()
                 .any(|(call, _)| call.service == "states" && !call.operation.starts_with("Describe"))
@@ -254,7 +254,7 @@ impl Click {
         let woken = woken.await;
         gateway.kill().await?;
         let case = read(scene, case_id).await?;
-        let writes = tap.calls()[before..].iter().filter(|(call, _)| is_conditional_write(call)).count();
+        let writes = proxy.calls()[before..].iter().filter(|(call, _)| is_conditional_write(call)).count();
         let status = case.status;
         let found = format!(
             "{} woken={} votes={} {:?} {status:?} snoozed={} restores={} refused={}",

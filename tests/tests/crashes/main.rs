@@ -1,9 +1,9 @@
 //! The promise of a move, proved by breaking it off everywhere.
 //!
-//! A process does one task, and all its AWS calls come by a tap. The tests find out by themselves which calls these
-//! are: at each of them a process is killed before the call is carried out, another after, and others have the call
-//! meet faults, or two processes are at the same task. Each time a successor has to end the task as if nothing had
-//! happened. No worker runs beside it.
+//! A process does one task, and all its AWS calls go through an intercepting proxy. The tests find out by themselves
+//! which calls these are: at each of them a process is killed before the call is carried out, another after, and others
+//! have the call meet faults, or two processes are at the same task. Each time a successor has to end the task as if
+//! nothing had happened. No worker runs beside it.
 
 mod approvals;
 mod descriptions;
@@ -28,7 +28,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cordon_sandbox::{Ending, Meeting, TappedCall};
+use cordon_sandbox::{Fault, InterceptedCall, Intervention};
 use cordon_tests::{on_stage, report};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use scenario::{SCENARIOS, Scenario};
@@ -49,7 +49,7 @@ fn a_process_killed_before_or_after_any_call_loses_nothing_and_its_successor_end
             for (last, next) in calls.iter().zip(&calls[1..]).filter(|(last, next)| differ(last, next)) {
                 sweep.spawn(killed_between(scene, scenario, last.n, next.n));
             }
-            if calls.last().is_some_and(TappedCall::writes) {
+            if calls.last().is_some_and(InterceptedCall::writes) {
                 sweep.spawn(killed_after(scene, scenario, calls.len()));
             }
         }
@@ -77,7 +77,7 @@ fn a_small_object_takes_at_most_ten_requests() -> Result<()> {
 /// Whether a process that is killed between two calls leaves something else behind than one that was killed before
 /// the first of them. An answered read changes nothing: so the kills before it and after it are one, and are counted
 /// once, as the kill after the write before it. Before the first write, nothing is left behind.
-fn differ(last: &TappedCall, next: &TappedCall) -> bool {
+fn differ(last: &InterceptedCall, next: &InterceptedCall) -> bool {
     last.writes() || !next.alone
 }
 
@@ -89,7 +89,7 @@ async fn killed_between(
     last: usize,
     next: usize,
 ) -> Result<Points> {
-    let (mut points, alone) = killed(scene, scenario, next, Meeting::Instead(Ending::Held)).await?;
+    let (mut points, alone) = killed(scene, scenario, next, Intervention::Instead(Fault::Hang)).await?;
     if !alone {
         points.extend(killed_after(scene, scenario, last).await?);
     }
@@ -98,19 +98,24 @@ async fn killed_between(
 
 /// Kills a process after its `n`th call was carried out, and before it knows.
 async fn killed_after(scene: &'static Scene, scenario: &'static Scenario, n: usize) -> Result<Points> {
-    Ok(killed(scene, scenario, n, Meeting::After(Ending::Held)).await?.0)
+    Ok(killed(scene, scenario, n, Intervention::After(Fault::Hang)).await?.0)
 }
 
 /// Kills a process at its `n`th call, and says whether that was its only one under way.
-async fn killed(scene: &Scene, scenario: &Scenario, n: usize, moment: Meeting) -> Result<(Points, bool)> {
+async fn killed(
+    scene: &Scene,
+    scenario: &Scenario,
+    n: usize,
+    moment: Intervention,
+) -> Result<(Points, bool)> {
     let _turn = scene.turn().await;
     let task = scenario.prepare(scene).await?;
-    let run = scene.run(&task, move |call| if call.n == n { moment } else { Meeting::Passes }).await?;
+    let run = scene.run(&task, move |call| if call.n == n { moment } else { Intervention::Pass }).await?;
     let call = run.calls.get(n - 1).with_context(|| format!("{}: there is no call {n}", scenario.name))?;
     let survived = async {
         ensure!(run.answer.is_none(), "it was not killed");
         promise::nothing_is_lost(scene, &task).await.context("when it was killed")?;
-        let answer = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+        let answer = scene.run_to_the_end(&task, |_| Intervention::Pass).await?;
         promise::is_kept(scene, &task, &answer).await.context("after the successor")
     };
     let mut points = Points::default();
@@ -131,11 +136,11 @@ fn every_fault_at_every_call_is_ridden_out() -> Result<()> {
             disturbed.spawn(async move {
                 let what = format!("{call:?} {fault:?}");
                 let met = Arc::new(AtomicBool::new(false));
-                let meet = move |came: &TappedCall| {
+                let meet = move |came: &InterceptedCall| {
                     let meets = came.n == call.n
                         && came.operation == call.operation
                         && !met.swap(true, Ordering::Relaxed);
-                    if meets { fault } else { Meeting::Passes }
+                    if meets { fault } else { Intervention::Pass }
                 };
                 (scenario, what, ends_well(scene, scenario, meet).await)
             });
@@ -151,8 +156,8 @@ fn every_fault_at_every_call_is_ridden_out() -> Result<()> {
 /// Every call meets one fault, and calls of the same name all that there are, one after the other; what is left then
 /// meets the first call of the name. Every write loses its answer too: what that means depends on the scenario.
 fn faults_in_turn(
-    calls: &[(&'static Scenario, TappedCall)],
-) -> Vec<(&'static Scenario, TappedCall, Meeting)> {
+    calls: &[(&'static Scenario, InterceptedCall)],
+) -> Vec<(&'static Scenario, InterceptedCall, Intervention)> {
     let mut turns: BTreeMap<&str, usize> = BTreeMap::new();
     let mut points = Vec::new();
     for (scenario, call) in calls {
@@ -160,7 +165,7 @@ fn faults_in_turn(
         let fault = faults[*turn % faults.len()];
         points.push((*scenario, call.clone(), fault));
         *turn += 1;
-        let lost = Meeting::After(Ending::Cut);
+        let lost = Intervention::After(Fault::Cut);
         if call.writes() && fault != lost {
             points.push((*scenario, call.clone(), lost));
         }
@@ -183,10 +188,10 @@ fn faults_at_random_are_ridden_out() -> Result<()> {
         let mut runs = JoinSet::new();
         for (seed, scenario) in (seed..seed + RANDOM_RUNS).zip(SCENARIOS.iter().cycle()) {
             let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
-            let meet = move |call: &TappedCall| {
+            let meet = move |call: &InterceptedCall| {
                 let mut rng = rng.lock().expect("no panic");
                 let meets = rng.random_bool(RANDOM_SHARE);
-                call.faults().choose(&mut rng).copied().filter(|_| meets).unwrap_or(Meeting::Passes)
+                call.faults().choose(&mut rng).copied().filter(|_| meets).unwrap_or(Intervention::Pass)
             };
             runs.spawn(async move { (scenario, seed, ends_well(scene, scenario, meet).await) });
         }
@@ -202,7 +207,7 @@ fn faults_at_random_are_ridden_out() -> Result<()> {
 async fn ends_well(
     scene: &Scene,
     scenario: &Scenario,
-    meet: impl Fn(&TappedCall) -> Meeting + Clone + Send + 'static,
+    meet: impl Fn(&InterceptedCall) -> Intervention + Clone + Send + 'static,
 ) -> Result<()> {
     let _turn = scene.turn().await;
     let task = scenario.prepare(scene).await?;

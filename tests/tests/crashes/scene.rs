@@ -8,7 +8,9 @@ use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use cordon::{config::WorkerConfig, error::RETRYABLE, store::Cases};
-use cordon_sandbox::{Meeting, Options, Sandbox, Tap, TappedCall, deployment::Deployment};
+use cordon_sandbox::{
+    InterceptedCall, InterceptingProxy, Intervention, Options, Sandbox, deployment::Deployment,
+};
 use cordon_tests::{ALICE, BOB, worker};
 use serde_json::{Value, json};
 use tokio::{
@@ -49,21 +51,21 @@ pub(super) struct Scene {
     /// What a worker finds in its environment, its credentials apart.
     settings: HashMap<String, String>,
     role: String,
-    undisturbed: OnceCell<Vec<(&'static Scenario, Vec<TappedCall>)>>,
+    undisturbed: OnceCell<Vec<(&'static Scenario, Vec<InterceptedCall>)>>,
     turns: Semaphore,
 }
 
 /// What came of one process.
 pub(super) struct Run {
     /// The calls that it made.
-    pub(super) calls: Vec<TappedCall>,
+    pub(super) calls: Vec<InterceptedCall>,
     /// What it printed; nothing if it was killed at a call that was held.
     pub(super) answer: Option<Value>,
 }
 
 /// A process at its task.
 pub(super) struct Process {
-    pub(super) tap: Tap,
+    pub(super) proxy: InterceptingProxy,
     child: Child,
     printed: ChildStdout,
     log: PathBuf,
@@ -76,7 +78,7 @@ impl Process {
         let ended = async {
             tokio::select! {
                 read = self.printed.read_to_end(&mut answer) => { read?; Ok(true) }
-                () = self.tap.held() => Ok::<_, std::io::Error>(false),
+                () = self.proxy.held() => Ok::<_, std::io::Error>(false),
             }
         };
         if !timeout(PATIENCE, ended).await.context("the process hangs")?? {
@@ -162,13 +164,13 @@ impl Scene {
     /// Every scenario and the calls that its task makes when nothing disturbs it.
     pub(super) async fn undisturbed(
         &'static self,
-    ) -> Result<&'static [(&'static Scenario, Vec<TappedCall>)]> {
+    ) -> Result<&'static [(&'static Scenario, Vec<InterceptedCall>)]> {
         let runs = async || {
             let mut all = Vec::new();
             for scenario in SCENARIOS {
                 let _turn = self.turn().await;
                 let task = scenario.prepare(self).await?;
-                all.push((scenario, self.run(&task, |_| Meeting::Passes).await?.calls));
+                all.push((scenario, self.run(&task, |_| Intervention::Pass).await?.calls));
             }
             Ok(all)
         };
@@ -179,7 +181,7 @@ impl Scene {
     pub(super) async fn start(
         &self,
         task: &Task,
-        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
+        meet: impl FnMut(&InterceptedCall) -> Intervention + Send + 'static,
     ) -> Result<Process> {
         self.start_activity(task.stem, &task.input, meet).await
     }
@@ -189,15 +191,15 @@ impl Scene {
         &self,
         stem: &str,
         input: &Value,
-        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
+        meet: impl FnMut(&InterceptedCall) -> Intervention + Send + 'static,
     ) -> Result<Process> {
-        let tap = self.sandbox.tap(meet).await?;
+        let proxy = self.sandbox.intercept(meet).await?;
         let log = self.sandbox.run_dir().join("one-task.log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_one-task"))
             .args([stem, &input.to_string()])
             .env_clear()
             .envs(&self.settings)
-            .envs(tap.environment(&self.role))
+            .envs(proxy.environment(&self.role))
             .env("SSL_CERT_FILE", ROOT_CERTIFICATE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -205,26 +207,26 @@ impl Scene {
             .kill_on_drop(true)
             .spawn()?;
         let printed = child.stdout.take().context("an output")?;
-        Ok(Process { tap, child, printed, log })
+        Ok(Process { proxy, child, printed, log })
     }
 
     /// Does a task in a process of its own, which is killed as soon as a call of its is held.
     pub(super) async fn run(
         &self,
         task: &Task,
-        meet: impl FnMut(&TappedCall) -> Meeting + Send + 'static,
+        meet: impl FnMut(&InterceptedCall) -> Intervention + Send + 'static,
     ) -> Result<Run> {
         let mut process = self.start(task, meet).await?;
         let answer = process.answer().await?;
         process.child.kill().await?;
-        Ok(Run { calls: process.tap.calls().into_iter().map(|(call, _)| call).collect(), answer })
+        Ok(Run { calls: process.proxy.calls().into_iter().map(|(call, _)| call).collect(), answer })
     }
 
     /// Does a task as Step Functions does it: again while it ends with a retryable error.
     pub(super) async fn run_to_the_end(
         &self,
         task: &Task,
-        meet: impl FnMut(&TappedCall) -> Meeting + Clone + Send + 'static,
+        meet: impl FnMut(&InterceptedCall) -> Intervention + Clone + Send + 'static,
     ) -> Result<Value> {
         let mut last = None;
         for _ in 0..ATTEMPTS {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use cordon::clock;
 use cordon_domain::case::{Outcome, OutcomeResult, RestoreOutcome, RestoreResult};
-use cordon_sandbox::{Meeting, TappedCall};
+use cordon_sandbox::{InterceptedCall, Intervention};
 use cordon_tests::on_stage;
 use serde_json::Value;
 
@@ -49,15 +49,15 @@ fn a_restore_that_is_stopped_puts_back_no_further_version() -> Result<()> {
         let task = scenario.prepare(scene).await?;
         // After the first version is on record as put back, and before the second is.
         let mut recorded = 0;
-        let before_the_second = move |call: &TappedCall| {
+        let before_the_second = move |call: &InterceptedCall| {
             recorded += usize::from(call.operation == "UpdateItem");
             let asked = call.operation == "BatchGetItem" && recorded == 1;
-            if asked { Meeting::Late } else { Meeting::Passes }
+            if asked { Intervention::Hold } else { Intervention::Pass }
         };
         let mut process = scene.start(&task, before_the_second).await?;
         ensure!(process.answer().await?.is_none(), "the record is not read between two versions");
         end_restore(scene, &task).await?;
-        process.tap.release();
+        process.proxy.release();
         let answer = process.answer().await?.context("nothing more is held")?;
         ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
         let object = task.case.object();
@@ -83,7 +83,7 @@ fn a_run_that_was_stopped_moves_nothing_any_more() -> Result<()> {
             let _turn = scene.turn().await;
             let task = scenario.prepare(scene).await?;
             close(scene, &task).await?;
-            is_refused(&scene.run_to_the_end(&task, |_| Meeting::Passes).await?)?;
+            is_refused(&scene.run_to_the_end(&task, |_| Intervention::Pass).await?)?;
             promise::is_untouched(scene, &task).await.with_context(|| scenario.name)?;
         }
         Ok(())
@@ -98,18 +98,18 @@ fn a_run_that_is_stopped_while_it_copies_removes_nothing_and_its_copy_is_on_reco
             let _turn = scene.turn().await;
             let task = scenario.prepare(scene).await?;
             let mut was_late = false;
-            let first_copy_is_late = move |call: &TappedCall| {
+            let first_copy_is_late = move |call: &InterceptedCall| {
                 let copies = ["CopyObject", "CompleteMultipartUpload"].contains(&call.operation.as_str());
                 if copies && !std::mem::replace(&mut was_late, true) {
-                    Meeting::Late
+                    Intervention::Hold
                 } else {
-                    Meeting::Passes
+                    Intervention::Pass
                 }
             };
             let mut process = scene.start(&task, first_copy_is_late).await?;
             ensure!(process.answer().await?.is_none(), "{}: nothing is copied", scenario.name);
             close(scene, &task).await?;
-            process.tap.release();
+            process.proxy.release();
             let answer = process.answer().await?.context("nothing more is held")?;
             is_refused(&answer).with_context(|| scenario.name)?;
             promise::nothing_is_lost(scene, &task).await.with_context(|| scenario.name)?;

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use cordon::error::RETRYABLE;
-use cordon_sandbox::Meeting;
+use cordon_sandbox::Intervention;
 use cordon_tests::on_stage;
 use tokio::task::JoinSet;
 
@@ -36,8 +36,8 @@ fn two_workers_at_one_task_come_to_one_effect_and_one_outcome() -> Result<()> {
 async fn side_by_side(scene: &Scene, scenario: &Scenario) -> Result<()> {
     let _turn = scene.turn().await;
     let task = scenario.prepare(scene).await?;
-    let one = scene.run_to_the_end(&task, |_| Meeting::Passes);
-    let other = scene.run_to_the_end(&task, |_| Meeting::Passes);
+    let one = scene.run_to_the_end(&task, |_| Intervention::Pass);
+    let other = scene.run_to_the_end(&task, |_| Intervention::Pass);
     let (one, other) = tokio::try_join!(one, other)?;
     promise::is_kept(scene, &task, &one).await?;
     ensure!(one["output"]["result"] == other["output"]["result"], "they ended with {one} and {other}");
@@ -48,17 +48,17 @@ async fn side_by_side(scene: &Scene, scenario: &Scenario) -> Result<()> {
 async fn overtaken(scene: &Scene, scenario: &Scenario, n: usize) -> Result<()> {
     let _turn = scene.turn().await;
     let task = scenario.prepare(scene).await?;
-    let late = move |call: &cordon_sandbox::TappedCall| {
-        if call.n == n { Meeting::Late } else { Meeting::Passes }
+    let late = move |call: &cordon_sandbox::InterceptedCall| {
+        if call.n == n { Intervention::Hold } else { Intervention::Pass }
     };
     let mut late = scene.start(&task, late).await?;
     ensure!(late.answer().await?.is_none(), "the call did not come");
-    let first = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+    let first = scene.run_to_the_end(&task, |_| Intervention::Pass).await?;
     promise::is_kept(scene, &task, &first).await.context("after the one that overtook")?;
-    late.tap.release();
+    late.proxy.release();
     let mut last = late.answer().await?.context("nothing more is held")?;
     if last["error"] == RETRYABLE {
-        last = scene.run_to_the_end(&task, |_| Meeting::Passes).await?;
+        last = scene.run_to_the_end(&task, |_| Intervention::Pass).await?;
     }
     promise::is_kept(scene, &task, &last).await.context("after the one that was late")
 }

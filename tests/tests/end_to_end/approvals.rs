@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use cordon_domain::case::{Decision, OutcomeResult, Status};
 use cordon_sandbox::{
-    Fault, FaultKind,
+    Fault, FaultRule,
     slack::{MethodFault, MethodFaultKind, Outage},
 };
 use cordon_tests::{ALICE, CHANNEL, OTHER_CHANNEL, Stage, eventually, on_stage};
@@ -104,11 +104,11 @@ fn a_click_that_comes_before_the_token_is_stored_is_not_lost() -> Result<()> {
         stage.sandbox.macie().publish_finding(&id).await?;
         let run = stage.run_for(&id).await?;
         stage.reaches(&run, "PostApproval").await?;
-        stage.sandbox.faults().inject(Fault {
+        stage.sandbox.faults().inject(FaultRule {
             service: "states".into(),
             operation: Some("SendTaskSuccess".into()),
             principal: Some("cordon-worker".into()),
-            kind: FaultKind::Latency(Duration::from_secs(3)),
+            kind: Fault::Latency(Duration::from_secs(3)),
             times: 1,
         });
         let message = stage.asked(&bucket).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cordon_sandbox::{Fault, FaultKind};
+use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{Placed, Stage, on_stage};
 use serde_json::{Value, json};
 
@@ -136,11 +136,11 @@ fn a_run_that_is_stopped_after_it_has_copied_leaves_a_record_of_the_copy() -> Re
         let (stage, _alone) = Stage::alone().await?;
         let bucket = stage.bucket("stopped-copy").await?;
         let object = stage.put(&bucket, "key.txt", "the secret").await?;
-        stage.sandbox.faults().inject(Fault {
+        stage.sandbox.faults().inject(FaultRule {
             service: "s3".into(),
             operation: Some("DeleteObject".into()),
             principal: Some("cordon-mover".into()),
-            kind: FaultKind::Latency(Duration::from_secs(60)),
+            kind: Fault::Latency(Duration::from_secs(60)),
             times: 1,
         });
         let run = stage.respond("Credentials", &object).await?;

@@ -8,7 +8,7 @@ use aws_sdk_s3::{
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
 use cordon_domain::case::{OutcomeResult, Status};
-use cordon_sandbox::{CallFilter, Fault, FaultKind};
+use cordon_sandbox::{CallFilter, Fault, FaultRule};
 use cordon_tests::{ALICE, Stage, eventually, on_stage};
 
 #[test]
@@ -17,11 +17,11 @@ fn a_worker_that_is_killed_with_the_task_in_hand_is_followed_by_another() -> Res
         let (stage, _alone) = Stage::alone().await?;
         let bucket = stage.bucket("killed").await?;
         let object = stage.put(&bucket, "key.txt", "the secret").await?;
-        stage.sandbox.faults().inject(Fault {
+        stage.sandbox.faults().inject(FaultRule {
             service: "s3".into(),
             operation: Some("CopyObject".into()),
             principal: Some("cordon-mover".into()),
-            kind: FaultKind::Latency(Duration::from_secs(30)),
+            kind: Fault::Latency(Duration::from_secs(30)),
             times: 1,
         });
         let run = stage.respond("Credentials", &object).await?;
@@ -149,13 +149,13 @@ fn throttles_and_lost_connections_are_ridden_out() -> Result<()> {
         let object = stage.put(&bucket, "key.txt", "the secret").await?;
         for (service, operation, kind, times) in [
             // More than the SDK's own attempts: the state is tried again.
-            ("macie2", "GetFindings", FaultKind::Throttle, 7),
-            ("dynamodb", "PutItem", FaultKind::InternalError, 2),
-            ("s3", "CopyObject", FaultKind::Cut, 7),
-            ("s3", "DeleteObject", FaultKind::InternalError, 2),
-            ("events", "PutEvents", FaultKind::Throttle, 2),
+            ("macie2", "GetFindings", Fault::Throttle, 7),
+            ("dynamodb", "PutItem", Fault::InternalError, 2),
+            ("s3", "CopyObject", Fault::Cut, 7),
+            ("s3", "DeleteObject", Fault::InternalError, 2),
+            ("events", "PutEvents", Fault::Throttle, 2),
         ] {
-            stage.sandbox.faults().inject(Fault {
+            stage.sandbox.faults().inject(FaultRule {
                 service: service.into(),
                 operation: Some(operation.into()),
                 principal: Some("cordon-".into()),

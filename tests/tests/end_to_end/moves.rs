@@ -18,7 +18,7 @@ use cordon::{
     error::Code,
 };
 use cordon_domain::{case::OutcomeResult, manifest::Manifest};
-use cordon_sandbox::{CallFilter, Fault, FaultKind};
+use cordon_sandbox::{CallFilter, Fault, FaultRule};
 use cordon_tests::{Placed, Stage, eventually, on_stage};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rand::Rng;
@@ -139,11 +139,11 @@ fn a_put_between_verification_and_removal_is_never_removed_and_macie_looks_at_it
                 set_versioning(stage, &bucket, BucketVersioningStatus::Suspended).await?;
             }
             let found = stage.put(&bucket, "key.txt", "the secret").await?;
-            stage.sandbox.faults().inject(Fault {
+            stage.sandbox.faults().inject(FaultRule {
                 service: "s3".into(),
                 operation: Some("DeleteObject".into()),
                 principal: Some("cordon-mover".into()),
-                kind: FaultKind::Latency(Duration::from_secs(5)),
+                kind: Fault::Latency(Duration::from_secs(5)),
                 times: 1,
             });
             let run = stage.respond("Credentials", &found).await?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use cordon_sandbox::{Fault, FaultKind};
+use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{ALICE, Stage, on_stage};
 
 #[test]
@@ -15,11 +15,11 @@ fn a_run_that_the_gateway_cannot_wake_is_woken_by_the_reconciler() -> Result<()>
         let run = stage.respond("Financial", &object).await?;
         let message = stage.asked(&bucket).await?;
         stage.reaches(&run, "AwaitDecision").await?;
-        stage.sandbox.faults().inject(Fault {
+        stage.sandbox.faults().inject(FaultRule {
             service: "states".into(),
             operation: Some("SendTaskSuccess".into()),
             principal: Some("cordon-gateway".into()),
-            kind: FaultKind::Latency(Duration::from_secs(120)),
+            kind: Fault::Latency(Duration::from_secs(120)),
             times: 100,
         });
         let clicked = Instant::now();

@@ -1,7 +1,7 @@
 //! Calls that Step Functions itself makes.
 
 use anyhow::Result;
-use cordon_sandbox::{Fault, FaultKind};
+use cordon_sandbox::{Fault, FaultRule};
 use serde_json::{Value, json};
 
 use crate::harness::{StepFunctions, sandbox};
@@ -22,9 +22,15 @@ async fn calls(
     Ok((machine, role))
 }
 
-fn inject(service: &str, operation: &str, role: &str, kind: FaultKind, times: u32) {
+fn inject(service: &str, operation: &str, role: &str, kind: Fault, times: u32) {
     let (service, operation) = (service.to_owned(), Some(operation.to_owned()));
-    sandbox().faults().inject(Fault { service, operation, principal: Some(role.to_owned()), kind, times });
+    sandbox().faults().inject(FaultRule {
+        service,
+        operation,
+        principal: Some(role.to_owned()),
+        kind,
+        times,
+    });
 }
 
 #[tokio::test]
@@ -38,7 +44,7 @@ async fn faults_meet_the_calls_of_step_functions_itself_and_are_named_as_it_name
             &key,
             "dynamodb",
             "UpdateItem",
-            FaultKind::InternalError,
+            Fault::InternalError,
             "DynamoDb.DynamoDbException",
         ),
         (
@@ -46,7 +52,7 @@ async fn faults_meet_the_calls_of_step_functions_itself_and_are_named_as_it_name
             &key,
             "dynamodb",
             "UpdateItem",
-            FaultKind::Throttle,
+            Fault::Throttle,
             "DynamoDb.ThrottlingException",
         ),
         (
@@ -54,7 +60,7 @@ async fn faults_meet_the_calls_of_step_functions_itself_and_are_named_as_it_name
             &key,
             "dynamodb",
             "UpdateItem",
-            FaultKind::Cut,
+            Fault::Cut,
             "DynamoDb.SdkClientException",
         ),
         (
@@ -62,10 +68,10 @@ async fn faults_meet_the_calls_of_step_functions_itself_and_are_named_as_it_name
             &key,
             "dynamodb",
             "GetItem",
-            FaultKind::InternalError,
+            Fault::InternalError,
             "DynamoDB.AmazonDynamoDBException",
         ),
-        ("sns:publish", &topic, "sns", "Publish", FaultKind::InternalError, "SNS.AmazonSNSException"),
+        ("sns:publish", &topic, "sns", "Publish", Fault::InternalError, "SNS.AmazonSNSException"),
     ] {
         let fields = json!({ "TimeoutSeconds": 60 });
         let (machine, role) = calls(&sfn, resource, parameters.clone(), fields).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cordon_sandbox::FaultKind;
+use cordon_sandbox::Fault;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -33,12 +33,12 @@ impl Flow {
 async fn a_disturbance_of_five_minutes_in_every_state_ends_no_response() -> Result<()> {
     let flow = Flow::new(SCALED, "finding_response").await?;
     // As many failures as the pauses of five minutes leave room for.
-    let away = |operation: &str| flow.disturb("dynamodb", operation, FaultKind::InternalError, 5);
+    let away = |operation: &str| flow.disturb("dynamodb", operation, Fault::InternalError, 5);
     let run = flow.start(json!({})).await?;
     flow.open_case("c", &run).await?;
     flow.does_after_a_disturbance("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;
     away("UpdateItem");
-    flow.disturb("sns", "Publish", FaultKind::InternalError, 5);
+    flow.disturb("sns", "Publish", Fault::InternalError, 5);
     flow.does_after_a_disturbance("post_approval", json!({"posted": "no", "notice": "Slack is away."}))
         .await?;
     assert_eq!(flow.told().await?["what"], "Slack is away.");
@@ -57,7 +57,7 @@ async fn a_disturbance_of_five_minutes_in_every_state_ends_no_response() -> Resu
 #[tokio::test]
 async fn a_wait_outlives_every_error_that_keeps_its_token_from_being_stored() -> Result<()> {
     let flow = Flow::new(HASTY, "finding_response").await?;
-    for kind in [FaultKind::InternalError, FaultKind::Throttle, FaultKind::Cut] {
+    for kind in [Fault::InternalError, Fault::Throttle, Fault::Cut] {
         flow.disturb("dynamodb", "UpdateItem", kind, 2);
     }
     let run = flow.start(json!({})).await?;
@@ -155,7 +155,7 @@ async fn a_state_that_gives_up_ends_its_flow_visibly() -> Result<()> {
 #[tokio::test]
 async fn a_notice_that_cannot_be_sent_delays_a_decision_and_does_not_end_the_review() -> Result<()> {
     let flow = Flow::new(HASTY, "finding_response").await?;
-    flow.disturb("sns", "Publish", FaultKind::InternalError, 35);
+    flow.disturb("sns", "Publish", Fault::InternalError, 35);
     let run = flow.start(json!({})).await?;
     flow.open_case("c", &run).await?;
     flow.does("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use aws_sdk_sqs::types::QueueAttributeName;
-use cordon_sandbox::{Fault, FaultKind, Options, Sandbox};
+use cordon_sandbox::{Fault, FaultRule, Options, Sandbox};
 use cordon_tests::{Module, eventually};
 use serde_json::{Value, json};
 
@@ -247,8 +247,8 @@ impl Flow {
     }
 
     /// Lets calls of Step Functions itself meet a fault.
-    pub(crate) fn disturb(&self, service: &str, operation: &str, kind: FaultKind, times: u32) {
-        sandbox().faults().inject(Fault {
+    pub(crate) fn disturb(&self, service: &str, operation: &str, kind: Fault, times: u32) {
+        sandbox().faults().inject(FaultRule {
             service: service.into(),
             operation: Some(operation.into()),
             principal: Some(format!("assumed-role/{}/", self.name)),

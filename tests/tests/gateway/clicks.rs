@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cordon_sandbox::{Fault, FaultKind};
+use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{
     clicks::{Answer, ClickStage, GATEWAY, click, form},
     eventually, on_stage, report,
@@ -14,12 +14,12 @@ use futures::future::join_all;
 const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
 const CLICKS: usize = 200;
 
-fn slow(service: &str, operation: &str, by: Duration, times: usize) -> Fault {
-    Fault {
+fn slow(service: &str, operation: &str, by: Duration, times: usize) -> FaultRule {
+    FaultRule {
         service: service.into(),
         operation: Some(operation.into()),
         principal: Some(GATEWAY.into()),
-        kind: FaultKind::Latency(by),
+        kind: Fault::Latency(by),
         times: u32::try_from(times).expect("a small number"),
     }
 }

@@ -1,7 +1,7 @@
 //! What the health check proves, and that it cannot be used for load.
 
 use anyhow::{Result, ensure};
-use cordon_sandbox::{CallFilter, Fault, FaultKind};
+use cordon_sandbox::{CallFilter, Fault, FaultRule};
 use cordon_tests::{
     clicks::{ClickStage, GATEWAY, TABLE},
     eventually, on_stage,
@@ -17,11 +17,11 @@ fn the_health_check_names_the_store_that_fails_and_nothing_more() -> Result<()> 
             ("dynamodb", "GetItem", "the table of cases cannot be read\n"),
             ("s3", "GetObject", "the policy cannot be read\n"),
         ] {
-            stage.sandbox.faults().inject(Fault {
+            stage.sandbox.faults().inject(FaultRule {
                 service: service.into(),
                 operation: Some(operation.into()),
                 principal: Some(GATEWAY.into()),
-                kind: FaultKind::InternalError,
+                kind: Fault::InternalError,
                 times: 1_000,
             });
             let told = eventually("a failing health check", async || {

@@ -13,7 +13,7 @@ use cordon_domain::{
     time,
 };
 use cordon_sandbox::{
-    CallFilter, Fault, FaultKind,
+    CallFilter, Fault, FaultRule,
     slack::{MethodFault, MethodFaultKind},
 };
 use cordon_tests::{
@@ -99,11 +99,11 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
         let (stage, _alone) = ClickStage::alone().await?;
         let clients = stage.clients().await?;
         let case = due(stage).await?;
-        stage.sandbox.faults().inject(Fault {
+        stage.sandbox.faults().inject(FaultRule {
             service: "dynamodb".into(),
             operation: Some("UpdateItem".into()),
             principal: Some(WORKER.into()),
-            kind: FaultKind::Latency(Duration::from_millis(500)),
+            kind: Fault::Latency(Duration::from_millis(500)),
             times: 100,
         });
         // Another worker looks while this one's writes are slow.

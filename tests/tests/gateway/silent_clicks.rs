@@ -10,7 +10,7 @@ use cordon::{
 };
 use cordon_domain::case::{Case, Outcome, OutcomeResult, QuarantineCopy};
 use cordon_sandbox::{
-    Fault, FaultKind,
+    Fault, FaultRule,
     slack::{MethodFault, MethodFaultKind},
 };
 use cordon_tests::{
@@ -78,8 +78,8 @@ fn fault(method: &str, kind: MethodFaultKind) -> MethodFault {
     MethodFault { method: Some(method.into()), channel: None, kind, times: None }
 }
 
-fn slow(operation: &str, kind: FaultKind, times: u32) -> Fault {
-    Fault {
+fn slow(operation: &str, kind: Fault, times: u32) -> FaultRule {
+    FaultRule {
         service: "dynamodb".into(),
         operation: Some(operation.into()),
         principal: Some(GATEWAY.into()),
@@ -251,7 +251,7 @@ fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it()
         let (stage, _alone) = ClickStage::alone().await?;
         let gateway = stage.gateway(None, &[]).await?;
         let case = asked(stage).await?;
-        stage.sandbox.faults().inject(slow("UpdateItem", FaultKind::Latency(Duration::from_secs(4)), 1));
+        stage.sandbox.faults().inject(slow("UpdateItem", Fault::Latency(Duration::from_secs(4)), 1));
         let before = notes(stage);
         let pressed = payload(stage, ALICE, &case, QUARANTINE_ACTION)?;
         ensure!(click(stage, &gateway, &pressed).await? == 503, "the vote is not on record yet");
@@ -260,7 +260,7 @@ fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it()
         ensure!(now(stage, &case).await?.votes.len() == 1);
 
         let case = asked(stage).await?;
-        stage.sandbox.faults().inject(slow("UpdateItem", FaultKind::InternalError, 1_000));
+        stage.sandbox.faults().inject(slow("UpdateItem", Fault::InternalError, 1_000));
         let before = notes(stage);
         let pressed = payload(stage, ALICE, &case, QUARANTINE_ACTION)?;
         ensure!(click(stage, &gateway, &pressed).await? == 503);

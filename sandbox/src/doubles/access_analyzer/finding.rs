@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    fn analyse(findings: &mut Vec<Finding>, grants: &[Grant]) -> Vec<(String, String)> {
+    fn analyze(findings: &mut Vec<Finding>, grants: &[Grant]) -> Vec<(String, String)> {
         reconcile(findings, &home(), ANALYZER, "demo", grants, |_| false)
             .iter()
             .map(|finding| (text(&finding.summary["id"]), text(&finding.summary["status"])))
@@ -226,20 +226,20 @@ mod tests {
     #[test]
     fn a_finding_lives_as_long_as_its_access() {
         let mut findings = vec![];
-        let opened = analyse(&mut findings, &[grant(&["s3:GetObject"])]);
+        let opened = analyze(&mut findings, &[grant(&["s3:GetObject"])]);
         assert_eq!(opened[0].1, "ACTIVE");
-        assert!(analyse(&mut findings, &[grant(&["s3:GetObject"])]).is_empty(), "nothing changed");
-        assert_eq!(analyse(&mut findings, &[]), [(opened[0].0.clone(), "RESOLVED".to_owned())]);
-        assert!(analyse(&mut findings, &[]).is_empty(), "resolved once");
-        let again = analyse(&mut findings, &[grant(&["s3:GetObject"])]);
+        assert!(analyze(&mut findings, &[grant(&["s3:GetObject"])]).is_empty(), "nothing changed");
+        assert_eq!(analyze(&mut findings, &[]), [(opened[0].0.clone(), "RESOLVED".to_owned())]);
+        assert!(analyze(&mut findings, &[]).is_empty(), "resolved once");
+        let again = analyze(&mut findings, &[grant(&["s3:GetObject"])]);
         assert_ne!(again[0].0, opened[0].0);
     }
 
     #[test]
     fn changed_access_is_a_new_finding_and_resolves_the_old() {
         let mut findings = vec![];
-        let opened = analyse(&mut findings, &[grant(&["s3:GetObject"])]);
-        let changed = analyse(&mut findings, &[grant(&["s3:GetObject", "s3:ListBucket"])]);
+        let opened = analyze(&mut findings, &[grant(&["s3:GetObject"])]);
+        let changed = analyze(&mut findings, &[grant(&["s3:GetObject", "s3:ListBucket"])]);
         assert_eq!(changed[0], (opened[0].0.clone(), "RESOLVED".to_owned()));
         assert_eq!(changed[1].1, "ACTIVE");
         assert_ne!(changed[1].0, opened[0].0);

@@ -17,10 +17,10 @@ use super::{
 use crate::Emulator;
 
 /// Findings that one import, update or list handles.
-const MOST_FINDINGS: usize = 100;
+const MAX_FINDINGS: usize = 100;
 
 /// Largest batch of an import, in bytes of JSON.
-const LARGEST_BATCH: usize = 6 * 1024 * 1024;
+const MAX_BATCH_BYTES: usize = 6 * 1024 * 1024;
 
 /// The Security Hub double.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl SecurityHub {
         }
     }
 
-    /// Does what an authorised request asks for.
+    /// Does what an authorized request asks for.
     ///
     /// # Errors
     /// The error answer, as Security Hub gives it.
@@ -196,11 +196,11 @@ impl SecurityHub {
 
     async fn import(&self, body: &Value) -> Answer {
         let batch = body["Findings"].as_array().map_or(&[][..], Vec::as_slice);
-        if batch.is_empty() || batch.len() > MOST_FINDINGS {
-            return Err(invalid(format!("Findings must have between 1 and {MOST_FINDINGS} items")));
+        if batch.is_empty() || batch.len() > MAX_FINDINGS {
+            return Err(invalid(format!("Findings must have between 1 and {MAX_FINDINGS} items")));
         }
-        if body.to_string().len() > LARGEST_BATCH {
-            return Err(invalid(format!("the batch is larger than {LARGEST_BATCH} bytes")));
+        if body.to_string().len() > MAX_BATCH_BYTES {
+            return Err(invalid(format!("the batch is larger than {MAX_BATCH_BYTES} bytes")));
         }
         let mut failed = vec![];
         let mut imported = vec![];
@@ -273,15 +273,15 @@ impl SecurityHub {
                 if criterion["SortOrder"] == "desc" { order.reverse() } else { order }
             });
         }
-        let page = page(findings, body["MaxResults"].as_u64(), body["NextToken"].as_str(), MOST_FINDINGS)
+        let page = page(findings, body["MaxResults"].as_u64(), body["NextToken"].as_str(), MAX_FINDINGS)
             .map_err(|error| invalid(error.message))?;
         Ok(without_nulls(json!({"Findings": page.items, "NextToken": page.next})))
     }
 
     fn update_findings(&self, body: &Value) -> Answer {
         let identifiers = body["FindingIdentifiers"].as_array().map_or(&[][..], Vec::as_slice);
-        if identifiers.is_empty() || identifiers.len() > MOST_FINDINGS {
-            return Err(invalid(format!("FindingIdentifiers must have between 1 and {MOST_FINDINGS} items")));
+        if identifiers.is_empty() || identifiers.len() > MAX_FINDINGS {
+            return Err(invalid(format!("FindingIdentifiers must have between 1 and {MAX_FINDINGS} items")));
         }
         let mut state = self.lock();
         let (mut processed, mut unprocessed) = (vec![], vec![]);

@@ -1,0 +1,73 @@
+"""Installs every patch, then starts MiniStack."""
+
+import logging
+import os
+import sys
+from importlib.metadata import version
+
+from hypercorn.config import Config
+from ministack import app
+
+from . import (
+    activities,
+    authorization,
+    callbacks,
+    condition_keys,
+    executions,
+    history,
+    integrations,
+    paths,
+    policy_patterns,
+    reserved_sources,
+    retry,
+    s3_annotations,
+    s3_answers,
+    s3_archives,
+    s3_checksums,
+    s3_copies,
+    s3_encryption,
+    s3_headers,
+    s3_keys,
+    s3_missing,
+    s3_multipart,
+    s3_owners,
+    s3_permissions,
+    s3_tags,
+    s3_versions,
+    sqs_urls,
+    states,
+    sts_policies,
+    task_roles,
+    tasks,
+    terraform_alarms,
+    transport,
+)
+
+_WRITTEN_AGAINST = "1.5.33"
+
+
+def main():
+    found = version("ministack")
+    if found != _WRITTEN_AGAINST:
+        sys.exit(f"The patches are written for MiniStack {_WRITTEN_AGAINST}, but {found} is installed: "
+                 "remove the virtual environment and start again.")
+    for module in (executions, states, history, tasks, activities, callbacks, retry, integrations, paths,
+                   s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
+                   s3_archives, s3_permissions, s3_annotations, s3_missing, s3_owners, s3_headers, sts_policies,
+                   sqs_urls, transport, reserved_sources, condition_keys,
+                   authorization, task_roles, policy_patterns, terraform_alarms):
+        module.install()
+    # As many connections at once as come: beyond the server's own 100, each would wait a second for TCP to try again.
+    Config.backlog = 1_024
+    status = 0
+    try:
+        app.main()
+    except SystemExit as end:
+        status = end.code or 0
+    logging.shutdown()
+    # Threads of open executions wait in pools that Python would join for as long as those executions last.
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

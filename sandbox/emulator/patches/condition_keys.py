@@ -1,0 +1,63 @@
+"""Condition keys that Cordon's own policies use.
+
+AWS behavior restored:
+
+- ``events:source`` holds the sources of all entries of a PutEvents call, so that a role can be kept to its own.
+  [docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html]
+- ``aws:ResourceAccount`` of a bucket or object is the account that owns the bucket, whoever asks, so that a role can
+  be kept to the buckets of its own account.
+  [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount]
+- ``aws:PrincipalArn`` of a role's session is the ARN of the role and not of the session, so that a resource can be
+  kept to one role.
+  [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn]
+"""
+
+import json
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam, s3
+
+from .patching import patch
+
+_BUCKET = "arn:aws:s3:::"
+_SESSION = ":assumed-role/"
+
+
+def _sources(body):
+    try:
+        entries = json.loads(body)["Entries"]
+        return [entry["Source"] for entry in entries if "Source" in entry]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _bucket_owner(arn):
+    """The account that owns the bucket of an S3 ARN; None for other ARNs and for buckets that do not exist."""
+    if not arn.startswith(_BUCKET):
+        return None
+    return s3._bucket_owner_account(arn.removeprefix(_BUCKET).partition("/")[0])
+
+
+def _role_of_session(arn):
+    """The ARN of the role that an assumed-role ARN is a session of; None for other principals."""
+    if _SESSION not in arn:
+        return None
+    name = iam_evaluator._role_name_from_assumed_arn(arn)
+    role = iam._roles.get_scoped(arn.split(":")[4], None, name)
+    return role and role["Arn"]
+
+
+def install():
+    @patch(iam_actions, "request_tag_context")
+    def request_tag_context(original, service, action, body, params):
+        context = original(service, action, body, params)
+        return {**context, "events:source": _sources(body)} if action == "events:PutEvents" else context
+
+    @patch(iam_evaluator, "_resolve_condition_key")
+    def resolve_condition_key(original, key, context):
+        name, resolved = key.lower(), None
+        if name in ("aws:resourceaccount", "s3:resourceaccount"):
+            resolved = _bucket_owner(context.resource_arn)
+        elif name == "aws:principalarn":
+            resolved = _role_of_session(context.principal_arn)
+        return resolved or original(key, context)
