@@ -1,0 +1,16 @@
+//! Cordon as a whole, and what the tests of the whole lean on. `tests/README.md` says what is proved where.
+
+mod browser;
+mod cli;
+mod crashes;
+mod doubles;
+mod emulator;
+mod end_to_end;
+mod flows;
+mod quarantine_model;
+mod sandbox;
+mod sizes;
+mod state_machine_roles;
+mod state_machines;
+mod terraform;
+mod terraform_policy;
