@@ -25,6 +25,7 @@ pub async fn start_sandbox() -> Result<Sandbox> {
 /// # Errors
 /// The test's own; when the sandbox does not start.
 pub fn in_bare_sandbox<T>(test: impl Future<Output = Result<T>>) -> Result<T> {
+    let test = Box::pin(test);
     run_test(async {
         let (_, _turn) = BARE.shared(start_sandbox).await?;
         test.await
@@ -36,6 +37,7 @@ pub fn in_bare_sandbox<T>(test: impl Future<Output = Result<T>>) -> Result<T> {
 /// # Errors
 /// As [`in_bare_sandbox`].
 pub fn alone_in_bare_sandbox<T>(test: impl Future<Output = Result<T>>) -> Result<T> {
+    let test = Box::pin(test);
     run_test(async {
         let (_, _turn) = BARE.alone(start_sandbox).await?;
         test.await

@@ -26,6 +26,8 @@ thread_local! {
 /// # Errors
 /// The test's own.
 pub fn run_test<T>(test: impl Future<Output = Result<T>>) -> Result<T> {
+    // The future of a test is large, and libtest's threads have small stacks.
+    let test = Box::pin(test);
     timed(|| runtime().block_on(test))
 }
 

@@ -47,6 +47,7 @@ static SLACK: RwLock<()> = RwLock::const_new(());
 static SANDBOX: LazyLock<Shared<Sandbox>> = LazyLock::new(|| Shared::new(8));
 
 fn with_doubles(test: impl Future<Output = Result<()>>) -> Result<()> {
+    let test = Box::pin(test);
     run_test(async {
         let (_, _turn) = SANDBOX.shared(start).await?;
         test.await

@@ -172,7 +172,7 @@ fn a_stopped_run_takes_the_token_of_its_wait_along() -> Result<()> {
 
 #[test]
 fn waits_end_in_the_children_of_a_distributed_map_as_anywhere() -> Result<()> {
-    in_bare_sandbox(async {
+    alone_in_bare_sandbox(async {
         let (sfn, records) = (StepFunctions::new().await, Records::new().await?);
         let (objects, bucket) = (s3(&root().await), unique("waits"));
         objects.create_bucket().bucket(&bucket).send().await?;

@@ -37,6 +37,7 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
 static STARTS: LazyLock<Shared<()>> = LazyLock::new(|| Shared::new(2));
 
 fn with_sandbox(test: impl Future<Output = Result<()>>) -> Result<()> {
+    let test = Box::pin(test);
     run_test(async {
         let (_, _turn) = STARTS.shared(async || Ok(())).await?;
         test.await
