@@ -8,9 +8,11 @@ BUILD = sh sandbox/prerequisites.sh && cargo build --workspace --all-targets
 TARGET = $${CARGO_TARGET_DIR:-target}
 SANDBOX = $(BUILD) && exec $(TARGET)/debug/cordon-sandbox
 PORTS = $(PORT:%=--port %) $(SLACK_PORT:%=--slack-port %)
-# Each test waits for its turn in its environment (tests/README.md), so there are more threads than turns.
+# In `it` each test waits for its turn in its environment (tests/README.md), so there are more threads than turns. The
+# other two look at the clock, so they run one after the other, and `gateway` one test at a time.
 IT = cargo test --workspace --test it -- --test-threads=96
 GATEWAY = cargo test --workspace --test gateway -- --test-threads=1
+SANDBOX_TESTS = cargo test --workspace --test sandbox -- --test-threads=8
 # A tool that comes with neither Rust nor Terraform may be missing here. In CI it may not: .ci/run.
 IF_PRESENT = run() { if command -v "$$1" >/dev/null; then "$$@"; else echo "skipped: $$1"; fi; }; run
 
@@ -33,7 +35,7 @@ check:
 
 # Every behavior.
 test:
-	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(GATEWAY) && $(IT)
+	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && $(IT)
 
 # Every line that begins with PROOF, at its full size.
 prove:

@@ -28,7 +28,7 @@ use crate::{
 pub use objects::Placed;
 
 /// Tests that share the environment at once: enough to keep its emulator busy, which is one process of one thread.
-const MAX_CONCURRENCY: usize = 8;
+const MAX_CONCURRENCY: usize = 4;
 /// How long one round of asking lasts here.
 pub const ROUND_SECONDS: u64 = 20;
 /// Who may decide here.

@@ -3,12 +3,9 @@
 mod browser;
 mod cli;
 mod crashes;
-mod doubles;
-mod emulator;
 mod end_to_end;
 mod flows;
 mod quarantine_model;
-mod sandbox;
 mod sizes;
 mod state_machine_roles;
 mod state_machines;

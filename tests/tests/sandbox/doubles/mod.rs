@@ -44,7 +44,7 @@ static SECURITY_HUB: RwLock<()> = RwLock::const_new(());
 static SLACK: RwLock<()> = RwLock::const_new(());
 
 /// The sandbox that these tests share, with Macie, an analyzer and Security Hub switched on.
-static SANDBOX: LazyLock<Shared<Sandbox>> = LazyLock::new(|| Shared::new(8));
+static SANDBOX: LazyLock<Shared<Sandbox>> = LazyLock::new(|| Shared::new(4));
 
 fn with_doubles(test: impl Future<Output = Result<()>>) -> Result<()> {
     let test = Box::pin(test);
