@@ -1,29 +1,53 @@
-# Each target is one line of real commands. Needed: Rust, Python 3.11 or newer, Terraform 1.9 or newer; for the tests
+# Each target is a line or two of real commands. Needed: Rust, Python 3.11 or newer, Terraform 1.9 or newer; for the tests
 # Chromium and chromedriver too.
 # PORT and SLACK_PORT choose where the sandbox listens.
-.PHONY: demo test check bench sandbox
+.PHONY: demo unit check test prove soak bench sandbox
 
 # One build for all: with other targets cargo would choose other features and compile the AWS SDK again.
 BUILD = sh sandbox/prerequisites.sh && cargo build --workspace --all-targets
 TARGET = $${CARGO_TARGET_DIR:-target}
 SANDBOX = $(BUILD) && exec $(TARGET)/debug/cordon-sandbox
 PORTS = $(PORT:%=--port %) $(SLACK_PORT:%=--slack-port %)
+# In `it` each test waits for its turn in its environment (tests/README.md), so there are more threads than turns. The
+# other two look at the clock, so they run one after the other, and `gateway` one test at a time.
+IT = cargo test --workspace --test it -- --test-threads=96
+GATEWAY = cargo test --workspace --test gateway -- --test-threads=1
+SANDBOX_TESTS = cargo test --workspace --test sandbox -- --test-threads=8
+# A tool that comes with neither Rust nor Terraform may be missing here. In CI it may not: .ci/run.
+IF_PRESENT = run() { if command -v "$$1" >/dev/null; then "$$@"; else echo "skipped: $$1"; fi; }; run
 
 # The main job, on this machine, without an AWS account; `make demo ONCE=1` clicks by itself and checks the end.
 demo:
 	$(SANDBOX) demo $(PORTS) $(if $(ONCE),--once)
 
-# The whole suite.
-test:
-	sh sandbox/prerequisites.sh browser && $(BUILD) && cargo test --workspace
+# What needs no Terraform, emulator or browser: the fast loop.
+unit:
+	cargo test --workspace --lib --bins
 
-# Format, lints, documentation.
+# Format, lints, documentation, licenses, spelling, Terraform.
+check: export TF_PLUGIN_CACHE_DIR ?= $(CURDIR)/.sandbox/terraform
 check:
-	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps && terraform fmt -check -recursive
+	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	$(IF_PRESENT) cargo-deny check bans licenses sources
+	$(IF_PRESENT) typos
+	$(IF_PRESENT) terraform fmt -check -recursive
+	command -v terraform >/dev/null || exit 0; mkdir -p $$TF_PLUGIN_CACHE_DIR && for root in terraform terraform/examples/*; do export TF_DATA_DIR="$(CURDIR)/.sandbox/validate/$$root" && terraform -chdir=$$root init -backend=false -input=false >/dev/null && terraform -chdir=$$root validate || exit 1; done
+
+# Every behavior.
+test:
+	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && $(IT)
+
+# Every line that begins with PROOF, at its full size.
+prove:
+	$(BUILD) && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: sizes:: quarantine_model:: --skip crashes::exposures
+
+# As `prove`, with ten thousand open approvals and a million requests: hours.
+soak:
+	$(BUILD) && export CORDON_TEST_SIZE=soak && $(GATEWAY) fuzz && $(IT) sizes::approvals faults_at_random
 
 # Speed and size beside their targets, quarantine beside `aws s3 mv`, and the gateway beside slack_bolt, in the same run.
 bench:
-	$(BUILD) && cargo test --workspace --test end_to_end figures && cargo build --release -p cordon && wc -c < $(TARGET)/release/cordon | awk '{ printf "BENCH release_binary_mib ours=%.1f target=40 %s\n", $$1 / 1048576, $$1 <= 41943040 ? "ok" : "missed" }' && $(TARGET)/debug/move-bench $(TARGET)/release/cordon && $(TARGET)/debug/gateway-bench $(TARGET)/release/cordon
+	$(BUILD) && cargo test --workspace --test it figures && cargo build --release -p cordon && wc -c < $(TARGET)/release/cordon | awk '{ printf "BENCH release_binary_mib ours=%.1f target=40 %s\n", $$1 / 1048576, $$1 <= 41943040 ? "ok" : "missed" }' && $(TARGET)/debug/move-bench $(TARGET)/release/cordon && $(TARGET)/debug/gateway-bench $(TARGET)/release/cordon
 
 # Only the sandbox, for other shells.
 sandbox:

@@ -8,7 +8,7 @@ use cordon_sandbox::child::Child;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::stage::eventually;
+use crate::eventually;
 
 /// The name under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";

@@ -1,16 +1,19 @@
 //! A gateway and cases to decide, without Terraform and worker: for what concerns the gateway alone, or what Slack is
 //! shown.
 //!
-//! One at a time: tests slow the stores down, and look at the clock.
+//! One test at a time: they slow the stores down, and look at the clock.
 
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
@@ -25,12 +28,16 @@ use cordon_domain::{
     finding::{Finding, ObjectVersion},
     policy::{Disposition, Versions, answer::PolicyAnswer},
 };
-use cordon_sandbox::{Options, Sandbox, child::Child};
+use cordon_sandbox::{Sandbox, child::Child};
 use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use crate::stage::{ALICE, CHANNEL, OTHER_CHANNEL, eventually};
+use crate::{
+    bare::start_sandbox,
+    eventually,
+    test_env::{ALICE, CHANNEL, OTHER_CHANNEL},
+    turns::{Shared, Turn},
+};
 
 /// The role of the gateways here.
 pub const GATEWAY: &str = "cordon-gateway";
@@ -43,7 +50,7 @@ const BUCKET: &str = "cordon-state";
 const LATE: Duration = Duration::from_secs(20);
 
 /// The sandbox with what a gateway needs.
-pub struct ClickStage {
+pub struct GatewayEnv {
     /// The sandbox.
     pub sandbox: Sandbox,
     /// The records.
@@ -71,28 +78,25 @@ pub struct Answer {
     pub took: Duration,
 }
 
-impl ClickStage {
-    /// The stage of this process, for one test alone.
+impl GatewayEnv {
+    /// For one test alone.
     ///
     /// # Errors
-    /// When it cannot be set.
-    pub async fn alone() -> Result<(&'static ClickStage, MutexGuard<'static, ()>)> {
-        static STAGE: OnceCell<Result<ClickStage, String>> = OnceCell::const_new();
-        static ALONE: Mutex<()> = Mutex::const_new(());
-        let alone = ALONE.lock().await;
-        let stage = STAGE.get_or_init(async || Self::set().await.map_err(|error| format!("{error:#}"))).await;
-        let stage = stage.as_ref().map_err(|error| anyhow!("the stage could not be set: {error}"))?;
-        stage.sandbox.faults().clear();
-        stage.sandbox.slack().clear_faults();
-        Ok((stage, alone))
+    /// When it cannot be set up.
+    pub async fn alone() -> Result<(&'static GatewayEnv, Turn<'static>)> {
+        static ENVIRONMENT: LazyLock<Shared<GatewayEnv>> = LazyLock::new(|| Shared::new(1));
+        let (env, turn) = ENVIRONMENT.alone(Self::set_up).await?;
+        env.sandbox.faults().clear();
+        env.sandbox.slack().clear_faults();
+        Ok((env, turn))
     }
 
-    /// A stage of its own.
+    /// One of its own.
     ///
     /// # Errors
-    /// When it cannot be set.
-    pub async fn set() -> Result<ClickStage> {
-        let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
+    /// When it cannot be set up.
+    pub async fn set_up() -> Result<GatewayEnv> {
+        let sandbox = start_sandbox().await?;
         sandbox.slack().set_rate_limits(None);
         let root = sandbox.sdk_config().await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&root);
@@ -123,7 +127,7 @@ impl ClickStage {
         give_role(&root, sandbox.account(), WORKER, &worker).await?;
         let sfn = aws_sdk_sfn::Client::new(&root);
         let machine = waiting_machine(&sfn, sandbox.account()).await?;
-        Ok(ClickStage {
+        Ok(GatewayEnv {
             cases: Cases::new(dynamodb, TABLE.into()),
             sfn,
             machine,

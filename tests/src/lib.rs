@@ -1,20 +1,29 @@
-//! What the end-to-end tests share: one sandbox with Cordon deployed in it, and short ways to use it.
+//! What the tests share: their environments, and short ways to use them.
 
+mod bare;
 pub mod browser;
 pub mod clicks;
 mod finding;
 mod kms;
 mod module;
 pub mod operator;
-mod stage;
+mod runtime;
+mod size;
+mod test_env;
+mod turns;
+mod wait;
 mod worker;
 
+pub use bare::{alone_in_bare_sandbox, bare_sandbox, in_bare_sandbox, start_sandbox};
 pub use finding::finding_document;
 pub use kms::kms;
 pub use module::Module;
-pub use operator::{OPERATOR, Said};
-pub use stage::{
-    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OTHER_CHANNEL, Placed, ROUND_SECONDS, Stage, eventually,
-    eventually_within, on_stage, report,
+pub use operator::{CommandOutput, OPERATOR};
+pub use runtime::{report, run_test, timed, waiting};
+pub use size::Size;
+pub use test_env::{
+    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OTHER_CHANNEL, Placed, ROUND_SECONDS, TestEnv,
 };
+pub use turns::{Shared, Turn};
+pub use wait::{eventually, eventually_within};
 pub use worker::worker;

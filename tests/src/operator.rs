@@ -49,9 +49,9 @@ pub fn command(sandbox: &Sandbox, deployment: &Deployment, arguments: &[&str]) -
     Ok(command)
 }
 
-/// What a command has said.
+/// What came of a command.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct CommandOutput {
     /// How it ended.
     pub code: Option<i32>,
     /// Its standard output.
@@ -60,7 +60,7 @@ pub struct Said {
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     /// From the output of a process.
     pub fn of(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -17,13 +17,13 @@ use anyhow::{Context, Result, ensure};
 use cordon_domain::case::Case;
 use cordon_sandbox::{CallFilter, child::Child};
 use cordon_tests::{
-    clicks::{Answer, ClickStage, GATEWAY, TABLE},
+    clicks::{Answer, GATEWAY, GatewayEnv, TABLE},
     eventually,
 };
 use futures::{StreamExt, stream};
 
 const CLICKS: usize = 500;
-const AT_ONCE: usize = 50;
+const MAX_CONCURRENCY: usize = 50;
 const TARGET: f64 = 8.0;
 
 /// What answering all clicks took.
@@ -48,14 +48,14 @@ impl Taken {
 async fn main() -> Result<()> {
     let release = env::args().nth(1).map(PathBuf::from);
     let build = if release.is_some() { "release" } else { "debug build" };
-    let stage = ClickStage::set().await?;
+    let env = GatewayEnv::set_up().await?;
 
-    let mut gateway = stage.gateway(release.as_deref(), &[]).await?;
-    let ours = measure(&stage, &gateway.url, gateway.process.pid()).await?;
+    let mut gateway = env.gateway(release.as_deref(), &[]).await?;
+    let ours = measure(&env, &gateway.url, gateway.process.pid()).await?;
     gateway.process.terminate().await?;
 
-    let (mut bolt, url, version) = bolt(&stage).await?;
-    let theirs = measure(&stage, &url, bolt.pid()).await.with_context(|| bolt.end_of_log())?;
+    let (mut bolt, url, version) = bolt(&env).await?;
+    let theirs = measure(&env, &url, bolt.pid()).await.with_context(|| bolt.end_of_log())?;
     bolt.terminate().await?;
 
     let (our_rate, their_rate) = (ours.clicks_per_cpu_second(), theirs.clicks_per_cpu_second());
@@ -72,15 +72,15 @@ async fn main() -> Result<()> {
             theirs.percentile(percent)
         );
     }
-    stage.sandbox.stop().await;
+    env.sandbox.stop().await;
     Ok(())
 }
 
 /// Starts their app; gives back the process, its URL, and what it is.
-async fn bolt(stage: &ClickStage) -> Result<(Child, String, String)> {
+async fn bolt(env: &GatewayEnv) -> Result<(Child, String, String)> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
     let list = sources.join("requirements.txt");
-    let python = stage.sandbox.python(&list).await?;
+    let python = env.sandbox.python(&list).await?;
     let pinned = fs::read_to_string(&list)?;
     let bolt = pinned.lines().find_map(|line| line.strip_prefix("slack-bolt=="));
     let bolt = bolt.and_then(|rest| rest.split_whitespace().next()).context("slack-bolt is pinned")?;
@@ -88,21 +88,21 @@ async fn bolt(stage: &ClickStage) -> Result<(Child, String, String)> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?.to_string();
     drop(listener);
-    let slack = stage.sandbox.slack();
-    let mut environment = stage.sandbox.task_environment(GATEWAY);
+    let slack = env.sandbox.slack();
+    let mut environment = env.sandbox.task_environment(GATEWAY);
     let settings = [
         ("PYTHONPATH", sources.display().to_string()),
         // The SDK of Python reads no other.
-        ("AWS_DEFAULT_REGION", stage.sandbox.region().to_owned()),
+        ("AWS_DEFAULT_REGION", env.sandbox.region().to_owned()),
         ("CASES_TABLE", TABLE.to_owned()),
-        ("SLACK_API_URL", format!("{}/api/", stage.sandbox.slack_url())),
+        ("SLACK_API_URL", format!("{}/api/", env.sandbox.slack_url())),
         ("SLACK_BOT_TOKEN", slack.bot_token().to_owned()),
         ("SLACK_SIGNING_SECRET", slack.signing_secret().to_owned()),
     ];
     environment.extend(settings.map(|(name, value)| (name.to_owned(), value)));
     // As many processes as CPUs, as many threads as clicks come at once.
     let workers = std::thread::available_parallelism()?.get().to_string();
-    let threads = AT_ONCE.to_string();
+    let threads = MAX_CONCURRENCY.to_string();
     let python = python.to_string_lossy();
     let argv = [
         &python,
@@ -117,8 +117,7 @@ async fn bolt(stage: &ClickStage) -> Result<(Child, String, String)> {
         "bolt_app:flask_app",
     ];
     let process =
-        Child::start("slack_bolt app", &argv, &environment, &stage.sandbox.run_dir().join("bolt.log"))
-            .await?;
+        Child::start("slack_bolt app", &argv, &environment, &env.sandbox.run_dir().join("bolt.log")).await?;
     let url = format!("http://{address}");
     let http = reqwest::Client::builder().no_proxy().build()?;
     eventually("the slack_bolt app", async || {
@@ -135,18 +134,17 @@ async fn bolt(stage: &ClickStage) -> Result<(Child, String, String)> {
 }
 
 /// Clicks on waiting cases, after some that warm the server up.
-async fn measure(stage: &ClickStage, url: &str, pid: u32) -> Result<Taken> {
-    let cases = stage.open(CLICKS + AT_ONCE).await?;
-    stage.wait_for(&cases).await?;
-    let earlier = stage.sandbox.calls().last();
-    let (first, counted) = cases.split_at(AT_ONCE);
-    click_all(stage, url, first).await?;
+async fn measure(env: &GatewayEnv, url: &str, pid: u32) -> Result<Taken> {
+    let cases = env.open(CLICKS + MAX_CONCURRENCY).await?;
+    env.wait_for(&cases).await?;
+    let earlier = env.sandbox.calls().last();
+    let (first, counted) = cases.split_at(MAX_CONCURRENCY);
+    click_all(env, url, first).await?;
     let before = cpu_of(pid)?;
-    let mut answers: Vec<_> =
-        click_all(stage, url, counted).await?.iter().map(|answer| answer.took).collect();
+    let mut answers: Vec<_> = click_all(env, url, counted).await?.iter().map(|answer| answer.took).collect();
     // The runs are woken after the answers.
     eventually("the wake-ups", async || {
-        let woken = stage.sandbox.calls().select(&CallFilter {
+        let woken = env.sandbox.calls().select(&CallFilter {
             after: Some(earlier),
             operation: Some("SendTaskSuccess".into()),
             principal: Some(GATEWAY.into()),
@@ -161,9 +159,9 @@ async fn measure(stage: &ClickStage, url: &str, pid: u32) -> Result<Taken> {
     Ok(Taken { cpu, answers })
 }
 
-async fn click_all(stage: &ClickStage, url: &str, cases: &[Case]) -> Result<Vec<Answer>> {
-    let clicks = cases.iter().map(|case| stage.click(url, case));
-    let answers: Vec<Answer> = stream::iter(clicks).buffer_unordered(AT_ONCE).collect().await;
+async fn click_all(env: &GatewayEnv, url: &str, cases: &[Case]) -> Result<Vec<Answer>> {
+    let clicks = cases.iter().map(|case| env.click(url, case));
+    let answers: Vec<Answer> = stream::iter(clicks).buffer_unordered(MAX_CONCURRENCY).collect().await;
     ensure!(answers.iter().all(|answer| answer.status == 200), "a click was not taken: {answers:?}");
     Ok(answers)
 }

@@ -3,21 +3,21 @@
 use anyhow::{Result, ensure};
 use cordon_sandbox::{CallFilter, Fault, FaultRule};
 use cordon_tests::{
-    clicks::{ClickStage, GATEWAY, TABLE},
-    eventually, on_stage,
+    clicks::{GATEWAY, GatewayEnv, TABLE},
+    eventually, run_test,
 };
 use futures::future::try_join_all;
 
 #[test]
 fn the_health_check_names_the_store_that_fails_and_nothing_more() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
         for (service, operation, says) in [
             ("dynamodb", "GetItem", "the table of cases cannot be read\n"),
             ("s3", "GetObject", "the policy cannot be read\n"),
         ] {
-            stage.sandbox.faults().inject(FaultRule {
+            env.sandbox.faults().inject(FaultRule {
                 service: service.into(),
                 operation: Some(operation.into()),
                 principal: Some(GATEWAY.into()),
@@ -25,14 +25,14 @@ fn the_health_check_names_the_store_that_fails_and_nothing_more() -> Result<()> 
                 times: 1_000,
             });
             let told = eventually("a failing health check", async || {
-                let (status, told) = stage.get(&gateway, "/healthz").await?;
+                let (status, told) = env.get(&gateway, "/healthz").await?;
                 Ok((status == 503).then_some(told))
             });
             ensure!(told.await? == says);
-            ensure!(stage.get(&gateway, "/livez").await? == (200, "ok\n".into()), "no restart would help");
-            stage.sandbox.faults().clear();
+            ensure!(env.get(&gateway, "/livez").await? == (200, "ok\n".into()), "no restart would help");
+            env.sandbox.faults().clear();
             eventually("a health check that passes again", async || {
-                Ok((stage.get(&gateway, "/healthz").await? == (200, "ok\n".into())).then_some(()))
+                Ok((env.get(&gateway, "/healthz").await? == (200, "ok\n".into())).then_some(()))
             })
             .await?;
         }
@@ -42,16 +42,16 @@ fn the_health_check_names_the_store_that_fails_and_nothing_more() -> Result<()> 
 
 #[test]
 fn a_flood_of_health_checks_asks_the_stores_a_few_times_only() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let before = stage.sandbox.calls().last();
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let before = env.sandbox.calls().last();
         let began = std::time::Instant::now();
         for _ in 0..10 {
-            let checks = try_join_all((0..50).map(|_| stage.get(&gateway, "/healthz"))).await?;
+            let checks = try_join_all((0..50).map(|_| env.get(&gateway, "/healthz"))).await?;
             ensure!(checks.iter().all(|(status, _)| *status == 200));
         }
-        let asked = stage.sandbox.calls().select(&CallFilter {
+        let asked = env.sandbox.calls().select(&CallFilter {
             after: Some(before),
             principal: Some(GATEWAY.into()),
             ..CallFilter::default()

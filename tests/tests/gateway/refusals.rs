@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use cordon_tests::{
-    clicks::{ClickStage, click, form},
-    on_stage,
+    clicks::{GatewayEnv, click, form},
+    run_test,
 };
 use serde_json::{Value, json};
 
@@ -11,12 +11,12 @@ const MARK: &str = "a-mark-that-only-the-body-holds";
 
 #[test]
 fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let mut gateway = stage.gateway(None, &[]).await?;
-        let case = stage.open(1).await?;
-        stage.wait_for(&case).await?;
-        let case = stage.cases.get(&case[0].case_id).await?.context("the case is there")?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let mut gateway = env.gateway(None, &[]).await?;
+        let case = env.open(1).await?;
+        env.wait_for(&case).await?;
+        let case = env.cases.get(&case[0].case_id).await?.context("the case is there")?;
         let tampered = |change: &dyn Fn(&mut Value)| {
             let mut payload = click(&case);
             payload["response_url"] = json!(MARK);
@@ -55,7 +55,7 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
         ];
         let mut logged = 0;
         for (reason, statuses, body) in &to_refuse {
-            let answer = stage.send(&gateway.url, body).await;
+            let answer = env.send(&gateway.url, body).await;
             ensure!(statuses.contains(&answer.status), "{reason}: {answer:?}");
             let log = std::fs::read_to_string(gateway.process.log())?;
             let new: Vec<&str> = log.lines().skip(logged).collect();
@@ -68,8 +68,8 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
         let late = now - 400;
         for (timestamp, signature) in [
             (now, "v0=0123456789abcdef".to_owned()),
-            (now + 1, stage.sandbox.slack().sign(now, genuine.as_bytes())),
-            (late, stage.sandbox.slack().sign(late, genuine.as_bytes())),
+            (now + 1, env.sandbox.slack().sign(now, genuine.as_bytes())),
+            (late, env.sandbox.slack().sign(late, genuine.as_bytes())),
         ] {
             let request = http
                 .post(format!("{}/slack/interactions", gateway.url))
@@ -86,11 +86,11 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
             ensure!(log.contains(reason), "{reason} is not in the log");
         }
         let token = case.task_token.as_deref().context("a token")?;
-        let slack = stage.sandbox.slack();
+        let slack = env.sandbox.slack();
         for secret in [slack.signing_secret(), slack.bot_token(), token, MARK, "payload="] {
             ensure!(!log.contains(secret), "{secret:?} is in the log");
         }
-        let after = stage.cases.get(&case.case_id).await?.context("the case is there")?;
+        let after = env.cases.get(&case.case_id).await?.context("the case is there")?;
         ensure!(after.votes.is_empty() && after.decision.is_none() && after.snooze.is_none());
         Ok(())
     })
@@ -98,11 +98,11 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
 
 #[test]
 fn a_body_that_is_too_large_is_refused_and_the_largest_is_not() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
         for (bytes, status) in [(256 * 1024, 400), (256 * 1024 + 1, 413), (1 << 20, 413)] {
-            let answer = stage.send(&gateway.url, &"x".repeat(bytes)).await;
+            let answer = env.send(&gateway.url, &"x".repeat(bytes)).await;
             ensure!(answer.status == status, "{bytes} bytes: {answer:?}");
         }
         Ok(())
@@ -111,9 +111,9 @@ fn a_body_that_is_too_large_is_refused_and_the_largest_is_not() -> Result<()> {
 
 #[test]
 fn while_the_signing_secret_is_replaced_both_are_taken_and_afterwards_one() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let slacks = stage.sandbox.slack().signing_secret().to_owned();
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let slacks = env.sandbox.slack().signing_secret().to_owned();
         let (current, previous) = ("CORDON_SLACK_SIGNING_SECRET", "CORDON_SLACK_SIGNING_SECRET_PREVIOUS");
         let another = "another-secret";
         for (secrets, status) in [
@@ -122,11 +122,11 @@ fn while_the_signing_secret_is_replaced_both_are_taken_and_afterwards_one() -> R
             (vec![(current, slacks.as_str()), (previous, "")], 200),
             (vec![(current, another)], 401),
         ] {
-            let gateway = stage.gateway(None, &secrets).await?;
-            let case = stage.open(1).await?;
-            let answer = stage.click(&gateway.url, &case[0]).await;
+            let gateway = env.gateway(None, &secrets).await?;
+            let case = env.open(1).await?;
+            let answer = env.click(&gateway.url, &case[0]).await;
             ensure!(answer.status == status, "{answer:?}");
-            ensure!(stage.votes(&case).await? == [usize::from(status == 200)]);
+            ensure!(env.votes(&case).await? == [usize::from(status == 200)]);
         }
         Ok(())
     })
@@ -134,14 +134,14 @@ fn while_the_signing_secret_is_replaced_both_are_taken_and_afterwards_one() -> R
 
 #[test]
 fn a_look_at_the_certificate_is_answered() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         let url = format!("{}/slack/interactions", gateway.url);
         for body in ["ssl_check=1", "token=x&ssl_check=1"] {
             ensure!(http.post(&url).body(body).send().await?.status() == 200, "unsigned");
-            ensure!(stage.send(&gateway.url, body).await.status == 200, "signed");
+            ensure!(env.send(&gateway.url, body).await.status == 200, "signed");
         }
         ensure!(http.post(&url).body("ssl_check=0").send().await?.status() == 401);
         Ok(())

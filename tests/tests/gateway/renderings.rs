@@ -18,26 +18,26 @@ use cordon_sandbox::{
 };
 use cordon_tests::{
     CHANNEL, OTHER_CHANNEL,
-    clicks::{ClickStage, WORKER, click, form},
-    eventually, on_stage,
+    clicks::{GatewayEnv, WORKER, click, form},
+    eventually, run_test,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// A case that people are about to be asked about.
-async fn due(stage: &ClickStage) -> Result<Case> {
-    show(stage, &stage.open_about("card.txt").await?).await
+async fn due(env: &GatewayEnv) -> Result<Case> {
+    show(env, &env.open_about("card.txt").await?).await
 }
 
 /// Has a case shown, as if people were asked.
-async fn show(stage: &ClickStage, case: &Case) -> Result<Case> {
+async fn show(env: &GatewayEnv, case: &Case) -> Result<Case> {
     let ends_at = "2099-03-11T09:47:00.000Z";
-    stage.cases.show_round(case, ends_at, None, None).await?.context("the case is open")
+    env.cases.show_round(case, ends_at, None, None).await?.context("the case is open")
 }
 
 /// The messages of a case in a channel.
-fn messages(stage: &ClickStage, channel: &str, case: &Case) -> Vec<Value> {
-    let all = stage.sandbox.slack().messages(channel);
+fn messages(env: &GatewayEnv, channel: &str, case: &Case) -> Vec<Value> {
+    let all = env.sandbox.slack().messages(channel);
     all.into_iter().filter(|message| message["metadata"].to_string().contains(&case.case_id)).collect()
 }
 
@@ -46,8 +46,8 @@ async fn render(clients: &Clients, case: &Case) -> Result<()> {
     Ok(())
 }
 
-async fn now(stage: &ClickStage, case: &Case) -> Result<Case> {
-    stage.cases.get(&case.case_id).await?.context("the case is there")
+async fn now(env: &GatewayEnv, case: &Case) -> Result<Case> {
+    env.cases.get(&case.case_id).await?.context("the case is there")
 }
 
 fn refuses(method: Option<&str>, channel: Option<&str>, error: &str, times: Option<u32>) -> MethodFault {
@@ -65,25 +65,25 @@ fn has_buttons(message: &Value) -> bool {
 
 #[test]
 fn a_question_about_any_key_is_taken_by_slack_and_so_is_its_end() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let clients = stage.clients().await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = env.clients().await?;
         for key in
             ["%".repeat(800), "&".repeat(1_024), "字".repeat(341), "😀".repeat(256), " \u{1}\n`".repeat(200)]
         {
-            let case = show(stage, &stage.open_about(&key).await?).await?;
+            let case = show(env, &env.open_about(&key).await?).await?;
             render(&clients, &case).await?;
             let [message] =
-                <[Value; 1]>::try_from(messages(stage, CHANNEL, &case)).ok().context("a question")?;
+                <[Value; 1]>::try_from(messages(env, CHANNEL, &case)).ok().context("a question")?;
             ensure!(has_buttons(&message), "{message}");
             let outcome = Outcome {
                 result: OutcomeResult::Failed,
                 detail: format!("The object {key} could not be moved. ").repeat(5),
                 code: None,
             };
-            stage.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
+            env.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
             render(&clients, &case).await?;
-            let [message] = <[Value; 1]>::try_from(messages(stage, CHANNEL, &case)).ok().context("an end")?;
+            let [message] = <[Value; 1]>::try_from(messages(env, CHANNEL, &case)).ok().context("an end")?;
             ensure!(
                 message["blocks"].to_string().contains("*Failed.*") && !has_buttons(&message),
                 "{message}"
@@ -95,11 +95,11 @@ fn a_question_about_any_key_is_taken_by_slack_and_so_is_its_end() -> Result<()> 
 
 #[test]
 fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let clients = stage.clients().await?;
-        let case = due(stage).await?;
-        stage.sandbox.faults().inject(FaultRule {
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = env.clients().await?;
+        let case = due(env).await?;
+        env.sandbox.faults().inject(FaultRule {
             service: "dynamodb".into(),
             operation: Some("UpdateItem".into()),
             principal: Some(WORKER.into()),
@@ -108,10 +108,10 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
         });
         // Another worker looks while this one's writes are slow.
         let other = async {
-            eventually("the message", async || Ok(messages(stage, CHANNEL, &case).pop())).await?;
+            eventually("the message", async || Ok(messages(env, CHANNEL, &case).pop())).await?;
             loop {
                 let until = time::stored(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60));
-                let taken = stage.cases.claim_rendering(&case.case_id, &until).await?;
+                let taken = env.cases.claim_rendering(&case.case_id, &until).await?;
                 ensure!(taken.is_none(), "what Slack shows already was taken to be shown again");
             }
         };
@@ -119,7 +119,7 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
             shown = render(&clients, &case) => shown?,
             taken = other => taken?,
         }
-        let now = now(stage, &case).await?;
+        let now = now(env, &case).await?;
         ensure!(now.render_due.is_none() && now.slack_ts.is_some() && now.render_claimed_until.is_none());
         Ok(())
     })
@@ -127,35 +127,32 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
 
 #[test]
 fn a_question_that_its_channel_refuses_is_asked_and_decided_in_the_fallback_channel() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let clients = stage.clients().await?;
-        let gateway = stage.gateway(None, &[]).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = env.clients().await?;
+        let gateway = env.gateway(None, &[]).await?;
         for error in ["is_archived", "channel_not_found", "not_in_channel", "restricted_action"] {
             // One whose question was never shown, and one whose channel closed afterwards.
             for shown_before in [false, true] {
-                let case = due(stage).await?;
+                let case = due(env).await?;
                 if shown_before {
                     render(&clients, &case).await?;
-                    show(stage, &case).await?;
+                    show(env, &case).await?;
                 }
-                stage.sandbox.slack().inject(refuses(None, Some(CHANNEL), error, None));
+                env.sandbox.slack().inject(refuses(None, Some(CHANNEL), error, None));
                 render(&clients, &case).await?;
-                stage.sandbox.slack().clear_faults();
-                let [message] = <[Value; 1]>::try_from(messages(stage, OTHER_CHANNEL, &case))
+                env.sandbox.slack().clear_faults();
+                let [message] = <[Value; 1]>::try_from(messages(env, OTHER_CHANNEL, &case))
                     .ok()
                     .with_context(|| format!("{error}: one question in the fallback channel"))?;
                 ensure!(has_buttons(&message), "{message}");
-                let case = now(stage, &case).await?;
+                let case = now(env, &case).await?;
                 ensure!(case.slack_ts.as_deref() == message["ts"].as_str() && case.render_due.is_none());
                 let mut elsewhere = click(&case);
                 elsewhere["channel"]["id"] = json!("C0ELSEWHERE");
-                ensure!(stage.send(&gateway.url, &form(&elsewhere)).await.status == 400);
-                ensure!(
-                    stage.click(&gateway.url, &case).await.status == 200,
-                    "{error}: a click there counts"
-                );
-                ensure!(stage.votes(&[case]).await? == [1]);
+                ensure!(env.send(&gateway.url, &form(&elsewhere)).await.status == 400);
+                ensure!(env.click(&gateway.url, &case).await.status == 200, "{error}: a click there counts");
+                ensure!(env.votes(&[case]).await? == [1]);
             }
         }
         Ok(())
@@ -164,22 +161,22 @@ fn a_question_that_its_channel_refuses_is_asked_and_decided_in_the_fallback_chan
 
 #[test]
 fn a_message_that_slack_does_not_take_is_shown_plainly_with_its_buttons() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let clients = stage.clients().await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = env.clients().await?;
         for error in ["invalid_blocks", "msg_blocks_too_long", "msg_too_long", "invalid_arguments"] {
-            let case = due(stage).await?;
+            let case = due(env).await?;
             for method in ["chat.postMessage", "chat.update"] {
-                stage.sandbox.slack().inject(refuses(Some(method), None, error, Some(1)));
+                env.sandbox.slack().inject(refuses(Some(method), None, error, Some(1)));
                 render(&clients, &case).await?;
-                let [message] = <[Value; 1]>::try_from(messages(stage, CHANNEL, &case))
+                let [message] = <[Value; 1]>::try_from(messages(env, CHANNEL, &case))
                     .ok()
                     .with_context(|| format!("{error} of {method}: one message"))?;
                 let blocks = message["blocks"].to_string();
                 ensure!(has_buttons(&message) && blocks.contains("card.txt"), "{message}");
                 ensure!(blocks.contains("cordon approvals show"), "it says where the rest is: {message}");
-                ensure!(now(stage, &case).await?.render_due.is_none());
-                show(stage, &case).await?;
+                ensure!(now(env, &case).await?.render_due.is_none());
+                show(env, &case).await?;
             }
         }
         Ok(())
@@ -188,20 +185,20 @@ fn a_message_that_slack_does_not_take_is_shown_plainly_with_its_buttons() -> Res
 
 #[test]
 fn a_message_that_cannot_be_changed_is_replaced_by_a_new_one() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let clients = stage.clients().await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = env.clients().await?;
         for error in ["cant_update_message", "edit_window_closed", "message_not_found"] {
-            let case = due(stage).await?;
+            let case = due(env).await?;
             render(&clients, &case).await?;
-            show(stage, &case).await?;
-            stage.sandbox.slack().inject(refuses(Some("chat.update"), Some(CHANNEL), error, None));
+            show(env, &case).await?;
+            env.sandbox.slack().inject(refuses(Some("chat.update"), Some(CHANNEL), error, None));
             render(&clients, &case).await?;
-            stage.sandbox.slack().clear_faults();
-            let [_, new] = <[Value; 2]>::try_from(messages(stage, CHANNEL, &case))
+            env.sandbox.slack().clear_faults();
+            let [_, new] = <[Value; 2]>::try_from(messages(env, CHANNEL, &case))
                 .ok()
                 .with_context(|| format!("{error}: a new message"))?;
-            let case = now(stage, &case).await?;
+            let case = now(env, &case).await?;
             ensure!(case.slack_ts.as_deref() == new["ts"].as_str() && case.render_due.is_none(), "{error}");
         }
         Ok(())
@@ -210,24 +207,24 @@ fn a_message_that_cannot_be_changed_is_replaced_by_a_new_one() -> Result<()> {
 
 #[test]
 fn what_slack_refuses_everywhere_is_tried_ever_later_and_operators_are_told_once() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let clients = Arc::new(stage.clients().await?);
-        stage.sandbox.slack().inject(refuses(None, None, "account_inactive", None));
-        let before = stage.sandbox.calls().last();
-        let cases = [due(stage).await?, due(stage).await?, due(stage).await?];
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = Arc::new(env.clients().await?);
+        env.sandbox.slack().inject(refuses(None, None, "account_inactive", None));
+        let before = env.sandbox.calls().last();
+        let cases = [due(env).await?, due(env).await?, due(env).await?];
         let stop = CancellationToken::new();
         let running = tokio::spawn(notifier::run(clients, stop.clone()));
         for case in &cases {
-            eventually("a refusal", async || Ok((now(stage, case).await?.render_failures > 0).then_some(())))
+            eventually("a refusal", async || Ok((now(env, case).await?.render_failures > 0).then_some(())))
                 .await?;
-            let case = now(stage, case).await?;
+            let case = now(env, case).await?;
             ensure!(case.render_due.is_some(), "no question is dropped");
             ensure!(case.render_due_at > Some(clock::now()), "it is not tried at full pace");
         }
         stop.cancel();
         running.await?;
-        let told = stage.sandbox.calls().select(&CallFilter {
+        let told = env.sandbox.calls().select(&CallFilter {
             after: Some(before),
             service: Some("events".into()),
             operation: Some("PutEvents".into()),

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use cordon::slack::signature::verify;
 use cordon_tests::{
-    clicks::{ClickStage, click, form},
-    on_stage,
+    clicks::{GatewayEnv, click, form},
+    run_test,
 };
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, process::Command};
@@ -40,14 +40,14 @@ fn the_request_that_slack_documents_is_accepted_and_no_other() -> Result<()> {
 
 #[test]
 fn what_slacks_own_library_signs_is_accepted_and_what_is_altered_then_is_not() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let python: PathBuf = stage.sandbox.python(&directory().join("python/requirements.txt")).await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = stage.open(2).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let python: PathBuf = env.sandbox.python(&directory().join("python/requirements.txt")).await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = env.open(2).await?;
         let task = json!({
             "url": format!("{}/slack/interactions", gateway.url),
-            "signing_secret": stage.sandbox.slack().signing_secret(),
+            "signing_secret": env.sandbox.slack().signing_secret(),
             "body": form(&click(&case[0])),
             "other_body": form(&click(&case[1])),
             "documented": documented()?,
@@ -73,7 +73,7 @@ fn what_slacks_own_library_signs_is_accepted_and_what_is_altered_then_is_not() -
             "an old signature": 401,
         });
         ensure!(answers == expected, "{answers}");
-        ensure!(stage.votes(&case).await? == [1, 0]);
+        ensure!(env.votes(&case).await? == [1, 0]);
         Ok(())
     })
 }

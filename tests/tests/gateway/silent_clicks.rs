@@ -15,63 +15,63 @@ use cordon_sandbox::{
 };
 use cordon_tests::{
     ALICE, BOB, CAROL, CHANNEL, GROUP,
-    clicks::{ClickStage, GATEWAY, RunningGateway, form},
-    eventually_within, on_stage,
+    clicks::{GATEWAY, GatewayEnv, RunningGateway, form},
+    eventually_within, run_test,
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 /// What "within seconds" means here.
-const SECONDS: Duration = Duration::from_secs(8);
-/// What Slack waits.
-const SLACKS_PATIENCE: Duration = Duration::from_secs(3);
+const NOTE_DEADLINE: Duration = Duration::from_secs(8);
+/// How long Slack waits for an answer.
+const SLACK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A case that Alice and Carol's group may decide, with its message in Slack.
-async fn asked(stage: &ClickStage) -> Result<Case> {
-    let mut case = stage.draft("card.txt")?;
+async fn asked(env: &GatewayEnv) -> Result<Case> {
+    let mut case = env.draft("card.txt")?;
     case.plan.approver_groups = vec![GROUP.into()];
     case.plan_hash = case.plan.hash();
-    ensure!(stage.cases.open(&case, None).await?.stands().is_some(), "the case is new");
-    shown(stage, &case).await
+    ensure!(env.cases.open(&case, None).await?.stands().is_some(), "the case is new");
+    shown(env, &case).await
 }
 
-async fn shown(stage: &ClickStage, case: &Case) -> Result<Case> {
-    let clients = stage.clients().await?;
-    stage.cases.show_round(case, "2099-03-11T09:47:00.000Z", None, None).await?;
+async fn shown(env: &GatewayEnv, case: &Case) -> Result<Case> {
+    let clients = env.clients().await?;
+    env.cases.show_round(case, "2099-03-11T09:47:00.000Z", None, None).await?;
     notifications::render(&clients, &case.case_id).await?;
-    now(stage, case).await
+    now(env, case).await
 }
 
-async fn now(stage: &ClickStage, case: &Case) -> Result<Case> {
-    stage.cases.get(&case.case_id).await?.context("the case is there")
+async fn now(env: &GatewayEnv, case: &Case) -> Result<Case> {
+    env.cases.get(&case.case_id).await?.context("the case is there")
 }
 
 /// The payload of a click on a button of the case's message, as Slack makes it.
-fn payload(stage: &ClickStage, user: &str, case: &Case, action: &str) -> Result<Value> {
+fn payload(env: &GatewayEnv, user: &str, case: &Case, action: &str) -> Result<Value> {
     let ts = case.slack_ts.as_deref().context("the message is in Slack")?;
     let action = format!("{action}{}", case.approval_id);
-    stage.sandbox.slack().interaction(user, CHANNEL, ts, &action).map_err(|error| anyhow!(error))
+    env.sandbox.slack().interaction(user, CHANNEL, ts, &action).map_err(|error| anyhow!(error))
 }
 
 /// Clicks; the answer's status, which must come before Slack gives up.
-async fn click(stage: &ClickStage, gateway: &RunningGateway, payload: &Value) -> Result<u16> {
-    let answer = stage.send(&gateway.url, &form(payload)).await;
-    ensure!(answer.took < SLACKS_PATIENCE, "the answer took {:?}", answer.took);
+async fn click(env: &GatewayEnv, gateway: &RunningGateway, payload: &Value) -> Result<u16> {
+    let answer = env.send(&gateway.url, &form(payload)).await;
+    ensure!(answer.took < SLACK_TIMEOUT, "the answer took {:?}", answer.took);
     Ok(answer.status)
 }
 
 /// Waits for a private note to somebody; of those that came after the first `before`.
-async fn note(stage: &ClickStage, before: usize, user: &str, text: &str) -> Result<()> {
-    eventually_within(SECONDS, &format!("a private note to {user} with {text:?}"), async || {
-        let notes = stage.sandbox.slack().ephemerals();
+async fn note(env: &GatewayEnv, before: usize, user: &str, text: &str) -> Result<()> {
+    eventually_within(NOTE_DEADLINE, &format!("a private note to {user} with {text:?}"), async || {
+        let notes = env.sandbox.slack().ephemerals();
         let says = |note: &Value| note["user"] == user && note.to_string().contains(text);
         Ok(notes[before..].iter().any(says).then_some(()))
     })
     .await
 }
 
-fn notes(stage: &ClickStage) -> usize {
-    stage.sandbox.slack().ephemerals().len()
+fn notes(env: &GatewayEnv) -> usize {
+    env.sandbox.slack().ephemerals().len()
 }
 
 fn fault(method: &str, kind: MethodFaultKind) -> MethodFault {
@@ -90,41 +90,41 @@ fn slow(operation: &str, kind: Fault, times: u32) -> FaultRule {
 
 #[test]
 fn a_form_that_does_not_open_is_told_within_seconds() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = asked(stage).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = asked(env).await?;
         for (kind, why) in [
             (MethodFaultKind::Hangs(Duration::from_secs(20)), "Slack did not answer in time"),
             (MethodFaultKind::Refused("expired_trigger_id".into()), "Slack answered expired_trigger_id"),
             (MethodFaultKind::RateLimited { retry_after: 30 }, "Slack asks to wait 30 seconds"),
         ] {
-            stage.sandbox.slack().inject(fault("views.open", kind));
-            let before = notes(stage);
-            let pressed = payload(stage, ALICE, &case, DISMISS_ACTION)?;
-            ensure!(click(stage, &gateway, &pressed).await? == 200);
-            note(stage, before, ALICE, &format!("did not open ({why}), and nothing has changed")).await?;
-            stage.sandbox.slack().clear_faults();
+            env.sandbox.slack().inject(fault("views.open", kind));
+            let before = notes(env);
+            let pressed = payload(env, ALICE, &case, DISMISS_ACTION)?;
+            ensure!(click(env, &gateway, &pressed).await? == 200);
+            note(env, before, ALICE, &format!("did not open ({why}), and nothing has changed")).await?;
+            env.sandbox.slack().clear_faults();
         }
-        ensure!(now(stage, &case).await?.votes.is_empty());
+        ensure!(now(env, &case).await?.votes.is_empty());
         Ok(())
     })
 }
 
 #[test]
 fn a_note_is_not_held_back_because_the_channel_is() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = asked(stage).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = asked(env).await?;
         let limited = || MethodFaultKind::RateLimited { retry_after: 30 };
-        stage.sandbox.slack().inject(fault("chat.postEphemeral", limited()));
-        stage.sandbox.slack().inject(fault("chat.postMessage", limited()));
+        env.sandbox.slack().inject(fault("chat.postEphemeral", limited()));
+        env.sandbox.slack().inject(fault("chat.postMessage", limited()));
         for _ in 0..2 {
-            let before = notes(stage);
-            let pressed = payload(stage, BOB, &case, QUARANTINE_ACTION)?;
-            ensure!(click(stage, &gateway, &pressed).await? == 200);
-            note(stage, before, BOB, "not among the people who may decide").await?;
+            let before = notes(env);
+            let pressed = payload(env, BOB, &case, QUARANTINE_ACTION)?;
+            ensure!(click(env, &gateway, &pressed).await? == 200);
+            note(env, before, BOB, "not among the people who may decide").await?;
         }
         Ok(())
     })
@@ -132,13 +132,13 @@ fn a_note_is_not_held_back_because_the_channel_is() -> Result<()> {
 
 #[test]
 fn where_a_click_cannot_be_answered_the_person_gets_a_note_and_no_other_host_hears_of_it() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = asked(stage).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = asked(env).await?;
         let elsewhere = TcpListener::bind(("127.0.0.1", 0))?;
         let strange = format!("http://{}/actions/T0CORDON01/1/x", elsewhere.local_addr()?);
-        let slack = stage.sandbox.slack_url();
+        let slack = env.sandbox.slack_url();
         let userinfo = strange.replace("http://", &format!("{slack}@"));
         for url in [
             strange,
@@ -147,11 +147,11 @@ fn where_a_click_cannot_be_answered_the_person_gets_a_note_and_no_other_host_hea
             "no URL".into(),
             String::new(),
         ] {
-            let before = notes(stage);
-            let mut pressed = payload(stage, BOB, &case, QUARANTINE_ACTION)?;
+            let before = notes(env);
+            let mut pressed = payload(env, BOB, &case, QUARANTINE_ACTION)?;
             pressed["response_url"] = json!(url);
-            ensure!(click(stage, &gateway, &pressed).await? == 200);
-            note(stage, before, BOB, "not among the people who may decide").await?;
+            ensure!(click(env, &gateway, &pressed).await? == 200);
+            note(env, before, BOB, "not among the people who may decide").await?;
         }
         elsewhere.set_nonblocking(true)?;
         ensure!(elsewhere.accept().is_err(), "another host was sent an answer");
@@ -161,44 +161,43 @@ fn where_a_click_cannot_be_answered_the_person_gets_a_note_and_no_other_host_hea
 
 #[test]
 fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let [for_carol, for_alice] = [asked(stage).await?, asked(stage).await?];
-        stage
-            .sandbox
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let [for_carol, for_alice] = [asked(env).await?, asked(env).await?];
+        env.sandbox
             .slack()
             .inject(fault("usergroups.users.list", MethodFaultKind::Hangs(Duration::from_secs(6))));
-        let before = notes(stage);
+        let before = notes(env);
         let carols = || async {
-            let pressed = payload(stage, CAROL, &for_carol, QUARANTINE_ACTION)?;
-            click(stage, &gateway, &pressed).await
+            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION)?;
+            click(env, &gateway, &pressed).await
         };
         // More than there are turns at the stores.
         let many = join_all((0..100).map(|_| carols()));
         let alices = async {
-            let pressed = payload(stage, ALICE, &for_alice, QUARANTINE_ACTION)?;
-            click(stage, &gateway, &pressed).await
+            let pressed = payload(env, ALICE, &for_alice, QUARANTINE_ACTION)?;
+            click(env, &gateway, &pressed).await
         };
         let (many, alices) = tokio::join!(many, alices);
         for status in many {
             ensure!(status? == 200);
         }
-        note(stage, before, CAROL, "Click again in a minute").await?;
+        note(env, before, CAROL, "Click again in a minute").await?;
         ensure!(alices? == 200, "who is named in the plan waits for no look-up");
-        ensure!(now(stage, &for_alice).await?.votes.len() == 1);
-        let carols_case = now(stage, &for_carol).await?;
+        ensure!(now(env, &for_alice).await?.votes.len() == 1);
+        let carols_case = now(env, &for_carol).await?;
         ensure!(carols_case.refused.is_empty() && carols_case.votes.is_empty(), "{carols_case:?}");
         let asked_slack = || {
-            let calls = stage.sandbox.slack().calls();
+            let calls = env.sandbox.slack().calls();
             calls.iter().filter(|(method, _)| method == "usergroups.users.list").count()
         };
         let asked_before = asked_slack();
         // Once Slack has said it, it is known, and the click counts.
         eventually_within(Duration::from_secs(20), "a click that counts", async || {
-            let pressed = payload(stage, CAROL, &for_carol, QUARANTINE_ACTION)?;
-            ensure!(click(stage, &gateway, &pressed).await? == 200);
-            Ok((now(stage, &for_carol).await?.votes.len() == 1).then_some(()))
+            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION)?;
+            ensure!(click(env, &gateway, &pressed).await? == 200);
+            Ok((now(env, &for_carol).await?.votes.len() == 1).then_some(()))
         })
         .await?;
         ensure!(asked_slack() == asked_before, "Slack was asked once for all of them");
@@ -208,64 +207,63 @@ fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Resu
 
 #[test]
 fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = asked(stage).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = asked(env).await?;
         let failing = MethodFaultKind::Refused("internal_error".into());
-        stage.sandbox.slack().inject(fault("usergroups.users.list", failing));
-        let before = notes(stage);
-        let pressed = payload(stage, CAROL, &case, QUARANTINE_ACTION)?;
-        ensure!(click(stage, &gateway, &pressed).await? == 200);
-        note(stage, before, CAROL, "Slack does not say at the moment").await?;
-        ensure!(now(stage, &case).await?.refused.is_empty(), "Slack failed, not the person");
-        stage.sandbox.slack().clear_faults();
+        env.sandbox.slack().inject(fault("usergroups.users.list", failing));
+        let before = notes(env);
+        let pressed = payload(env, CAROL, &case, QUARANTINE_ACTION)?;
+        ensure!(click(env, &gateway, &pressed).await? == 200);
+        note(env, before, CAROL, "Slack does not say at the moment").await?;
+        ensure!(now(env, &case).await?.refused.is_empty(), "Slack failed, not the person");
+        env.sandbox.slack().clear_faults();
 
         let outcome = Outcome { result: OutcomeResult::Quarantined, detail: "Moved.".into(), code: None };
         let copy = QuarantineCopy { generation: 1, key: "k".into() };
-        stage.cases.begin_copying(case.clone(), copy.clone()).await?.stands().context("the case was open")?;
-        stage.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
-        notifications::render(&stage.clients().await?, &case.case_id).await?;
-        let closed = now(stage, &case).await?;
-        stage.set_policy("{").await?;
-        let before = notes(stage);
-        let pressed = payload(stage, ALICE, &closed, RESTORE_ACTION)?;
-        let status = click(stage, &gateway, &pressed).await;
-        stage.set_policy(r#"{"version": 1, "rules": []}"#).await?;
+        env.cases.begin_copying(case.clone(), copy.clone()).await?.stands().context("the case was open")?;
+        env.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
+        notifications::render(&env.clients().await?, &case.case_id).await?;
+        let closed = now(env, &case).await?;
+        env.set_policy("{").await?;
+        let before = notes(env);
+        let pressed = payload(env, ALICE, &closed, RESTORE_ACTION)?;
+        let status = click(env, &gateway, &pressed).await;
+        env.set_policy(r#"{"version": 1, "rules": []}"#).await?;
         ensure!(status? == 200);
-        note(stage, before, ALICE, "The policy, which says who may have objects back, cannot be read")
-            .await?;
-        ensure!(now(stage, &closed).await?.refused.is_empty(), "the policy failed, not the person");
+        note(env, before, ALICE, "The policy, which says who may have objects back, cannot be read").await?;
+        ensure!(now(env, &closed).await?.refused.is_empty(), "the policy failed, not the person");
 
-        let before = notes(stage);
-        ensure!(click(stage, &gateway, &payload(stage, ALICE, &closed, RESTORE_ACTION)?).await? == 200);
-        note(stage, before, ALICE, "not among the people who may have objects back").await?;
-        ensure!(now(stage, &closed).await?.refused.len() == 1, "who may not is on record");
+        let before = notes(env);
+        ensure!(click(env, &gateway, &payload(env, ALICE, &closed, RESTORE_ACTION)?).await? == 200);
+        note(env, before, ALICE, "not among the people who may have objects back").await?;
+        ensure!(now(env, &closed).await?.refused.len() == 1, "who may not is on record");
         Ok(())
     })
 }
 
 #[test]
 fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = asked(stage).await?;
-        stage.sandbox.faults().inject(slow("UpdateItem", Fault::Latency(Duration::from_secs(4)), 1));
-        let before = notes(stage);
-        let pressed = payload(stage, ALICE, &case, QUARANTINE_ACTION)?;
-        ensure!(click(stage, &gateway, &pressed).await? == 503, "the vote is not on record yet");
-        note(stage, before, ALICE, "not on record yet").await?;
-        note(stage, before, ALICE, "is on record now").await?;
-        ensure!(now(stage, &case).await?.votes.len() == 1);
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = asked(env).await?;
+        env.sandbox.faults().inject(slow("UpdateItem", Fault::Latency(Duration::from_secs(4)), 1));
+        let before = notes(env);
+        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION)?;
+        ensure!(click(env, &gateway, &pressed).await? == 503, "the vote is not on record yet");
+        note(env, before, ALICE, "not on record yet").await?;
+        note(env, before, ALICE, "is on record now").await?;
+        ensure!(now(env, &case).await?.votes.len() == 1);
 
-        let case = asked(stage).await?;
-        stage.sandbox.faults().inject(slow("UpdateItem", Fault::InternalError, 1_000));
-        let before = notes(stage);
-        let pressed = payload(stage, ALICE, &case, QUARANTINE_ACTION)?;
-        ensure!(click(stage, &gateway, &pressed).await? == 503);
-        note(stage, before, ALICE, "not known whether your click is on record").await?;
-        stage.sandbox.faults().clear();
+        let case = asked(env).await?;
+        env.sandbox.faults().inject(slow("UpdateItem", Fault::InternalError, 1_000));
+        let before = notes(env);
+        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION)?;
+        ensure!(click(env, &gateway, &pressed).await? == 503);
+        note(env, before, ALICE, "not known whether your click is on record").await?;
+        env.sandbox.faults().clear();
         let log = std::fs::read_to_string(gateway.process.log())?;
         let url = pressed["response_url"].as_str().context("a URL")?;
         let trigger = pressed["trigger_id"].as_str().context("a trigger")?;

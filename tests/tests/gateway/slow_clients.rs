@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cordon_tests::{clicks::ClickStage, on_stage};
+use cordon_tests::{clicks::GatewayEnv, run_test};
 use futures::future::try_join_all;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Past every limit of the gateway, for a connection that has waited for another one's end too.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
 async fn ask(url: &str, bytes: &[u8]) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").context("a URL")?).await?;
@@ -21,7 +21,7 @@ async fn ask(url: &str, bytes: &[u8]) -> Result<TcpStream> {
 
 async fn rest(mut stream: TcpStream) -> Result<String> {
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+    tokio::time::timeout(ANSWER_DEADLINE, stream.read_to_end(&mut answer))
         .await
         .context("the connection stays open")??;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -29,16 +29,16 @@ async fn rest(mut stream: TcpStream) -> Result<String> {
 
 #[test]
 fn who_sends_no_whole_request_is_cut_off_and_delays_nobody() -> Result<()> {
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let cases = stage.open(1).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let cases = env.open(1).await?;
         let began = Instant::now();
         let head = "POST /slack/interactions HTTP/1.1\r\nhost: cordon\r\nconnection: close\r\n";
         let cut_heads = try_join_all((0..100).map(|_| ask(&gateway.url, head.as_bytes()))).await?;
         let cut_body = format!("{head}content-length: 1000\r\n\r\npayload=");
         let cut_bodies = try_join_all((0..100).map(|_| ask(&gateway.url, cut_body.as_bytes()))).await?;
-        let click = stage.click(&gateway.url, &cases[0]).await;
+        let click = env.click(&gateway.url, &cases[0]).await;
         ensure!(click.status == 200 && click.took < Duration::from_secs(3), "{click:?}");
         for answer in try_join_all(cut_bodies.into_iter().map(rest)).await? {
             ensure!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
@@ -54,13 +54,13 @@ fn who_sends_no_whole_request_is_cut_off_and_delays_nobody() -> Result<()> {
 #[test]
 fn more_connections_than_it_takes_wait_for_their_turn_and_end_nothing() -> Result<()> {
     const TAKEN: usize = 512;
-    on_stage(async {
-        let (stage, _alone) = ClickStage::alone().await?;
-        let gateway = stage.gateway(None, &[]).await?;
-        let case = stage.open(1).await?;
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = env.open(1).await?;
         let head = "POST /slack/interactions HTTP/1.1\r\n";
         let idle = try_join_all((0..TAKEN).map(|_| ask(&gateway.url, head.as_bytes()))).await?;
-        let click = stage.click(&gateway.url, &case[0]).await;
+        let click = env.click(&gateway.url, &case[0]).await;
         ensure!(click.status == 200, "{click:?}");
         for answer in try_join_all(idle.into_iter().map(rest)).await? {
             ensure!(!answer.contains(" 200 "), "{answer:?}");

@@ -277,7 +277,7 @@ impl Move {
         {
             return Err(left_to_people(why, "Nothing was touched"));
         }
-        let looks: Vec<_> = named.iter().map(|version| self.head_object(version, versioning)).collect();
+        let looks: Vec<_> = named.iter().map(|version| self.look(version, versioning)).collect();
         stream::iter(looks).buffered(AT_ONCE).try_collect().await
     }
 
@@ -319,7 +319,7 @@ impl Move {
         // An earlier attempt or another worker may have made the copy; then it was made on the same condition.
         let Some(copy) = self.mover.head_object(&to, None).await? else {
             if copied == CopyOutcome::Refused {
-                self.head_object(version, versioning).await?;
+                self.look(version, versioning).await?;
             }
             return Err(Error::Retryable("the copy is not in the quarantine bucket".into()));
         };

@@ -122,9 +122,9 @@ impl Versioning {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutOutcome {
     /// It is there, with this ETag.
-    Yes(String),
+    Created(String),
     /// Another worker's is there, or a newer one.
-    Taken,
+    AlreadyExists,
 }
 
 impl<R> ObjectSessions<R> {

@@ -186,7 +186,8 @@ async fn a_copy_that_meets_another_change_is_to_be_repeated() {
     let (mover, place) = aws.mover().await;
     let seen = mover.head_object(&place, None).await.expect("an answer").expect("an object");
     let to = mover.in_quarantine("copy");
-    let copied = mover.copy(&place, None, &seen, Destination { place: &to, over: None, like: None }).await;
+    let copied =
+        mover.copy_object(&place, None, &seen, Destination { place: &to, over: None, like: None }).await;
     let error = copied.expect_err("a conflict");
     assert!(error.code().is_none() && error.to_string().contains("AnnotationsModified"), "{error}");
 }

@@ -109,7 +109,7 @@ impl ReportExposures {
 
     /// What is at the key of an object now, as the mover sees it: the worker itself reads no object.
     async fn at_key(&self, object: &ReportedObject) -> Result<AtKey> {
-        match self.head_object(object).await {
+        match self.look(object).await {
             Ok(at_key) => Ok(at_key),
             Err(error) => match error.code() {
                 None => Err(error),

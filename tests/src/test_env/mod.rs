@@ -1,0 +1,209 @@
+//! One sandbox, one Terraform apply, one worker and one gateway for all tests of Cordon end to end.
+//!
+//! Tests are kept apart by bucket. A test that disturbs the others (kills a process, changes the policy) asks for the
+//! environment [`alone`](TestEnv::alone), all others for a [`shared`](TestEnv::shared) one.
+
+mod executions;
+mod objects;
+mod operators;
+mod slack;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+};
+
+use anyhow::{Context, Result};
+use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use cordon_sandbox::{Sandbox, child::Child, deployment::Deployment};
+use serde_json::{Value, json};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::{
+    bare::start_sandbox,
+    operator::{self, OPERATOR},
+    turns::{Shared, Turn},
+};
+pub use objects::Placed;
+
+/// Tests that share the environment at once: enough to keep its emulator busy, which is one process of one thread.
+const MAX_CONCURRENCY: usize = 4;
+/// How long one round of asking lasts here.
+pub const ROUND_SECONDS: u64 = 20;
+/// Who may decide here.
+pub const ALICE: &str = "U0ALICE001";
+/// Who may decide where two people have to.
+pub const BOB: &str = "U0BOB00002";
+/// Who may decide as a member of a user group.
+pub const CAROL: &str = "U0CAROL004";
+/// The group that Carol is in.
+pub const GROUP: &str = "S0SECURITY";
+/// Who may decide when nobody else is left.
+pub const FALLBACK: &str = BOB;
+/// The channel of the cases.
+pub const CHANNEL: &str = "C0SECURITY";
+/// Another channel.
+pub const OTHER_CHANNEL: &str = "C0FINANCE1";
+
+/// The deployed Cordon.
+pub struct TestEnv {
+    /// The sandbox.
+    pub sandbox: Sandbox,
+    /// What was applied.
+    pub deployment: Deployment,
+    /// SDK settings of the administrator.
+    pub root: SdkConfig,
+    /// S3 as the administrator.
+    pub s3: aws_sdk_s3::Client,
+    /// Step Functions as the administrator.
+    pub sfn: aws_sdk_sfn::Client,
+    worker: AsyncMutex<Child>,
+    gateway: AsyncMutex<Child>,
+    gateway_url: String,
+    notices: Mutex<Vec<String>>,
+    /// The inputs of the executions of `finding_response` that a test has looked at, by their ARNs.
+    inputs: Mutex<HashMap<String, Arc<str>>>,
+    operators: (aws_sdk_sqs::Client, String),
+}
+
+static ENVIRONMENT: LazyLock<Shared<TestEnv>> = LazyLock::new(|| Shared::new(MAX_CONCURRENCY));
+
+impl TestEnv {
+    /// For a test that disturbs nobody.
+    pub async fn shared() -> Result<(&'static TestEnv, Turn<'static>)> {
+        ENVIRONMENT.shared(TestEnv::set_up).await
+    }
+
+    /// For a test that must have the environment to itself.
+    pub async fn alone() -> Result<(&'static TestEnv, Turn<'static>)> {
+        ENVIRONMENT.alone(TestEnv::set_up).await
+    }
+
+    async fn set_up() -> Result<TestEnv> {
+        let sandbox = start_sandbox().await?;
+        // The tests together scan faster than an account may.
+        sandbox.macie().set_create_interval(None);
+        // The tests together post faster than one person's channel may.
+        sandbox.slack().set_rate_limits(None);
+        let rule = |name: &str, buckets: &str, types: &str, disposition: &str, approvers: &[&str]| {
+            json!({"name": name, "buckets": [buckets], "finding_types": [types], "disposition": disposition,
+                "approvers": {"users": approvers}})
+        };
+        // Which rule asks is told by the bucket.
+        let asks = |name: &str, members: Value| {
+            let mut rule = rule(name, &format!("{name}-*"), "*", "review", &[ALICE]);
+            rule.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+            rule
+        };
+        let variables = json!({
+            "fallback_approvers": [FALLBACK],
+            "schedule_expression": "rate(30 days)",
+            "round_seconds": ROUND_SECONDS,
+            "activity_heartbeat_seconds": 4,
+            "scan_timeout_seconds": 120,
+            "investigators": [role_arn(&sandbox, OPERATOR)],
+            "purgers": [role_arn(&sandbox, OPERATOR)],
+            "policy": {"version": 1, "restorers": {"users": [ALICE]}, "operators": {session_arn(&sandbox, "bob"): BOB},
+                "rules": [
+                rule("ignored", "ignored-*", "*", "ignore", &[]),
+                {"name": "all-versions", "buckets": ["all-*"], "disposition": "quarantine", "versions": "all"},
+                {"name": "read-both", "buckets": ["full-*"], "disposition": "quarantine", "verify": "full"},
+                {"name": "asks-again", "buckets": ["asks-again-*"], "disposition": "quarantine", "after_restore": "ask"},
+                asks("two-people", json!({"approvals": 2, "approvers": {"users": [ALICE, BOB], "groups": [GROUP]},
+                    "on_expiry": "ask_again"})),
+                asks("closed-channel", json!({"channel": OTHER_CHANNEL})),
+                asks("group", json!({"approvers": {"groups": [GROUP]}})),
+                asks("departed", json!({"approvers": {"users": ["U0DEPARTED"], "groups": ["S0EMPTY"]}})),
+                asks("snoozed", json!({"snooze_seconds": 3})),
+                asks("reminded", json!({"rounds": 2})),
+                asks("expiry-moves", json!({"on_expiry": "quarantine"})),
+                asks("expiry-asks", json!({"on_expiry": "ask_again"})),
+                rule("credentials", "*", "SensitiveData:S3Object/Credentials", "quarantine", &[]),
+                rule("financial", "*", "SensitiveData:S3Object/Financial", "review", &[ALICE]),
+            ]},
+        });
+        let deployment = Deployment::apply(&sandbox, variables).await?;
+        let worker = deployment.start_worker(&[]).await?;
+        let (gateway, gateway_url) = deployment.start_gateway(&[]).await?;
+        let root = sandbox.sdk_config().await;
+        operator::give_role(&sandbox, &deployment).await?;
+        let operators =
+            operators::listen_to_operators(&root, deployment.output("operators_topic_arn")?).await?;
+        Ok(TestEnv {
+            s3: aws_sdk_s3::Client::new(&root),
+            sfn: aws_sdk_sfn::Client::new(&root),
+            sandbox,
+            deployment,
+            root,
+            worker: AsyncMutex::new(worker),
+            gateway: AsyncMutex::new(gateway),
+            gateway_url,
+            notices: Mutex::default(),
+            inputs: Mutex::default(),
+            operators,
+        })
+    }
+
+    /// SDK settings of the worker's task role.
+    pub async fn worker_config(&self) -> Result<SdkConfig> {
+        let keys = self.session(self.deployment.output("worker_role_name")?, "test").await?;
+        Ok(self.root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
+    }
+
+    /// The keys of a session of a role, by the name that the person gives it.
+    async fn session(&self, role: &str, name: &str) -> Result<Credentials> {
+        let assumed = aws_sdk_sts::Client::new(&self.root)
+            .assume_role()
+            .role_arn(role_arn(&self.sandbox, role))
+            .role_session_name(name)
+            .send()
+            .await?;
+        let keys = assumed.credentials.context("a session has keys")?;
+        Ok(Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            Some(keys.session_token),
+            None,
+            "test",
+        ))
+    }
+
+    /// Where the gateway takes Slack's requests.
+    pub fn interactions_url(&self) -> String {
+        format!("{}/slack/interactions", self.gateway_url)
+    }
+
+    /// Kills the worker, as a machine that loses power does, and starts another.
+    pub async fn replace_worker(&self) -> Result<()> {
+        let mut worker = self.worker.lock().await;
+        worker.kill().await?;
+        *worker = self.deployment.start_worker(&[]).await?;
+        Ok(())
+    }
+
+    /// The worker's resident memory, in MiB.
+    pub async fn worker_memory(&self) -> Result<f64> {
+        memory(self.worker.lock().await.pid())
+    }
+
+    /// The end of worker's and gateway's logs.
+    pub async fn logs(&self) -> String {
+        format!("{}\n{}", self.worker.lock().await.end_of_log(), self.gateway.lock().await.end_of_log())
+    }
+}
+
+fn role_arn(sandbox: &Sandbox, role: &str) -> String {
+    format!("arn:aws:iam::{}:role/{role}", sandbox.account())
+}
+
+/// How AWS knows a person who has named their session of the [`OPERATOR`] role so.
+fn session_arn(sandbox: &Sandbox, session: &str) -> String {
+    format!("arn:aws:sts::{}:assumed-role/{OPERATOR}/{session}", sandbox.account())
+}
+
+fn memory(pid: u32) -> Result<f64> {
+    let shown = std::process::Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output()?;
+    let kib: f64 = String::from_utf8_lossy(&shown.stdout).trim().parse().context("ps shows the memory")?;
+    Ok(kib / 1024.0)
+}

@@ -1,0 +1,71 @@
+//! What operators read, and what they type.
+
+use anyhow::{Context, Result};
+use aws_config::SdkConfig;
+use serde_json::json;
+use tokio::process::Command;
+
+use super::TestEnv;
+use crate::{
+    eventually,
+    operator::{self, CommandOutput, OPERATOR},
+};
+
+impl TestEnv {
+    /// The `cordon` command line of a person with the role [`OPERATOR`], on a machine of their own.
+    pub fn cordon_command(&self, arguments: &[&str]) -> Result<Command> {
+        operator::command(&self.sandbox, &self.deployment, arguments)
+    }
+
+    /// What `cordon` says and how it ends.
+    pub async fn cordon(&self, arguments: &[&str]) -> Result<CommandOutput> {
+        Ok(CommandOutput::of(self.cordon_command(arguments)?.output().await?))
+    }
+
+    /// The same for whoever names their session of the role so; policy knows [`BOB`]'s.
+    pub async fn cordon_as(&self, session: &str, arguments: &[&str]) -> Result<CommandOutput> {
+        let keys = self.session(OPERATOR, session).await?;
+        let mut command = self.cordon_command(arguments)?;
+        command.env("AWS_ACCESS_KEY_ID", keys.access_key_id());
+        command.env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key());
+        command.env("AWS_SESSION_TOKEN", keys.session_token().context("a session has a token")?);
+        Ok(CommandOutput::of(command.output().await?))
+    }
+
+    /// Waits for a notice to operators with this text.
+    pub async fn operator_notice(&self, text: &str) -> Result<String> {
+        let (sqs, queue) = &self.operators;
+        eventually(&format!("a message to operators with {text:?}"), async || {
+            let batch = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
+            for message in batch.messages() {
+                self.notices.lock().unwrap().extend(message.body().map(str::to_owned));
+                sqs.delete_message()
+                    .queue_url(queue)
+                    .receipt_handle(message.receipt_handle().unwrap_or(""))
+                    .send()
+                    .await?;
+            }
+            Ok(self.notices.lock().unwrap().iter().find(|message| message.contains(text)).cloned())
+        })
+        .await
+    }
+}
+
+pub(super) async fn listen_to_operators(
+    root: &SdkConfig,
+    topic: &str,
+) -> Result<(aws_sdk_sqs::Client, String)> {
+    let sqs = aws_sdk_sqs::Client::new(root);
+    let created = sqs.create_queue().queue_name("operators").send().await?;
+    let queue = created.queue_url().context("a queue has a URL")?.to_owned();
+    let arn = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
+    let attributes = sqs.get_queue_attributes().queue_url(&queue).attribute_names(arn.clone()).send().await?;
+    let endpoint = attributes.attributes().and_then(|all| all.get(&arn)).context("a queue has an ARN")?;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage",
+        "Principal": {"Service": "sns.amazonaws.com"}, "Resource": endpoint}]});
+    let policy = (aws_sdk_sqs::types::QueueAttributeName::Policy, policy.to_string());
+    sqs.set_queue_attributes().queue_url(&queue).set_attributes(Some([policy].into())).send().await?;
+    let sns = aws_sdk_sns::Client::new(root);
+    sns.subscribe().topic_arn(topic).protocol("sqs").endpoint(endpoint).send().await?;
+    Ok((sqs, queue))
+}

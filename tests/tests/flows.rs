@@ -1,9 +1,0 @@
-//! What the state machines make of failures: the rendered ASL in the sandbox's Step Functions, with a test in the worker's
-//! place, which answers each task as it likes. Neither Terraform nor Cordon is started.
-
-#[path = "flows/disturbances.rs"]
-mod disturbances;
-#[path = "flows/failures.rs"]
-mod failures;
-#[path = "flows/harness.rs"]
-mod harness;

@@ -1,0 +1,122 @@
+//! A run that is stopped, and its case closed, while a worker still has its task.
+
+use anyhow::{Context, Result, ensure};
+use cordon::clock;
+use cordon_domain::case::{Outcome, OutcomeResult, RestoreOutcome, RestoreResult};
+use cordon_sandbox::{InterceptedCall, Intervention};
+use cordon_tests::run_test;
+use serde_json::Value;
+
+use super::{
+    fixture::Fixture,
+    promise,
+    scenario::{SCENARIOS, Scenario, Task},
+};
+
+/// What the reconciler does when a run was stopped.
+async fn close(fixture: &Fixture, task: &Task) -> Result<()> {
+    let case = fixture.cases.get(&task.case.case_id).await?.context("the case is on record")?;
+    let outcome = Outcome {
+        result: OutcomeResult::Failed,
+        detail: "The run ended as ABORTED.".into(),
+        code: Some("ABORTED".into()),
+    };
+    fixture.cases.close(&case, &outcome, None).await?;
+    Ok(())
+}
+
+/// What the reconciler does when the run of a restore was stopped.
+async fn end_restore(fixture: &Fixture, task: &Task) -> Result<()> {
+    let case = fixture.cases.get(&task.case.case_id).await?.context("the case is on record")?;
+    let ended = case.with_open_restore(|restore| {
+        restore.outcome = Some(RestoreOutcome {
+            result: RestoreResult::Failed,
+            detail: "The run ended as ABORTED.".into(),
+            code: Some("ABORTED".into()),
+            at: clock::now(),
+        });
+    });
+    fixture.cases.close_restore(&ended).await?.context("the restore is ended").map(drop)
+}
+
+#[test]
+fn a_restore_that_is_stopped_puts_back_no_further_version() -> Result<()> {
+    run_test(async {
+        let (fixture, _shared) = Fixture::shared().await?;
+        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == "all versions, back");
+        let scenario = scenario.context("it is there")?;
+        let _turn = fixture.turn().await;
+        let task = scenario.prepare(fixture).await?;
+        // After the first version is on record as put back, and before the second is.
+        let mut recorded = 0;
+        let before_the_second = move |call: &InterceptedCall| {
+            recorded += usize::from(call.operation == "UpdateItem");
+            let asked = call.operation == "BatchGetItem" && recorded == 1;
+            if asked { Intervention::Hold } else { Intervention::Pass }
+        };
+        let mut process = fixture.start(&task, before_the_second).await?;
+        ensure!(process.answer().await?.is_none(), "the record is not read between two versions");
+        end_restore(fixture, &task).await?;
+        process.proxy.release();
+        let answer = process.answer().await?.context("nothing more is held")?;
+        ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
+        let object = task.case.object();
+        let listed = fixture.s3.list_object_versions().bucket(&object.bucket).send().await?;
+        ensure!(listed.versions().len() == 1, "the source holds {:?}", listed.versions());
+        Ok(())
+    })
+}
+
+fn is_refused(answer: &Value) -> Result<()> {
+    ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
+    let cause = answer["cause"].as_str().unwrap_or_default();
+    ensure!(cause.contains("the case is closed already"), "{cause}");
+    Ok(())
+}
+
+#[test]
+fn a_run_that_was_stopped_moves_nothing_any_more() -> Result<()> {
+    run_test(async {
+        let (fixture, _shared) = Fixture::shared().await?;
+        let moves: Vec<&Scenario> = SCENARIOS.iter().filter(|scenario| scenario.is_away()).collect();
+        for scenario in moves {
+            let _turn = fixture.turn().await;
+            let task = scenario.prepare(fixture).await?;
+            close(fixture, &task).await?;
+            is_refused(&fixture.run_to_the_end(&task, |_| Intervention::Pass).await?)?;
+            promise::is_untouched(fixture, &task).await.with_context(|| scenario.name)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_copies_removes_nothing_and_its_copy_is_on_record() -> Result<()> {
+    run_test(async {
+        let (fixture, _shared) = Fixture::shared().await?;
+        for scenario in SCENARIOS.iter().filter(|scenario| scenario.is_away()) {
+            let _turn = fixture.turn().await;
+            let task = scenario.prepare(fixture).await?;
+            let mut was_late = false;
+            let first_copy_is_late = move |call: &InterceptedCall| {
+                let copies = ["CopyObject", "CompleteMultipartUpload"].contains(&call.operation.as_str());
+                if copies && !std::mem::replace(&mut was_late, true) {
+                    Intervention::Hold
+                } else {
+                    Intervention::Pass
+                }
+            };
+            let mut process = fixture.start(&task, first_copy_is_late).await?;
+            ensure!(process.answer().await?.is_none(), "{}: nothing is copied", scenario.name);
+            close(fixture, &task).await?;
+            process.proxy.release();
+            let answer = process.answer().await?.context("nothing more is held")?;
+            is_refused(&answer).with_context(|| scenario.name)?;
+            promise::nothing_is_lost(fixture, &task).await.with_context(|| scenario.name)?;
+            promise::is_at_source(fixture, &task).await.with_context(|| scenario.name)?;
+            let case = fixture.cases.get(&task.case.case_id).await?.context("the case is on record")?;
+            ensure!(case.quarantine_copy.is_some(), "{}: the copy is denied", scenario.name);
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,124 @@
+//! What holds for one case, for as many as a bad day brings.
+
+mod approvals;
+mod outage;
+mod replay;
+
+use anyhow::{Context, Result};
+use aws_sdk_s3::primitives::ByteStream;
+use cordon::store::Cases;
+use cordon_domain::{
+    case::{Case, Status},
+    finding::{ObjectVersion, bare_etag},
+};
+use cordon_sandbox::{Sandbox, deployment::Deployment};
+use cordon_tests::{ALICE, finding_document, start_sandbox, waiting};
+use serde_json::{Value, json};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+
+/// Calls of a test itself at once.
+const MAX_CONCURRENCY: usize = 8;
+/// What the names of the buckets that tests make here begin with.
+pub(super) const BUCKETS: &str = "sizes-";
+
+/// A sandbox with Cordon in it, whose policy asks Alice about everything. No process of Cordon runs in it but those of
+/// the test that has it.
+pub(super) struct Installation {
+    pub(super) sandbox: Sandbox,
+    pub(super) deployment: Deployment,
+    s3: aws_sdk_s3::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    sfn: aws_sdk_sfn::Client,
+}
+
+/// The one that these tests use one after the other. One that is taken away is applied anew for the next of them.
+static INSTALLATION: Mutex<Option<Installation>> = Mutex::const_new(None);
+
+impl Installation {
+    /// For one test alone.
+    async fn lock() -> Result<MappedMutexGuard<'static, Installation>> {
+        let mut installation = waiting(INSTALLATION.lock()).await;
+        if installation.is_none() {
+            *installation = Some(waiting(Installation::apply()).await?);
+        }
+        Ok(MutexGuard::map(installation, |one| one.as_mut().expect("it has just been applied")))
+    }
+
+    /// For a test that takes it down.
+    pub(super) async fn take() -> Result<Installation> {
+        let taken = waiting(INSTALLATION.lock()).await.take();
+        match taken {
+            Some(installation) => Ok(installation),
+            None => Installation::apply().await,
+        }
+    }
+
+    async fn apply() -> Result<Self> {
+        let sandbox = start_sandbox().await?;
+        let rule = json!({"name": "ask", "disposition": "review", "approvers": {"users": [ALICE]},
+            "on_expiry": "ask_again"});
+        let variables = json!({"schedule_expression": "rate(30 days)", "policy": {"rules": [rule]}});
+        let deployment = Deployment::apply(&sandbox, variables).await?;
+        let root = sandbox.sdk_config().await;
+        Ok(Self {
+            s3: aws_sdk_s3::Client::new(&root),
+            dynamodb: aws_sdk_dynamodb::Client::new(&root),
+            sfn: aws_sdk_sfn::Client::new(&root),
+            sandbox,
+            deployment,
+        })
+    }
+
+    /// Has a finding about a new object answered.
+    async fn ask(&self, bucket: &str, n: usize) -> Result<()> {
+        let key = format!("card-{n}.txt");
+        let body = ByteStream::from(format!("5163200000000008 {n}").into_bytes());
+        let put = self.s3.put_object().bucket(bucket).key(&key).body(body).send().await?;
+        let version = ObjectVersion {
+            account: self.sandbox.account().to_owned(),
+            bucket: bucket.to_owned(),
+            key,
+            version_id: None,
+            etag: bare_etag(put.e_tag().context("a PUT answers with an ETag")?).to_owned(),
+        };
+        let id = version.case_id()[..32].to_owned();
+        let finding = finding_document(self.sandbox.region(), &id, "Financial", &version, 20);
+        self.sandbox.macie().put_finding(finding);
+        self.sandbox.macie().publish_finding(&id).await?;
+        Ok(())
+    }
+
+    /// The records of cases.
+    fn cases(&self) -> Result<Cases> {
+        Ok(Cases::new(self.dynamodb.clone(), self.deployment.output("cases_table")?.to_owned()))
+    }
+
+    /// The cases in a status about objects in buckets whose names begin so.
+    async fn all(&self, status: Status, buckets: &str) -> Result<Vec<Case>> {
+        let (records, mut all, mut page) = (self.cases()?, Vec::new(), None);
+        loop {
+            let (cases, next) = records.in_status(status, page).await?;
+            all.extend(cases.into_iter().filter(|case| case.object().bucket.starts_with(buckets)));
+            page = next;
+            if page.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Does something while an approval that begins to wait waits so long, as if Terraform had been told so.
+    async fn with_rounds_of<T>(&self, seconds: u64, act: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+        let machines = self.deployment.outputs().get("state_machine_arns").context("an output")?;
+        let machine = machines["finding_response"].as_str().context("a state machine")?;
+        let described = self.sfn.describe_state_machine().state_machine_arn(machine).send().await?;
+        let mut changed: Value = serde_json::from_str(&described.definition)?;
+        changed["States"]["AwaitDecision"]["TimeoutSeconds"] = seconds.into();
+        let define = async |definition: String| {
+            self.sfn.update_state_machine().state_machine_arn(machine).definition(definition).send().await
+        };
+        define(changed.to_string()).await?;
+        let result = act().await;
+        define(described.definition).await?;
+        result
+    }
+}

@@ -1,0 +1,46 @@
+//! The Terraform module: its own tests against a mock of AWS, and its life in the sandbox, where it is applied, planned
+//! again without a difference and taken down.
+
+use anyhow::{Result, ensure};
+use cordon_tests::{Module, run_test, timed};
+
+use super::sizes::{BUCKETS, Installation};
+
+#[test]
+fn what_is_applied_plans_clean_and_leaves_nothing_when_destroyed() -> Result<()> {
+    run_test(async {
+        let Installation { sandbox, deployment, .. } = Installation::take().await?;
+        deployment.plan_is_clean().await?;
+        deployment.destroy().await?;
+        let root = sandbox.sdk_config().await;
+        let machines = aws_sdk_sfn::Client::new(&root).list_state_machines().send().await?.state_machines;
+        let buckets = aws_sdk_s3::Client::new(&root).list_buckets().send().await?;
+        let buckets = buckets.buckets().iter().filter_map(|bucket| bucket.name());
+        let buckets: Vec<_> = buckets.filter(|name| !name.starts_with(BUCKETS)).collect();
+        let tables = aws_sdk_dynamodb::Client::new(&root).list_tables().send().await?;
+        ensure!(machines.is_empty(), "{machines:?}");
+        ensure!(buckets.is_empty(), "{buckets:?}");
+        ensure!(tables.table_names().is_empty(), "{tables:?}");
+        sandbox.stop().await;
+        Ok(())
+    })
+}
+
+#[test]
+fn every_terraform_test_passes() -> Result<()> {
+    timed(|| {
+        let module = Module::copied()?;
+        let tests = module.tests()?;
+        ensure!(!tests.is_empty(), "there is no terraform test");
+        let said = module.terraform(&["test", "-no-color"])?;
+        for test in tests {
+            let passed = format!("{}... pass", test.display());
+            ensure!(
+                said.lines().any(|line| line == passed),
+                "terraform test left out {}:\n{said}",
+                test.display()
+            );
+        }
+        Ok(())
+    })
+}

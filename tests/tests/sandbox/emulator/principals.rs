@@ -1,0 +1,277 @@
+//! Who a caller is and what it may, behind the front door and in our own doubles.
+
+use anyhow::{Context, Result};
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use serde_json::{Value, json};
+
+use super::harness::{
+    alone_in_bare_sandbox, code, in_bare_sandbox, role, root, s3, sandbox, signed_by, unique,
+};
+
+/// A session of a new role with these statements as its policy, narrowed by a session policy if there is one.
+pub(super) async fn session(statements: Value, narrowed_to: Option<Value>) -> Result<SdkConfig> {
+    let credentials = session_credentials(statements, narrowed_to).await?;
+    Ok(signed_by(credentials).await)
+}
+
+async fn session_credentials(statements: Value, narrowed_to: Option<Value>) -> Result<Credentials> {
+    let (config, name) = (root().await, unique("role"));
+    let iam = aws_sdk_iam::Client::new(&config);
+    let arn = role(&iam, &name, "ecs-tasks.amazonaws.com").await?;
+    let document =
+        |statements: Value| json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let policy =
+        iam.put_role_policy().role_name(&name).policy_name("may").policy_document(document(statements));
+    policy.send().await?;
+    let assume = aws_sdk_sts::Client::new(&config).assume_role().role_arn(arn).role_session_name("session");
+    let assumed = assume.set_policy(narrowed_to.map(document)).send().await?;
+    let keys = assumed.credentials.context("the credentials of a session")?;
+    Ok(Credentials::new(
+        keys.access_key_id,
+        keys.secret_access_key,
+        Some(keys.session_token),
+        None,
+        "session",
+    ))
+}
+
+fn may(actions: &[&str]) -> Value {
+    json!([{ "Effect": "Allow", "Action": actions, "Resource": "*" }])
+}
+
+/// What ListFindings of Macie answers to a caller: nothing, or the code of its refusal.
+async fn macie_says(config: &SdkConfig) -> Option<String> {
+    code(aws_sdk_macie2::Client::new(config).list_findings().send().await)
+}
+
+#[test]
+fn a_session_policy_narrows_what_the_role_may() -> Result<()> {
+    in_bare_sandbox(async {
+        let (client, bucket) = (s3(&root().await), unique("narrowed"));
+        client.create_bucket().bucket(&bucket).send().await?;
+        for key in ["named", "other"] {
+            client.put_object().bucket(&bucket).key(key).send().await?;
+        }
+        let named = json!([{
+            "Effect": "Allow", "Action": "s3:*", "Resource": format!("arn:aws:s3:::{bucket}/named")
+        }]);
+        let narrowed = s3(&session(may(&["s3:GetObject"]), Some(named)).await?);
+        narrowed.get_object().bucket(&bucket).key("named").send().await?;
+        let other = narrowed.get_object().bucket(&bucket).key("other").send().await;
+        assert_eq!(code(other).as_deref(), Some("AccessDenied"));
+        let not_the_roles = narrowed.delete_object().bucket(&bucket).key("named").send().await;
+        assert_eq!(code(not_the_roles).as_deref(), Some("AccessDenied"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_session_policy_is_short_and_names_nothing_beyond_latin_1() -> Result<()> {
+    in_bare_sandbox(async {
+        let (config, name) = (root().await, unique("role"));
+        let arn = role(&aws_sdk_iam::Client::new(&config), &name, "ecs-tasks.amazonaws.com").await?;
+        let sts = aws_sdk_sts::Client::new(&config);
+        let policy = |key: &str| {
+            let statement =
+                json!({ "Effect": "Allow", "Action": "s3:*", "Resource": format!("arn:aws:s3:::b/{key}") });
+            json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+        };
+        let written = policy("").len();
+        for (policy, refusal) in [
+            (policy(&"k".repeat(2_048 - written)), None),
+            (policy(&"k".repeat(2_049 - written)), Some("ValidationError")),
+            (policy("über"), None),
+            (policy("語"), Some("ValidationError")),
+            (policy("語").replace('語', "\\u8a9e"), Some("MalformedPolicyDocument")),
+            (policy("\u{1}"), Some("MalformedPolicyDocument")),
+        ] {
+            let assume = sts.assume_role().role_arn(&arn).role_session_name("session").policy(&policy);
+            assert_eq!(code(assume.send().await).as_deref(), refusal, "{policy}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn an_expired_session_is_a_bare_400_to_head_and_named_to_get() -> Result<()> {
+    alone_in_bare_sandbox(async {
+        let (config, name) = (root().await, unique("expired"));
+        let iam = aws_sdk_iam::Client::new(&config);
+        let arn = role(&iam, &name, "ecs-tasks.amazonaws.com").await?;
+        let assume =
+            aws_sdk_sts::Client::new(&config).assume_role().role_arn(arn).role_session_name("session");
+        let keys =
+            assume.duration_seconds(0).send().await?.credentials.context("the credentials of a session")?;
+        let (key, secret, token) = (keys.access_key_id, keys.secret_access_key, keys.session_token);
+        let expired = s3(&signed_by(Credentials::new(key, secret, Some(token), None, "expired")).await);
+        let head = expired.head_object().bucket(&name).key("k").send().await;
+        let head = head.expect_err("a session of no seconds has expired");
+        assert_eq!(head.raw_response().map(|answer| answer.status().as_u16()), Some(400));
+        assert_eq!(head.raw_response().and_then(|answer| answer.body().bytes()), Some(&[][..]));
+        let get = expired.get_object().bucket(&name).key("k").range("bytes=0-0").send().await;
+        assert_eq!(code(get).as_deref(), Some("ExpiredToken"));
+        Ok(())
+    })
+}
+
+#[test]
+fn an_escaped_pattern_character_in_a_policy_stands_for_itself() -> Result<()> {
+    in_bare_sandbox(async {
+        let (client, bucket) = (s3(&root().await), unique("escaped"));
+        client.create_bucket().bucket(&bucket).send().await?;
+        for key in ["what?*$", "whatever", "two\nlines"] {
+            client.put_object().bucket(&bucket).key(key).send().await?;
+        }
+        let statement = |pattern: &str| json!([{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/{pattern}") }]);
+        let exact = s3(&session(statement("what${?}${*}${$}"), None).await?);
+        exact.get_object().bucket(&bucket).key("what?*$").send().await?;
+        let other = exact.get_object().bucket(&bucket).key("whatever").send().await;
+        assert_eq!(code(other).as_deref(), Some("AccessDenied"));
+        let pattern = s3(&session(statement("two?l*"), None).await?);
+        pattern.get_object().bucket(&bucket).key("two\nlines").send().await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_double_lets_in_whom_policy_allows_and_denies_everybody_else() -> Result<()> {
+    in_bare_sandbox(async {
+        aws_sdk_macie2::Client::new(&root().await).enable_macie().send().await.ok();
+        assert_eq!(macie_says(&session(may(&["macie2:ListFindings"]), None).await?).await, None);
+        let denied = macie_says(&session(may(&["macie2:GetFindings"]), None).await?).await;
+        assert_eq!(denied.as_deref(), Some("AccessDeniedException"));
+        let narrowed = session(may(&["macie2:*"]), Some(may(&["macie2:GetFindings"]))).await?;
+        assert_eq!(macie_says(&narrowed).await.as_deref(), Some("AccessDeniedException"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_double_refuses_signatures_that_are_not_the_callers() -> Result<()> {
+    in_bare_sandbox(async {
+        let real = session_credentials(may(&["macie2:*"]), None).await?;
+        let token = real.session_token().map(str::to_owned);
+        let forged = Credentials::new(real.access_key_id(), "not the secret", token, None, "forged");
+        assert_eq!(macie_says(&signed_by(forged).await).await.as_deref(), Some("InvalidSignatureException"));
+        let unknown = Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "unknown");
+        assert_eq!(
+            macie_says(&signed_by(unknown).await).await.as_deref(),
+            Some("UnrecognizedClientException")
+        );
+        let without_token =
+            Credentials::new(real.access_key_id(), real.secret_access_key(), None, None, "no token");
+        assert_eq!(
+            macie_says(&signed_by(without_token).await).await.as_deref(),
+            Some("UnrecognizedClientException")
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn the_internal_routes_answer_nobody_without_the_secret() -> Result<()> {
+    in_bare_sandbox(async {
+        root().await;
+        let route = format!("{}/_sandbox/principal?access_key=test", sandbox().endpoint());
+        let answer = reqwest::Client::builder().no_proxy().build()?.get(route).send().await?;
+        assert!(matches!(answer.status().as_u16(), 403 | 404), "{}", answer.status());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_role_kept_to_its_own_event_source_puts_no_others() -> Result<()> {
+    in_bare_sandbox(async {
+        let config = session(
+            json!([{
+                "Effect": "Allow", "Action": "events:PutEvents", "Resource": "*",
+                "Condition": { "ForAllValues:StringEquals": { "events:source": ["cordon"] } }
+            }]),
+            None,
+        )
+        .await?;
+        let events = aws_sdk_eventbridge::Client::new(&config);
+        let entry = |source: &str| {
+            PutEventsRequestEntry::builder().source(source).detail_type("Test").detail("{}").build()
+        };
+        events.put_events().entries(entry("cordon")).send().await?;
+        let mixed = events.put_events().entries(entry("cordon")).entries(entry("other")).send().await;
+        assert_eq!(code(mixed).as_deref(), Some("AccessDeniedException"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_role_kept_to_the_buckets_of_its_account_reads_no_others_though_they_are_shared() -> Result<()> {
+    in_bare_sandbox(async {
+        let (bucket, ours) = (unique("foreign"), sandbox().account());
+        let owner =
+            s3(&signed_by(Credentials::new("999988887777", "test", None, None, "another account")).await);
+        owner.create_bucket().bucket(&bucket).send().await?;
+        owner.put_object().bucket(&bucket).key("object").send().await?;
+        let grant = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{ours}:root") },
+            "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/*")
+        }] });
+        owner.put_bucket_policy().bucket(&bucket).policy(grant.to_string()).send().await?;
+
+        let mut statement = json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" });
+        let anywhere = s3(&session(json!([statement]), None).await?);
+        anywhere.get_object().bucket(&bucket).key("object").send().await?;
+        statement["Condition"] = json!({ "StringEquals": { "aws:ResourceAccount": ours } });
+        let kept = s3(&session(json!([statement]), None).await?);
+        let refused = kept.get_object().bucket(&bucket).key("object").send().await;
+        assert_eq!(code(refused).as_deref(), Some("AccessDenied"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_bucket_kept_to_one_role_opens_to_the_sessions_of_that_role_alone() -> Result<()> {
+    in_bare_sandbox(async {
+        let (owner, bucket) = (s3(&root().await), unique("kept"));
+        owner.create_bucket().bucket(&bucket).send().await?;
+        owner.put_object().bucket(&bucket).key("object").send().await?;
+        let named = session(may(&["s3:GetObject"]), None).await?;
+        let identity = aws_sdk_sts::Client::new(&named).get_caller_identity().send().await?;
+        let session_arn = identity.arn.context("the session's ARN")?;
+        let name = session_arn.split('/').nth(1).context("the role's name")?;
+        let role = format!("arn:aws:iam::{}:role/{name}", sandbox().account());
+        let kept = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject*", "Resource": format!("arn:aws:s3:::{bucket}/*"),
+            "Condition": { "ArnNotEquals": { "aws:PrincipalArn": role } }
+        }] });
+        owner.put_bucket_policy().bucket(&bucket).policy(kept.to_string()).send().await?;
+
+        s3(&named).get_object().bucket(&bucket).key("object").send().await?;
+        let other = s3(&session(may(&["s3:GetObject"]), None).await?);
+        let refused = other.get_object().bucket(&bucket).key("object").send().await;
+        assert_eq!(code(refused).as_deref(), Some("AccessDenied"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_role_kept_to_the_tasks_of_its_account_is_assumed_for_them() -> Result<()> {
+    in_bare_sandbox(async {
+        let config = root().await;
+        let (iam, sts) = (aws_sdk_iam::Client::new(&config), aws_sdk_sts::Client::new(&config));
+        for (account, refusal) in [(sandbox().account(), None), ("999988887777", Some("AccessDenied"))] {
+            let trust = json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": { "Service": "ecs-tasks.amazonaws.com" }, "Action": "sts:AssumeRole",
+                "Condition": {
+                    "StringEquals": { "aws:SourceAccount": account },
+                    "ArnLike": { "aws:SourceArn": format!("arn:aws:ecs:us-east-1:{account}:*") }
+                }
+            }] });
+            let role =
+                iam.create_role().role_name(unique("task")).assume_role_policy_document(trust.to_string());
+            let arn = role.send().await?.role.context("a created role is described")?.arn;
+            let assumed = sts.assume_role().role_arn(arn).role_session_name("session").send().await;
+            assert_eq!(code(assumed).as_deref(), refusal, "{account}");
+        }
+        Ok(())
+    })
+}
