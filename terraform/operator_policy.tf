@@ -45,7 +45,7 @@ data "aws_iam_policy_document" "operator" {
   statement {
     sid       = "WakeRuns"
     actions   = ["states:SendTaskSuccess"]
-    resources = ["*"] # The call knows no resource: the task token is what it authorises by.
+    resources = ["*"] # The call knows no resource: the task token is what it authorizes by.
   }
 
   statement {

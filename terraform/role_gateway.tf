@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "gateway" {
   statement {
     sid       = "WakeRuns"
     actions   = ["states:SendTaskSuccess"]
-    resources = ["*"] # The call knows no resource: the task token is what it authorises by.
+    resources = ["*"] # The call knows no resource: the task token is what it authorizes by.
   }
 }
 

@@ -32,7 +32,7 @@ data "aws_iam_policy_document" "worker" {
   statement {
     sid       = "AnswerTasks"
     actions   = ["states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTaskSuccess"]
-    resources = ["*"] # These calls know no resource: the task token is what they authorise by.
+    resources = ["*"] # These calls know no resource: the task token is what they authorize by.
   }
 
   statement {

@@ -1,6 +1,6 @@
 """Tasks that wait for a callback with their token (``.waitForTaskToken``).
 
-AWS behavior restored: the wait honours ``HeartbeatSeconds`` beside ``TimeoutSeconds``, ends with its execution, and
+AWS behavior restored: the wait honors ``HeartbeatSeconds`` beside ``TimeoutSeconds``, ends with its execution, and
 a token that has served, timed out or died is answered as ``tasks`` says; each attempt of a retried task has a token of
 its own. The token is known before the call that hands it out is made, so that an answer as quick as the call itself is
 not lost. [docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token]

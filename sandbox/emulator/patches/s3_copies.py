@@ -2,7 +2,7 @@
 
 AWS behavior restored:
 
-- CopyObject honours ``If-None-Match`` and ``If-Match`` for its destination, with 412 PreconditionFailed.
+- CopyObject honors ``If-None-Match`` and ``If-Match`` for its destination, with 412 PreconditionFailed.
   [botocore s3 CopyObjectRequest.IfNoneMatch, CopyObjectRequest.IfMatch]
 - A copy is stored as STANDARD, and redirects nowhere, unless the request says otherwise, whatever its source is.
   [botocore s3 CopyObjectRequest.StorageClass, CopyObjectRequest.WebsiteRedirectLocation]

@@ -277,7 +277,7 @@ impl Bench {
         Ok(listed.contents().iter().filter_map(object).collect())
     }
 
-    /// Opens a case that policy alone authorises; in the future, so that the reconciler leaves it alone.
+    /// Opens a case that policy alone authorizes; in the future, so that the reconciler leaves it alone.
     async fn open(&self, object: ObjectVersion, size: Option<i64>, execution: &str) -> Result<String> {
         let policy = json!({"version": 1, "rules": [{"name": "all", "disposition": "quarantine"}]});
         let policy = Policy::parse(policy.to_string().as_bytes())?;

@@ -57,7 +57,7 @@ codes! {
     /// The object's encryption cannot be read or written by Cordon.
     UnsupportedEncryption,
     /// The case holds no valid decision for what was asked.
-    NotAuthorised,
+    NotAuthorized,
     /// Somebody has paused all moves.
     Paused,
     /// Another object is where one is to be put back.

@@ -132,7 +132,7 @@ impl Fixture {
         let role = deployment.output("worker_role_name")?.to_owned();
         let root = sandbox.sdk_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&root)
-            // S3 makes a checksum of its own; what the SDK would make and validate takes long without optimisation.
+            // S3 makes a checksum of its own; what the SDK would make and validate takes long without optimization.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();

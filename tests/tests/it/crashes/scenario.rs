@@ -187,7 +187,7 @@ impl Scenario {
         })
     }
 
-    /// A case that policy alone authorises.
+    /// A case that policy alone authorizes.
     fn case(&self, reported: &Stored) -> Result<Case> {
         let policy = json!({"version": 1, "rules": [
             {"name": "all", "disposition": "quarantine", "versions": self.versions}]});

@@ -59,7 +59,7 @@ fn a_restore_that_is_stopped_puts_back_no_further_version() -> Result<()> {
         end_restore(fixture, &task).await?;
         process.proxy.release();
         let answer = process.answer().await?.context("nothing more is held")?;
-        ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
+        ensure!(answer["error"] == "NotAuthorized", "it ended with {answer}");
         let object = task.case.object();
         let listed = fixture.s3.list_object_versions().bucket(&object.bucket).send().await?;
         ensure!(listed.versions().len() == 1, "the source holds {:?}", listed.versions());
@@ -68,7 +68,7 @@ fn a_restore_that_is_stopped_puts_back_no_further_version() -> Result<()> {
 }
 
 fn is_refused(answer: &Value) -> Result<()> {
-    ensure!(answer["error"] == "NotAuthorised", "it ended with {answer}");
+    ensure!(answer["error"] == "NotAuthorized", "it ended with {answer}");
     let cause = answer["cause"].as_str().unwrap_or_default();
     ensure!(cause.contains("the case is closed already"), "{cause}");
     Ok(())

@@ -1,5 +1,5 @@
-//! The AWS behaviour that the overlay puts back into the emulator, or that the emulator has and Cordon leans on: one
-//! test a behaviour, through the public API and the front door, each named as the sentence that it proves.
+//! The AWS behavior that the overlay puts back into the emulator, or that the emulator has and Cordon leans on: one
+//! test a behavior, through the public API and the front door, each named as the sentence that it proves.
 //!
 //! All tests share one sandbox without Terraform and are kept apart by the names of what they make.
 

@@ -248,7 +248,7 @@ fn parts_are_listed_in_pages_with_their_size_and_etag() -> Result<()> {
 }
 
 #[test]
-fn completing_honours_the_conditions_on_its_key() -> Result<()> {
+fn completing_honors_the_conditions_on_its_key() -> Result<()> {
     in_bare_sandbox(async {
         let bucket = Bucket::new().await?;
         let there =

@@ -60,7 +60,7 @@ fn a_copy_from_a_bucket_of_another_owner_than_expected_is_denied() -> Result<()>
 }
 
 #[test]
-fn a_copy_honours_the_conditions_on_its_destination() -> Result<()> {
+fn a_copy_honors_the_conditions_on_its_destination() -> Result<()> {
     in_bare_sandbox(async {
         let (client, bucket) = bucket_with_an_object().await?;
         let copy =

@@ -548,7 +548,7 @@ impl Case {
     ///
     /// # Errors
     /// A sentence that says what is missing.
-    pub fn authorisation(&self, execution_arn: &str) -> Result<Authorised<'_>, String> {
+    pub fn authorization(&self, execution_arn: &str) -> Result<Authorized<'_>, String> {
         if self.execution_arn != execution_arn {
             return Err("the case belongs to another run".into());
         }
@@ -564,10 +564,10 @@ impl Case {
             return Err("policy was in shadow mode when it decided".into());
         }
         if self.disposition == Disposition::Quarantine {
-            return Ok(Authorised::Policy);
+            return Ok(Authorized::Policy);
         }
         if self.decision == Some(Decision::Expired) && self.plan.on_expiry == OnExpiry::Quarantine {
-            return Ok(Authorised::Policy);
+            return Ok(Authorized::Policy);
         }
         if self.decision != Some(Decision::Quarantine) {
             return Err("nobody has decided to quarantine".into());
@@ -577,13 +577,13 @@ impl Case {
         if allowed.len() < self.approvals() {
             return Err("too few votes on record are by allowed people for this plan".into());
         }
-        Ok(Authorised::Votes(allowed))
+        Ok(Authorized::Votes(allowed))
     }
 }
 
-/// What authorises a move.
+/// What authorizes a move.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Authorised<'a> {
+pub enum Authorized<'a> {
     /// A rule of policy.
     Policy,
     /// People.
@@ -597,30 +597,30 @@ mod tests {
     use crate::fixtures::{case, vote};
 
     #[test]
-    fn only_an_allowed_vote_for_the_pinned_plan_authorises_a_reviewed_move() {
+    fn only_an_allowed_vote_for_the_pinned_plan_authorizes_a_reviewed_move() {
         let mut case = case(Disposition::Review);
-        assert!(case.authorisation("arn:run").is_err());
+        assert!(case.authorization("arn:run").is_err());
         case.decision = Some(Decision::Quarantine);
         for refused in
             [vec![], vec![vote("U0MALLORY3", &case.plan_hash)], vec![vote("U0ALICE001", "another plan")]]
         {
             case.votes = refused;
-            assert!(case.authorisation("arn:run").is_err());
+            assert!(case.authorization("arn:run").is_err());
         }
         case.votes = vec![vote("U0ALICE001", &case.plan_hash)];
-        assert!(matches!(case.authorisation("arn:run"), Ok(Authorised::Votes(_))));
-        assert!(case.authorisation("arn:another-run").is_err());
+        assert!(matches!(case.authorization("arn:run"), Ok(Authorized::Votes(_))));
+        assert!(case.authorization("arn:another-run").is_err());
         case.plan.object.key = "another key".into();
-        assert!(case.authorisation("arn:run").is_err());
+        assert!(case.authorization("arn:run").is_err());
     }
 
     #[test]
-    fn a_case_that_was_closed_authorises_nothing() {
+    fn a_case_that_was_closed_authorizes_nothing() {
         let mut case = case(Disposition::Quarantine);
-        assert!(case.authorisation("arn:run").is_ok());
+        assert!(case.authorization("arn:run").is_ok());
         for closed in [Status::Closed, Status::Restoring] {
             case.status = closed;
-            assert!(case.authorisation("arn:run").is_err(), "{closed:?}");
+            assert!(case.authorization("arn:run").is_err(), "{closed:?}");
         }
     }
 
@@ -657,7 +657,7 @@ mod tests {
         assert_eq!(case.count(&alice_by_iam), Counted::Repeated, "one person by two ways");
         assert_eq!(case.count(&of_group("S0SECURITY")), Counted::Decides);
         case.decision = Some(Decision::Quarantine);
-        for (second, authorised) in [
+        for (second, authorized) in [
             (alice_by_iam, false),
             (of_group("S0OTHERS"), false),
             (vote("U0FALLBACK", &case.plan_hash), false),
@@ -665,30 +665,30 @@ mod tests {
             (by(Voter::Iam { arn: "arn:bob".into(), slack_user: Some("U0BOB00002".into()) }), true),
         ] {
             case.votes = vec![alice.clone(), second];
-            assert_eq!(case.authorisation("arn:run").is_ok(), authorised, "{:?}", case.votes);
+            assert_eq!(case.authorization("arn:run").is_ok(), authorized, "{:?}", case.votes);
         }
         case.votes = vec![alice, vote("U0FALLBACK", &case.plan_hash)];
         case.escalation = Some(Escalation { at: String::new(), why: String::new() });
-        assert!(case.authorisation("arn:run").is_ok(), "fallback approvers may after an escalation");
+        assert!(case.authorization("arn:run").is_ok(), "fallback approvers may after an escalation");
     }
 
     #[test]
     fn nothing_is_moved_for_a_policy_that_only_tells_what_it_would_do() {
         let mut case = case(Disposition::Quarantine);
-        assert!(case.authorisation("arn:run").is_ok());
+        assert!(case.authorization("arn:run").is_ok());
         case.plan.shadow = true;
         case.plan_hash = case.plan.hash();
-        assert!(case.authorisation("arn:run").is_err());
+        assert!(case.authorization("arn:run").is_err());
     }
 
     #[test]
     fn expiry_moves_an_object_only_where_policy_says_so() {
         let mut case = case(Disposition::Review);
         case.decision = Some(Decision::Expired);
-        assert!(case.authorisation("arn:run").is_err());
+        assert!(case.authorization("arn:run").is_err());
         case.plan.on_expiry = OnExpiry::Quarantine;
         case.plan_hash = case.plan.hash();
-        assert_eq!(case.authorisation("arn:run"), Ok(Authorised::Policy));
+        assert_eq!(case.authorization("arn:run"), Ok(Authorized::Policy));
     }
 
     #[test]
@@ -701,7 +701,7 @@ mod tests {
             (Disposition::Review, Disposition::Quarantine)
         );
         case.decision = Some(Decision::Expired);
-        assert!(case.authorisation("arn:run").is_err());
+        assert!(case.authorization("arn:run").is_err());
     }
 
     #[test]

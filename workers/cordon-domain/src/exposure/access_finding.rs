@@ -43,7 +43,7 @@ pub struct AccessFinding {
     pub actions: Vec<String>,
     /// Whether everyone has access; unknown when the analyzer could not say.
     pub is_public: Option<bool>,
-    /// Why the analyzer could not analyse the bucket.
+    /// Why the analyzer could not analyze the bucket.
     pub error: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl AccessFinding {
             bucket_arn,
             account: text("accountId")?,
             status,
-            updated_at: time::normalised("updatedAt", &text("updatedAt")?)?,
+            updated_at: time::normalized("updatedAt", &text("updatedAt")?)?,
             principal: detail.get("principal").and_then(principal),
             actions: detail
                 .get("action")

@@ -77,7 +77,7 @@ fn read(finding: &Value) -> Result<Finding> {
             .ok_or_else(|| invalid("has no severity of score 1, 2 or 3"))?,
         title: text("/title").unwrap_or_default().to_owned(),
         region: required("/region", "region")?,
-        created_at: time::normalised("createdAt", &required("/createdAt", "createdAt")?)?,
+        created_at: time::normalized("createdAt", &required("/createdAt", "createdAt")?)?,
         sample,
         object: ObjectVersion {
             account: required("/accountId", "accountId")?,
@@ -88,7 +88,7 @@ fn read(finding: &Value) -> Result<Finding> {
                 .to_owned(),
         },
         size: finding.pointer(&format!("{object}/size")).and_then(Value::as_i64),
-        last_modified: at("lastModified").and_then(|time| time::normalised("lastModified", time).ok()),
+        last_modified: at("lastModified").and_then(|time| time::normalized("lastModified", time).ok()),
         owner: owner(finding),
         detections: detections(finding),
         incomplete: Incomplete::of(

@@ -241,7 +241,7 @@ async fn snooze(clicks: &Clicks, case: &Case, by: Voter) -> Result<ClickOutcome,
     })
 }
 
-/// Restoring is authorised apart from deciding: by the policy in force now.
+/// Restoring is authorized apart from deciding: by the policy in force now.
 async fn restore(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutcome, Error> {
     let in_force = policy_in_force(&clicks.state, &clicks.policy_key).await?;
     let restorers = match in_force.policy {

@@ -100,7 +100,7 @@ async fn reconcile_restore(
     let ours = clients.config.object_restore_arn.replace(":stateMachine:", ":execution:");
     if restore.execution_arn.rsplit_once(':').is_none_or(|(machine, _)| machine != ours) {
         let why = format!("The request names a run of another state machine than {ours}. Ask again.");
-        return end_restore(clients, case, &why, "NotAuthorised").await;
+        return end_restore(clients, case, &why, "NotAuthorized").await;
     }
     // Which does nothing where a run of the name was started before.
     restores::start(&clients.step_functions, &clients.config.object_restore_arn, &case.case_id, restore)

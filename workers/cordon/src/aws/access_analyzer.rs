@@ -68,7 +68,7 @@ fn read(finding: FindingSummary) -> Result<Option<AccessFinding>> {
             // A status that is not known yet may mean access.
             _ => AccessStatus::Active,
         },
-        updated_at: time::normalised("updatedAt", &finding.updated_at.to_string())?,
+        updated_at: time::normalized("updatedAt", &finding.updated_at.to_string())?,
         principal: (!principal.is_empty()).then(|| principal.join(", ")),
         actions: finding.action.unwrap_or_default(),
         is_public: finding.is_public,

@@ -63,10 +63,10 @@ fn where_policy_names_all_versions_none_is_left() -> Result<()> {
         set_versioning(env, &bucket, BucketVersioningStatus::Enabled).await?;
         let reported = env.put(&bucket, "key.txt", "the secret").await?;
         let newest = env.put(&bucket, "key.txt", "the secret, once more").await?;
-        let neighbour = env.put(&bucket, "key.txt.bak", "another key").await?;
+        let neighbor = env.put(&bucket, "key.txt.bak", "another key").await?;
         env.succeeded(&env.respond("Credentials", &reported).await?).await?;
 
-        assert_eq!(versions(env, &bucket).await?, [neighbour.version.version_id.unwrap()]);
+        assert_eq!(versions(env, &bucket).await?, [neighbor.version.version_id.unwrap()]);
         let manifest = manifest(env, &reported).await?;
         let moved: Vec<_> = manifest.entries.iter().map(|entry| &entry.source).collect();
         assert_eq!(moved, [&newest.version, &reported.version, &before.version], "newest first");
@@ -323,7 +323,7 @@ fn any_key_is_moved_and_no_other() -> Result<()> {
         let bucket = env.bucket("keys").await?;
         let keys: Vec<String> =
             ODD_KEYS.iter().map(|key| (*key).to_owned()).chain(keys_at_random()).collect();
-        let mut decoys: Vec<String> = ODD_KEYS.iter().flat_map(|key| neighbours(key)).collect();
+        let mut decoys: Vec<String> = ODD_KEYS.iter().flat_map(|key| neighbors(key)).collect();
         decoys.retain(|decoy| !keys.contains(decoy));
         decoys.sort();
         decoys.dedup();
@@ -354,6 +354,6 @@ fn any_key_is_moved_and_no_other() -> Result<()> {
 }
 
 /// Keys that are easily taken for this one: with something after it, encoded once more, and without its spaces.
-fn neighbours(key: &str) -> [String; 3] {
+fn neighbors(key: &str) -> [String; 3] {
     [format!("{key}x"), utf8_percent_encode(key, NON_ALPHANUMERIC).to_string(), key.trim().to_owned()]
 }

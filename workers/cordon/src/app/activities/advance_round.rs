@@ -5,7 +5,7 @@
 //! moved beyond the hourly limits is asked again.
 //! Effects: the round's number, or the expiry; a move that policy makes is counted.
 //! Idempotency: the round's end in the record says whether it is over; an expiry is written once.
-//! Errors: `NotAuthorised` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
+//! Errors: `NotAuthorized` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
 //! Undo: none.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::{
     store::{AutomaticMove, Counted},
 };
 
-pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorised, Code::AccessDenied, Code::RequestRejected];
+pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorized, Code::AccessDenied, Code::RequestRejected];
 
 /// See the module.
 pub(super) struct AdvanceRound(pub(super) Arc<Clients>);
@@ -67,7 +67,7 @@ impl Activity for AdvanceRound {
         })?;
         if case.execution_arn != input.execution_arn {
             return Err(Error::terminal(
-                Code::NotAuthorised,
+                Code::NotAuthorized,
                 "The case belongs to a newer run, which takes care of it; this run ends here.",
             ));
         }
@@ -99,7 +99,7 @@ impl Activity for AdvanceRound {
         }
         if case.plan.on_expiry == OnExpiry::Leave && !self.was_shown(&case).await? {
             return Err(Error::terminal(
-                Code::NotAuthorised,
+                Code::NotAuthorized,
                 format!(
                     "Nobody could decide: Slack never took the message for channel {}. The object stays where it is; mend \
                      the channel or the token, and start the response again.",

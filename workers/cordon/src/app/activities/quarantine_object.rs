@@ -1,9 +1,9 @@
 //! Moves what policy names of one key to quarantine: the reported version, or all of them.
 //!
 //! Input / output: run and case → `result`, where it is, what was verified.  Effects, in order: case re-read and its
-//! authorisation checked; mover session opened for this key; every version looked at before any is copied; the place of
+//! authorization checked; mover session opened for this key; every version looked at before any is copied; the place of
 //! the copies recorded in the case; copied on condition of its ETag; copy verified; manifest written; case re-read and
-//! its authorisation checked again; sources removed; removal attested by a listing.
+//! its authorization checked again; sources removed; removal attested by a listing.
 //! Idempotency: case and object version; each step first asks whether it is already done, or S3 refuses to do it twice,
 //! and the manifest marks the point after which only removal is left. Another worker may be running the same task: every
 //! write is conditional. A later generation goes on with the copies of an earlier one.
@@ -42,7 +42,7 @@ pub(super) const TERMINAL: &[Code] = &[
     Code::ObjectArchived,
     Code::AccessDenied,
     Code::UnsupportedEncryption,
-    Code::NotAuthorised,
+    Code::NotAuthorized,
     Code::RequestRejected,
     Code::Paused,
 ];
@@ -79,7 +79,7 @@ impl Activity for QuarantineObject {
     type Error = Error;
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
-        let (case, pause) = self.authorised(&input).await?;
+        let (case, pause) = self.authorized(&input).await?;
         if case.finding.sample {
             return Ok(Output {
                 result: "sample",
@@ -107,7 +107,7 @@ impl Activity for QuarantineObject {
             // A copy can take hours; the run may have been stopped, and its case closed, in the meantime.
             let (is_open, pause) = self.0.cases.still_open(&the_move.case).await?;
             if !is_open {
-                self.authorised(&input).await.map_err(|error| copied_only(&the_move.case, error))?;
+                self.authorized(&input).await.map_err(|error| copied_only(&the_move.case, error))?;
                 return Err(Error::Retryable("the case was taken over and given back meanwhile".into()));
             }
             pauses::stop_at(&self.0.cases, pause, &the_move.case.case_id).await?;
@@ -126,10 +126,10 @@ impl Activity for QuarantineObject {
 
 impl QuarantineObject {
     /// The case as it is on record, if its object may be moved, and the pause in force.
-    async fn authorised(&self, input: &Input) -> Result<(Case, Option<Pause>)> {
+    async fn authorized(&self, input: &Input) -> Result<(Case, Option<Pause>)> {
         let (case, pause) = self.0.cases.with_pause(&input.case_id).await?;
-        let case = case.ok_or_else(|| not_authorised("there is no such case"))?;
-        case.authorisation(&input.execution_arn).map_err(|why| not_authorised(&why))?;
+        let case = case.ok_or_else(|| not_authorized("there is no such case"))?;
+        case.authorization(&input.execution_arn).map_err(|why| not_authorized(&why))?;
         Ok((case, pause))
     }
 }
@@ -239,8 +239,8 @@ impl Move {
         self.case = match cases.begin_copying(self.case.clone(), copy).await? {
             Conditional::Written(case) | Conditional::Mine(case) => case,
             Conditional::Theirs(case) => {
-                let why = case.and_then(|case| case.authorisation(&self.case.execution_arn).err());
-                return Err(not_authorised(why.as_deref().unwrap_or("its case is no longer on record")));
+                let why = case.and_then(|case| case.authorization(&self.case.execution_arn).err());
+                return Err(not_authorized(why.as_deref().unwrap_or("its case is no longer on record")));
             }
         };
         Ok(())
@@ -566,8 +566,8 @@ fn left_to_people(why: &str, so_far: &str) -> Error {
     ))
 }
 
-fn not_authorised(why: &str) -> Error {
-    Error::terminal(Code::NotAuthorised, format!("The object was not moved: {why}."))
+fn not_authorized(why: &str) -> Error {
+    Error::terminal(Code::NotAuthorized, format!("The object was not moved: {why}."))
 }
 
 /// What is refused after the copies are complete.

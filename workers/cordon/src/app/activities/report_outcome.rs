@@ -197,7 +197,7 @@ fn reported_restore(ended: &RestoreOutcome, recorded: Option<RestoreOutcome>) ->
         None => RestoreOutcome {
             result: RestoreResult::Failed,
             detail: format!("The case knows of no restore by this run, which itself says: {}", ended.detail),
-            code: Some(Code::NotAuthorised.name().into()),
+            code: Some(Code::NotAuthorized.name().into()),
             at: ended.at.clone(),
         },
         Some(recorded)
@@ -222,7 +222,7 @@ fn overtaken() -> Outcome {
         detail: "The case belongs to a newer run, or is gone, so this run's outcome is on no record. Look at the object \
                  and at the case before you start another response."
             .into(),
-        code: Some(Code::NotAuthorised.name().into()),
+        code: Some(Code::NotAuthorized.name().into()),
     }
 }
 
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(failure(&told).unwrap().code, "ABORTED");
         assert!(told.detail.contains("as ABORTED") && told.detail.contains("Moved."), "{}", told.detail);
         // Another run's.
-        assert_eq!(failure(&reported(&quarantined, None)).unwrap().code, "NotAuthorised");
+        assert_eq!(failure(&reported(&quarantined, None)).unwrap().code, "NotAuthorized");
         assert_eq!(reported(&failed, None), failed);
     }
 

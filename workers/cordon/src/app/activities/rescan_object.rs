@@ -5,7 +5,7 @@
 //! What it finds comes as an event, like any finding.
 //! Idempotency: the client token is made from the case, the object as it is now and what is looked for, so Macie creates
 //! one job.
-//! Errors: `NotAuthorised`, `AccessDenied`, `RequestRejected`. Macie takes one job in ten seconds: what comes faster is
+//! Errors: `NotAuthorized`, `AccessDenied`, `RequestRejected`. Macie takes one job in ten seconds: what comes faster is
 //! retryable, and needs a Retry that waits for longer than that.  Undo: none; an unwanted job is cancelled in Macie.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::{
     error::{Code, Error, Result},
 };
 
-pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorised, Code::AccessDenied, Code::RequestRejected];
+pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorized, Code::AccessDenied, Code::RequestRejected];
 
 /// See the module.
 pub(super) struct RescanObject(pub(super) Arc<Clients>);
@@ -52,7 +52,7 @@ impl Activity for RescanObject {
             .await?
             .filter(|case| case.execution_arn == input.execution_arn)
             .ok_or_else(|| {
-                Error::terminal(Code::NotAuthorised, "The case belongs to another run; nothing was scanned.")
+                Error::terminal(Code::NotAuthorized, "The case belongs to another run; nothing was scanned.")
             })?;
         let (written, wider) = match self.written(&case).await {
             Ok(Some(written)) => (Some(written), String::new()),

@@ -36,7 +36,7 @@ pub(super) const TERMINAL: &[Code] = &[
     Code::ObjectArchived,
     Code::AccessDenied,
     Code::UnsupportedEncryption,
-    Code::NotAuthorised,
+    Code::NotAuthorized,
     Code::RequestRejected,
     Code::Paused,
 ];
@@ -69,7 +69,7 @@ impl Activity for RestoreObject {
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
         let restorer = self.0.restorers.open(&place, &case.case_id).await?;
-        let copy = case.quarantine_copy.as_ref().ok_or_else(|| not_authorised("nothing is in quarantine"))?;
+        let copy = case.quarantine_copy.as_ref().ok_or_else(|| not_authorized("nothing is in quarantine"))?;
         let key = manifest_beside(&copy.key);
         let Some((manifest, _)) = restorer.manifest(&key).await? else {
             return Err(missing(format!("There is no manifest {key} in quarantine; nothing was put back.")));
@@ -148,19 +148,19 @@ impl RestoreObject {
     async fn requested(&self, input: &Input) -> Result<Requested> {
         let member = |name: &str| input.request.get(name).and_then(Value::as_str);
         let (Some(case_id), Some(request_id)) = (member("case_id"), member("request_id")) else {
-            return Err(not_authorised(
+            return Err(not_authorized(
                 "the run's input lacks case_id or request_id; ask with `cordon restore` or in Slack",
             ));
         };
         let (case, pause) = self.0.cases.with_pause(case_id).await?;
-        let case = case.ok_or_else(|| not_authorised("there is no such case"))?;
+        let case = case.ok_or_else(|| not_authorized("there is no such case"))?;
         let restore = case
             .open_restore()
             .filter(|restore| {
                 restore.request_id == request_id && restore.execution_arn == input.execution_arn
             })
             .cloned()
-            .ok_or_else(|| not_authorised("no open request on record is for this run"))?;
+            .ok_or_else(|| not_authorized("no open request on record is for this run"))?;
         Ok(Requested { case, restore, pause })
     }
 
@@ -375,8 +375,8 @@ fn detail(manifest: &Manifest, put_back: usize) -> String {
     }
 }
 
-fn not_authorised(why: &str) -> Error {
-    Error::terminal(Code::NotAuthorised, format!("Nothing was put back: {why}."))
+fn not_authorized(why: &str) -> Error {
+    Error::terminal(Code::NotAuthorized, format!("Nothing was put back: {why}."))
 }
 
 /// A bucket that is gone has nowhere to put the object.

@@ -2,7 +2,7 @@
 //!
 //! Input / output: the run and the event → case id, disposition, plan hash.  Effects: macie2:GetFindings, policy
 //! object read, access findings of the bucket read where policy asks, case claimed, finding marked as triaged.
-//! Idempotency: the case holds the run's ARN; a second run of the task recognises its own claim and answers the same.
+//! Idempotency: the case holds the run's ARN; a second run of the task recognizes its own claim and answers the same.
 //! Errors: `InvalidFinding`, `AccessDenied`, `RequestRejected`; a lost race is retryable.  Undo: none; a case that
 //! was opened in error is closed by the run.
 
