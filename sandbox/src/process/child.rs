@@ -1,6 +1,6 @@
 //! Processes that the sandbox starts.
 //!
-//! Each runs under a [`supervisor`](super::supervisor) in a process group of its own. The supervisor's standard input
+//! Each runs under a supervisor (`supervisor.rs`) in a process group of its own. The supervisor's standard input
 //! is a pipe from this process: when this process ends in whatever way, SIGKILL included, the pipe closes and the
 //! supervisor kills the whole group.
 

@@ -22,7 +22,7 @@ impl TestEnv {
         Ok(CommandOutput::of(self.cordon_command(arguments)?.output().await?))
     }
 
-    /// The same for whoever names their session of the role so; policy knows [`BOB`]'s.
+    /// The same for whoever names their session of the role so; policy knows [`BOB`](crate::BOB)'s.
     pub async fn cordon_as(&self, session: &str, arguments: &[&str]) -> Result<CommandOutput> {
         let keys = self.session(OPERATOR, session).await?;
         let mut command = self.cordon_command(arguments)?;

@@ -98,18 +98,17 @@ fn a_click_that_comes_before_the_token_is_stored_is_not_lost() -> Result<()> {
         let (env, _alone) = TestEnv::alone().await?;
         let bucket = env.bucket("early-click").await?;
         let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
-        // The answer of the activity that posted the message is slow, so the run is not waiting yet.
-        let id = env.finding("Financial", &object);
-        env.sandbox.macie().publish_finding(&id).await?;
-        let run = env.run_for(&id).await?;
-        env.reaches(&run, "PostApproval").await?;
+        // The answers of activities are slow, so the execution does not wait yet when the message is there.
         env.sandbox.faults().inject(FaultRule {
             service: "states".into(),
             operation: Some("SendTaskSuccess".into()),
             principal: Some("cordon-worker".into()),
             kind: Fault::Latency(Duration::from_secs(3)),
-            times: 1,
+            times: 4,
         });
+        let id = env.finding("Financial", &object);
+        env.sandbox.macie().publish_finding(&id).await?;
+        let run = env.run_for(&id).await?;
         let message = env.asked(&bucket).await?;
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         let before = env.states(&run).await?;

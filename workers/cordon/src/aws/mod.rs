@@ -1,4 +1,4 @@
-//! AWS, as far as Cordon calls it: errors are classified on the way in ([`error`]), so callers see
+//! AWS, as far as Cordon calls it: errors are classified on the way in (`error.rs`), so callers see
 //! [`crate::error::Error`] alone.
 
 pub mod access_analyzer;
