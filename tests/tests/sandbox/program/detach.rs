@@ -4,11 +4,11 @@ use std::{
     io::Read,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use cordon_sandbox::Options;
+use cordon_tests::eventually;
 use serde_json::{Value, json};
 
 use super::PROGRAM;
@@ -89,13 +89,8 @@ fn descendants(endpoint: &str) -> usize {
     processes.filter(|entry| has_mark(&entry.path())).count()
 }
 
-fn until(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        ensure!(Instant::now() < deadline, "it did not happen within 20 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
+async fn until(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
+    eventually(what, async || Ok(condition().then_some(()))).await
 }
 
 async fn get(url: &str, token: Option<&str>) -> Result<Value> {
@@ -132,9 +127,9 @@ async fn a_detached_sandbox_runs_until_down_stops_it() -> Result<()> {
     assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
     assert!(said.contains(first.text("endpoint")) && said.contains(first.text("run_dir")), "{said}");
     let address = first.text("endpoint").trim_start_matches("http://");
-    until("the front door is closed", || std::net::TcpStream::connect(address).is_err())?;
+    until("the front door is closed", || std::net::TcpStream::connect(address).is_err()).await?;
     assert!(first.log()?.contains("The sandbox stops: it was told to (SIGTERM)."), "{}", first.log()?);
-    until("nothing is left", || descendants(first.text("endpoint")) == 0)?;
+    until("nothing is left", || descendants(first.text("endpoint")) == 0).await?;
 
     // Only one runs now, so that it need not be named.
     let stopped = down("--data-dir", data.path())?;
@@ -225,14 +220,14 @@ impl Foreground {
     }
 
     /// What it says on standard error until it ends, and what is in its log then.
-    fn last_words(&mut self) -> Result<(String, String)> {
+    async fn last_words(&mut self) -> Result<(String, String)> {
         let mut said = String::new();
         self.shell.stderr.as_mut().context("an output")?.read_to_string(&mut said)?;
         self.shell.wait()?;
         let run_dir = self.directions["run_dir"].as_str().unwrap_or_default();
         let log = std::fs::read_to_string(Path::new(run_dir).join("sandbox.log"))?;
         let endpoint = self.directions["endpoint"].as_str().unwrap_or_default();
-        until("nothing is left", || descendants(endpoint) == 0)?;
+        until("nothing is left", || descendants(endpoint) == 0).await?;
         Ok((said, log))
     }
 }
@@ -243,7 +238,7 @@ async fn a_sandbox_whose_starter_ends_says_so_before_it_stops() -> Result<()> {
     let mut sandbox = Foreground::start(data.path())?;
     let starter = sandbox.shell.id();
     sandbox.shell.kill()?;
-    let (said, log) = sandbox.last_words()?;
+    let (said, log) = sandbox.last_words().await?;
     let reason = format!("The sandbox stops: sh (process {starter}), which started it, has ended.");
     for place in [&said, &log] {
         assert!(place.contains(&reason) && place.contains("`cordon-sandbox up --detach`"), "{place}");
@@ -265,7 +260,7 @@ async fn a_sandbox_that_is_told_to_stop_says_by_what() -> Result<()> {
             Command::new("kill").args(["-s", signal, &pid]).status()?.success(),
             "SIG{signal} was not sent"
         );
-        let (said, log) = sandbox.last_words()?;
+        let (said, log) = sandbox.last_words().await?;
         for place in [&said, &log] {
             assert!(place.contains(&format!("The sandbox stops: {reason}.")), "SIG{signal}: {place}");
         }

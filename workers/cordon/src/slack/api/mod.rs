@@ -40,7 +40,7 @@ struct Held {
     put_off: u32,
 }
 
-/// Why Slack did not do it. None of these ends a case: the renderer tries again.
+/// Why Slack did not do it. None of these ends a case: the notifier tries again.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SlackError {
     /// Too fast; Slack says how long to wait.
