@@ -8,6 +8,8 @@ use anyhow::{Context, Result, ensure};
 use cordon_domain::case::Decision;
 use cordon_tests::{CHANNEL, Placed, TestEnv, browser::Browser, run_test};
 
+const NOTES: &str = "//article[contains(@class, 'ephemeral')]";
+
 #[test]
 fn a_person_sees_the_message_and_only_an_allowed_ones_click_moves_the_object() -> Result<()> {
     run_test(async {
@@ -27,14 +29,18 @@ async fn look_and_click(env: &TestEnv, browser: &Browser, bucket: &str, object: 
     let message = format!("//article[contains(., '{bucket}')]");
     let as_person = |user: &str| format!("{}/channel/{CHANNEL}?as={user}", env.sandbox.slack_url());
 
+    // Other tests' notes may be there.
+    browser.open(&as_person("U0ALICE001")).await?;
+    let notes_for_alice = browser.count(NOTES).await?;
     browser.open(&as_person("U0BOB00002")).await?;
+    let notes_for_bob = browser.count(NOTES).await?;
     let shown = browser.find(&message).await?;
     let text = browser.text(&shown).await?;
     for says in ["exports/card.txt", "CREDIT_CARD_NUMBER", "High", "Quarantine", "Dismiss"] {
         ensure!(text.contains(says), "{says} is not in {text:?}");
     }
     click_quarantine(browser, &message).await?;
-    let note = browser.find("//article[contains(@class, 'ephemeral')]").await?;
+    let note = browser.find(&format!("({NOTES})[{}]", notes_for_bob + 1)).await?;
     let text = browser.text(&note).await?;
     ensure!(text.contains("Only visible to you") && text.contains("may decide"), "{text:?}");
     browser.screenshot(&screenshot("not-allowed.png")?).await?;
@@ -42,7 +48,7 @@ async fn look_and_click(env: &TestEnv, browser: &Browser, bucket: &str, object: 
     ensure!(case.decision.is_none() && case.votes.is_empty(), "{:?}", case.votes);
 
     browser.open(&as_person("U0ALICE001")).await?;
-    ensure!(browser.count("//article[contains(@class, 'ephemeral')]").await? == 0, "the note is bob's alone");
+    ensure!(browser.count(NOTES).await? == notes_for_alice, "the note is bob's alone");
     let shown = browser.find(&message).await?;
     browser.picture_of(&shown, &screenshot("asked.png")?).await?;
     click_quarantine(browser, &message).await?;
