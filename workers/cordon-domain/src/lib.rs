@@ -2,6 +2,9 @@
 //!
 //! Nothing here reads a clock, draws at random, or talks to anybody; clippy holds it (`clippy.toml`).
 
+#[macro_use]
+mod variants;
+
 pub mod case;
 pub mod digest;
 mod event;
@@ -16,6 +19,7 @@ pub mod manifest;
 pub mod pause;
 pub mod policy;
 pub mod quoted;
+pub mod routes;
 pub mod time;
 
 pub use invalid::Invalid;

@@ -1,6 +1,7 @@
 //! The state machines agree with the binary and with the Terraform, and hold the rules of the house.
 
 mod alarms;
+mod branches;
 mod retries;
 
 use std::{

@@ -14,6 +14,7 @@ use super::{
     finding::{Finding, ObjectVersion},
     pause::Pause,
     policy::{Disposition, OnExpiry, answer::PolicyAnswer},
+    routes::MoveResult,
 };
 
 /// The record in `cases`. Times are [`super::time::stored`].
@@ -161,16 +162,18 @@ impl Status {
     }
 }
 
-/// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decision {
-    /// Move the object.
-    Quarantine,
-    /// Leave it.
-    Dismiss,
-    /// Nobody decided in time.
-    Expired,
+variants! {
+    /// What was decided.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Decision {
+        /// Move the object.
+        Quarantine,
+        /// Leave it.
+        Dismiss,
+        /// Nobody decided in time.
+        Expired,
+    }
 }
 
 impl Decision {
@@ -272,6 +275,16 @@ impl OutcomeResult {
     }
 }
 
+impl From<MoveResult> for OutcomeResult {
+    fn from(result: MoveResult) -> Self {
+        match result {
+            MoveResult::Quarantined => Self::Quarantined,
+            MoveResult::ObjectChanged => Self::ObjectChanged,
+            MoveResult::Sample => Self::Sample,
+        }
+    }
+}
+
 /// A request to put quarantined objects back, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Restore {
@@ -318,6 +331,16 @@ pub enum RestoreResult {
     Restored,
     /// Not put back; the copy is still in quarantine.
     Failed,
+}
+
+impl RestoreResult {
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Restored => "restored",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Who had the quarantined copies deleted, and why.

@@ -9,14 +9,16 @@ use sha2::{Digest, Sha256};
 
 use super::{case::Case, exposure::access_finding::AccessFinding, finding::Finding, time};
 
-/// What a batch of a cycle is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BatchKind {
-    /// Scan, then report.
-    Scan,
-    /// Report only: scanned recently, or no longer exposed.
-    Report,
+variants! {
+    /// What a batch of a cycle is for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum BatchKind {
+        /// Scan, then report.
+        Scan,
+        /// Report only: scanned recently, or no longer exposed.
+        Report,
+    }
 }
 
 /// One batch of a plan, small enough to be a state's input.

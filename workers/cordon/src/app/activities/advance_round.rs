@@ -14,6 +14,7 @@ use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
     case::{Case, Decision},
     policy::{Mode, OnExpiry},
+    routes::RoundRoute,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ pub(super) struct Input {
 
 #[derive(Serialize)]
 pub(super) struct Output {
-    next: &'static str,
+    next: RoundRoute,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +48,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    const fn next(next: &'static str) -> Self {
+    const fn next(next: RoundRoute) -> Self {
         Self { next, seconds: None, notice: None }
     }
 }
@@ -74,27 +75,27 @@ impl Activity for AdvanceRound {
         match case.decision {
             // This very task has let it expire before it was repeated.
             Some(Decision::Expired) => return Ok(expired(&case)),
-            Some(_) => return Ok(Output::next("decided")),
+            Some(_) => return Ok(Output::next(RoundRoute::Decided)),
             None => {}
         }
         if let Some(snooze) = &case.snooze {
             return match seconds_until(&snooze.until) {
-                Some(seconds) => Ok(Output { seconds: Some(seconds), ..Output::next("snoozed") }),
-                None => self.ask(&case, case.round, "ask").await,
+                Some(seconds) => Ok(Output { seconds: Some(seconds), ..Output::next(RoundRoute::Snoozed) }),
+                None => self.ask(&case, case.round, RoundRoute::Ask).await,
             };
         }
         // The wait ended before the round did: nobody has decided, so the same round goes on.
         if case.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > clock::now()) {
-            return Ok(Output::next("ask"));
+            return Ok(Output::next(RoundRoute::Ask));
         }
         if case.round < case.plan.rounds {
-            return self.ask(&case, case.round + 1, "ask").await;
+            return self.ask(&case, case.round + 1, RoundRoute::Ask).await;
         }
         if case.plan.on_expiry == OnExpiry::AskAgain {
-            let asked = self.ask(&case, 1, "ask_again").await?;
+            let asked = self.ask(&case, 1, RoundRoute::AskAgain).await?;
             let notice =
                 "Nobody has decided in the last round; people are asked again from the first one on.";
-            let told = asked.next == "ask_again";
+            let told = asked.next == RoundRoute::AskAgain;
             return Ok(Output { notice: told.then(|| about(&case, notice)), ..asked });
         }
         if case.plan.on_expiry == OnExpiry::Leave && !self.was_shown(&case).await? {
@@ -109,15 +110,17 @@ impl Activity for AdvanceRound {
         }
         let moves = case.plan.on_expiry == OnExpiry::Quarantine;
         if moves && let Some(why) = self.over_limits(&case).await? {
-            let asked = self.ask(&case, 1, "ask").await?;
-            if asked.next != "ask" || !tells_operators(&self.0, "rate_limit", &teller(&case)).await? {
+            let asked = self.ask(&case, 1, RoundRoute::Ask).await?;
+            if asked.next != RoundRoute::Ask
+                || !tells_operators(&self.0, "rate_limit", &teller(&case)).await?
+            {
                 return Ok(asked);
             }
             let notice = format!(
                 "Nobody has decided in time, and policy does not move the object: {why}. People are asked again from \
                  the first round on, in this case and in others like it."
             );
-            return Ok(Output { notice: Some(about(&case, &notice)), ..Output::next("ask_again") });
+            return Ok(Output { notice: Some(about(&case, &notice)), ..Output::next(RoundRoute::AskAgain) });
         }
         match self.0.cases.expire(&case.case_id, &input.execution_arn).await?.stands() {
             Some(case) => Ok(expired(&case)),
@@ -125,7 +128,7 @@ impl Activity for AdvanceRound {
                 if moves {
                     self.0.cases.give_back_automatic(automatic(&case)).await?;
                 }
-                Ok(Output::next("decided"))
+                Ok(Output::next(RoundRoute::Decided))
             }
         }
     }
@@ -158,7 +161,7 @@ impl AdvanceRound {
         }
     }
 
-    async fn ask(&self, case: &Case, round: u32, next: &'static str) -> Result<Output> {
+    async fn ask(&self, case: &Case, round: u32, next: RoundRoute) -> Result<Output> {
         let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end(), None).await?;
         // Otherwise it was decided at this moment, or another worker at this task has begun the round.
         match begun.stands() {
@@ -170,9 +173,11 @@ impl AdvanceRound {
 
 fn expired(case: &Case) -> Output {
     let (next, what) = match case.plan.on_expiry {
-        OnExpiry::Quarantine => ("quarantine", "Nobody has decided in time, so policy moves the object."),
+        OnExpiry::Quarantine => {
+            (RoundRoute::Quarantine, "Nobody has decided in time, so policy moves the object.")
+        }
         OnExpiry::Leave | OnExpiry::AskAgain => {
-            ("expired", "Nobody has decided in time; the object stays where it is.")
+            (RoundRoute::Expired, "Nobody has decided in time; the object stays where it is.")
         }
     };
     Output { notice: Some(about(case, what)), ..Output::next(next) }

@@ -19,6 +19,7 @@ use cordon_domain::{
     manifest::{Entry, Location, Manifest, Verification, copy_key, quarantine_key},
     pause::Pause,
     policy::{Verify, Versions},
+    routes::MoveResult,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -63,12 +64,10 @@ pub(super) struct Input {
     case_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Output {
-    /// `quarantined`, `object_changed` (the object of the finding is in quarantine, another one is at its place), or
-    /// `sample`.
-    result: &'static str,
-    detail: String,
+    pub(super) result: MoveResult,
+    pub(super) detail: String,
     quarantine_key: Option<String>,
 }
 
@@ -82,7 +81,7 @@ impl Activity for QuarantineObject {
         let (case, pause) = self.authorized(&input).await?;
         if case.finding.sample {
             return Ok(Output {
-                result: "sample",
+                result: MoveResult::Sample,
                 detail: "A sample finding has no object; nothing was touched.".into(),
                 quarantine_key: None,
             });
@@ -407,7 +406,7 @@ impl Move {
     /// has written since. Either way it is in quarantine, and what is there now is somebody else's.
     fn changed(&self, manifest: &Manifest) -> Output {
         Output {
-            result: "object_changed",
+            result: MoveResult::ObjectChanged,
             detail: format!(
                 "The object of the finding is complete in quarantine. Another one is at its place in {} by now, which \
                  was not moved.",
@@ -486,7 +485,7 @@ impl Move {
             Some(_) => " The bucket is replicated: its replicas keep the data.",
         };
         Output {
-            result: "quarantined",
+            result: MoveResult::Quarantined,
             detail: format!("{moved} {}.{left}{replicas}", reported.verification.guarantee),
             quarantine_key: Some(reported.quarantine.key.clone()),
         }

@@ -15,8 +15,10 @@ use cordon_domain::{
     policy::preview::foresee,
     quoted::quoted,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+
+use super::{quarantine_object, restore_object, triage_finding};
 
 use crate::{
     app::clients::Clients,
@@ -36,7 +38,51 @@ pub(super) struct ReportOutcome(pub(super) Arc<Clients>);
 #[derive(Deserialize)]
 pub(super) struct Input {
     execution_arn: String,
-    run: Value,
+    run: Run,
+}
+
+/// What the states of a run have left behind, and what it was started with. Whoever starts a run can put anything there,
+/// so a member that is not as expected is as good as none.
+#[derive(Default, Deserialize)]
+struct Run {
+    /// Of a restore: the input names case and request.
+    request_id: Option<Value>,
+    case_id: Option<Value>,
+    triage: Option<Left<triage_finding::Output>>,
+    #[serde(rename = "move")]
+    moved: Option<Value>,
+    rescan: Option<Left<Value>>,
+    error: Option<Value>,
+}
+
+/// What a state leaves behind: its output, or its failure.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Left<T> {
+    Failure(Failure),
+    Output(T),
+    Other(Value),
+}
+
+impl Run {
+    /// The case of a response.
+    fn triaged_case(&self) -> Option<&str> {
+        match &self.triage {
+            Some(Left::Output(triage)) => triage.case_id.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The case of a restore.
+    fn restored_case(&self) -> Option<&str> {
+        self.case_id.as_ref()?.as_str()
+    }
+
+    /// What the move has left behind.
+    fn moved<T: DeserializeOwned>(&self) -> Option<Left<T>> {
+        let moved = self.moved.clone().filter(|moved| !moved.is_null())?;
+        Some(Left::deserialize(&moved).unwrap_or(Left::Other(moved)))
+    }
 }
 
 #[derive(Serialize)]
@@ -56,10 +102,10 @@ impl Activity for ReportOutcome {
     type Error = Error;
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
-        if input.run.get("request_id").is_some() {
+        if input.run.request_id.is_some() {
             return self.of_restore(&input).await;
         }
-        let case_id = input.run.pointer("/triage/case_id").and_then(Value::as_str);
+        let case_id = input.run.triaged_case();
         let case = match case_id {
             Some(case_id) => {
                 self.0.cases.get(case_id).await?.filter(|case| case.execution_arn == input.execution_arn)
@@ -67,8 +113,8 @@ impl Activity for ReportOutcome {
             None => None,
         };
         let mut ended = match &case {
-            Some(case) if case.plan.shadow && input.run.get("error").is_none() => shadow(case),
-            None if case_id.is_some() && input.run.get("error").is_none() => overtaken(),
+            Some(case) if case.plan.shadow && input.run.error.is_none() => shadow(case),
+            None if case_id.is_some() && input.run.error.is_none() => overtaken(),
             _ => outcome(&input.run, case.as_ref().and_then(|case| case.decision)),
         };
         let unscanned = unscanned(&input.run);
@@ -119,7 +165,7 @@ impl ReportOutcome {
 
     async fn of_restore(&self, input: &Input) -> Result<Output> {
         let ended = restore_outcome(&input.run);
-        let case = match input.run.get("case_id").and_then(Value::as_str) {
+        let case = match input.run.restored_case() {
             Some(case_id) => self.0.cases.get(case_id).await?,
             None => None,
         };
@@ -129,10 +175,7 @@ impl ReportOutcome {
         };
         let outcome = reported_restore(&ended, recorded);
         let failure = restore_failure(&ended).or_else(|| restore_failure(&outcome));
-        let result = match outcome.result {
-            RestoreResult::Restored => "restored",
-            RestoreResult::Failed => "failed",
-        };
+        let result = outcome.result.name();
         let case_id = case.as_ref().map(|case| &case.case_id);
         let detail = json!({
             "caseId": case_id,
@@ -240,23 +283,22 @@ fn failed(code: Option<&str>, detail: &str) -> Failure {
 }
 
 /// What a person has to do about the object that was written since the finding, where it could not be scanned.
-fn unscanned(run: &Value) -> Option<String> {
-    let rescan: Failure = serde_json::from_value(run.get("rescan")?.clone()).ok()?;
+fn unscanned(run: &Run) -> Option<String> {
+    let Some(Left::Failure(rescan)) = &run.rescan else { return None };
     let sentence = rescan.sentence();
     let why = sentence.trim_end_matches('.');
     Some(format!("The new object could not be scanned ({why}). Scan it in Macie by hand."))
 }
 
 /// The error that brought the run to its end.
-fn error(run: &Value) -> Option<Failure> {
-    let error = run.get("error")?;
+fn error(run: &Run) -> Option<Failure> {
+    let error = run.error.as_ref()?;
     let unknown = || Failure { code: UNKNOWN.into(), cause: String::new() };
     Some(serde_json::from_value(error.clone()).unwrap_or_else(|_| unknown()))
 }
 
 /// Reads the outcome of a restore from what the states left behind.
-fn restore_outcome(run: &Value) -> RestoreOutcome {
-    let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+fn restore_outcome(run: &Run) -> RestoreOutcome {
     let ended = |result, detail: &str, code: Option<&str>| RestoreOutcome {
         result,
         detail: detail.into(),
@@ -266,17 +308,26 @@ fn restore_outcome(run: &Value) -> RestoreOutcome {
     if let Some(error) = error(run) {
         return ended(RestoreResult::Failed, &error.sentence(), Some(&error.code));
     }
-    match text("/move/result") {
-        Some("restored") => {
-            ended(RestoreResult::Restored, text("/move/detail").unwrap_or("No further details."), None)
+    match run.moved::<restore_object::Output>() {
+        Some(Left::Output(output)) if output.result == RestoreResult::Restored => {
+            ended(RestoreResult::Restored, &output.detail, None)
         }
-        other => ended(RestoreResult::Failed, &unexpected(other), Some(UNKNOWN)),
+        other => ended(RestoreResult::Failed, &unexpected(other.map(result_of)), Some(UNKNOWN)),
     }
 }
 
-fn unexpected(result: Option<&str>) -> String {
-    match result {
-        Some(result) => format!("The execution ended with an unexpected result {}.", quoted(result)),
+/// What a state has left behind that no activity answers with, as text.
+fn result_of<T>(left: Left<T>) -> String {
+    match left {
+        Left::Failure(failure) => failure.code,
+        Left::Output(_) => String::new(),
+        Left::Other(other) => other["result"].as_str().map_or_else(|| other.to_string(), str::to_owned),
+    }
+}
+
+fn unexpected(result: Option<String>) -> String {
+    match result.filter(|result| !result.is_empty()) {
+        Some(result) => format!("The execution ended with an unexpected result {}.", quoted(&result)),
         None => "The execution ended without a result.".into(),
     }
 }
@@ -292,26 +343,27 @@ fn shadow(case: &Case) -> Outcome {
 }
 
 /// Reads the outcome from what the states left behind: an error, the move, or the decision not to move.
-fn outcome(run: &Value, decision: Option<Decision>) -> Outcome {
-    let text = |pointer: &str| run.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+fn outcome(run: &Run, decision: Option<Decision>) -> Outcome {
     let plain = |result, detail: &str| Outcome { result, detail: detail.into(), code: None };
     if let Some(error) = error(run) {
         return Outcome { code: Some(error.code.clone()), ..plain(OutcomeResult::Failed, &error.sentence()) };
     }
-    let moved =
-        |result| plain(result, text("/move/detail").or(text("/move/Cause")).unwrap_or("No further details."));
-    match (text("/move/result").or(text("/move/Error")), decision) {
-        (Some("quarantined"), _) => moved(OutcomeResult::Quarantined),
-        (Some("sample"), _) => moved(OutcomeResult::Sample),
-        (Some("object_changed" | "ObjectChanged"), _) => moved(OutcomeResult::ObjectChanged),
-        (Some("ObjectMissing"), _) => moved(OutcomeResult::ObjectMissing),
+    match (run.moved::<quarantine_object::Output>(), decision) {
+        (Some(Left::Output(output)), _) => plain(output.result.into(), &output.detail),
+        (Some(Left::Failure(failure)), _) if failure.code == Code::ObjectChanged.name() => {
+            plain(OutcomeResult::ObjectChanged, &failure.sentence())
+        }
+        (Some(Left::Failure(failure)), _) if failure.code == Code::ObjectMissing.name() => {
+            plain(OutcomeResult::ObjectMissing, &failure.sentence())
+        }
         (None, Some(Decision::Dismiss)) => plain(OutcomeResult::Dismissed, "The object stays where it is."),
         (None, Some(Decision::Expired)) => {
             plain(OutcomeResult::Expired, "Nobody decided in time; the object stays where it is.")
         }
-        (other, _) => {
-            Outcome { code: Some(UNKNOWN.into()), ..plain(OutcomeResult::Failed, &unexpected(other)) }
-        }
+        (other, _) => Outcome {
+            code: Some(UNKNOWN.into()),
+            ..plain(OutcomeResult::Failed, &unexpected(other.map(result_of)))
+        },
     }
 }
 
@@ -320,14 +372,23 @@ mod tests {
     use super::*;
     use cordon_domain::policy::Disposition;
 
+    fn left(run: Value) -> Run {
+        serde_json::from_value(run).unwrap()
+    }
+
+    /// What the activity answers a finished move with.
+    fn quarantined() -> Value {
+        json!({"result": "quarantined", "detail": "Moved.", "quarantine_key": "k"})
+    }
+
     fn of(run: Value, decision: Option<Decision>) -> (OutcomeResult, String) {
-        let outcome = outcome(&run, decision);
+        let outcome = outcome(&left(run), decision);
         (outcome.result, outcome.detail)
     }
 
     #[test]
     fn an_error_is_a_failure_whatever_else_happened() {
-        let run = json!({"error": {"Error": "AccessDenied", "Cause": "AWS refused."}, "move": {"result": "quarantined"}});
+        let run = json!({"error": {"Error": "AccessDenied", "Cause": "AWS refused."}, "move": quarantined()});
         assert_eq!(of(run, Some(Decision::Quarantine)), (OutcomeResult::Failed, "AWS refused.".into()));
         assert_eq!(
             of(json!({"error": {"Error": "States.Timeout", "Cause": ""}}), None),
@@ -350,10 +411,15 @@ mod tests {
 
     #[test]
     fn a_restore_has_put_back_only_what_says_so() {
-        let result = |run: Value| restore_outcome(&run).result;
-        assert_eq!(result(json!({"move": {"result": "restored"}})), RestoreResult::Restored);
-        for failed in [json!({}), json!({"move": {"result": "restored"}, "error": {"Error": "ObjectExists"}})]
-        {
+        let result = |run: Value| restore_outcome(&left(run)).result;
+        assert_eq!(
+            result(json!({"move": {"result": "restored", "detail": "Put back."}})),
+            RestoreResult::Restored
+        );
+        for failed in [
+            json!({}),
+            json!({"move": {"result": "restored", "detail": "Put back."}, "error": {"Error": "ObjectExists"}}),
+        ] {
             assert_eq!(result(failed), RestoreResult::Failed);
         }
     }
@@ -396,11 +462,11 @@ mod tests {
     fn a_new_object_that_could_not_be_scanned_is_for_a_person_and_changes_no_outcome() {
         let failed = json!({"rescan": {"Error": "AccessDenied", "Cause": "AWS refused."}});
         assert_eq!(
-            unscanned(&failed).as_deref(),
+            unscanned(&left(failed.clone())).as_deref(),
             Some("The new object could not be scanned (AWS refused). Scan it in Macie by hand.")
         );
         for scanned in [json!({}), json!({"rescan": {"job_id": "j"}})] {
-            assert_eq!(unscanned(&scanned), None);
+            assert_eq!(unscanned(&left(scanned)), None);
         }
         let run = json!({"move": {"Error": "ObjectChanged", "Cause": "c"}, "rescan": failed["rescan"]});
         assert_eq!(of(run, None).0, OutcomeResult::ObjectChanged);
@@ -408,15 +474,25 @@ mod tests {
 
     #[test]
     fn every_way_through_the_flow_has_its_outcome() {
-        let quarantined = json!({"move": {"result": "quarantined", "detail": "Moved."}});
-        assert_eq!(of(quarantined, None).0, OutcomeResult::Quarantined);
+        assert_eq!(of(json!({"move": quarantined()}), None).0, OutcomeResult::Quarantined);
         assert_eq!(
             of(json!({"move": {"Error": "ObjectChanged", "Cause": "c"}}), None),
             (OutcomeResult::ObjectChanged, "c".into())
         );
-        assert_eq!(of(json!({"move": {"result": "sample"}}), None).0, OutcomeResult::Sample);
+        assert_eq!(
+            of(json!({"move": {"result": "sample", "detail": "d", "quarantine_key": null}}), None).0,
+            OutcomeResult::Sample
+        );
         assert_eq!(of(json!({}), Some(Decision::Dismiss)).0, OutcomeResult::Dismissed);
         assert_eq!(of(json!({}), Some(Decision::Expired)).0, OutcomeResult::Expired);
         assert_eq!(of(json!({}), None).0, OutcomeResult::Failed, "unknown is never a success");
+        for (unknown, says) in [
+            (json!({"result": "teleported"}), "unexpected result \"teleported\""),
+            (json!({"Error": "ObjectGone", "Cause": ""}), "unexpected result \"ObjectGone\""),
+            (json!(5), "unexpected result \"5\""),
+        ] {
+            let (result, detail) = of(json!({"move": unknown}), Some(Decision::Quarantine));
+            assert!(result == OutcomeResult::Failed && detail.contains(says), "{detail}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
-    case::{Case, Restore},
+    case::{Case, Restore, RestoreResult},
     finding::{ObjectVersion, real_version},
     manifest::{Entry, Manifest, ObjectFacts, Verification, manifest_beside},
     pause::Pause,
@@ -50,11 +50,10 @@ pub(super) struct Input {
     request: Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Output {
-    /// `restored`.
-    result: &'static str,
-    detail: String,
+    pub(super) result: RestoreResult,
+    pub(super) detail: String,
 }
 
 impl Activity for RestoreObject {
@@ -111,7 +110,7 @@ impl Activity for RestoreObject {
             }
             put_back.case = self.one_more(&input, &put_back, entry).await?;
         }
-        Ok(Output { result: "restored", detail: detail(&manifest, entries.len()) })
+        Ok(Output { result: RestoreResult::Restored, detail: detail(&manifest, entries.len()) })
     }
 }
 

@@ -18,6 +18,7 @@ use cordon_domain::{
     finding::{Finding, FindingEvent},
     policy::{self, AfterRestore, Disposition, Policy, answer::PolicyAnswer},
     quoted::quoted,
+    routes::TriageRoute,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,22 +42,20 @@ pub(super) struct Input {
     event: Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Output {
-    /// `quarantine`, `review`, `ignore`, `shadow` where policy only tells what it would do, or `joined` for a finding
-    /// that another case answers.
-    disposition: &'static str,
-    case_id: Option<String>,
+    disposition: TriageRoute,
+    pub(super) case_id: Option<String>,
     plan_hash: Option<String>,
     reason: String,
 }
 
 impl Output {
     fn without_case(reason: &str) -> Self {
-        Self { disposition: "ignore", case_id: None, plan_hash: None, reason: reason.into() }
+        Self { disposition: TriageRoute::Ignore, case_id: None, plan_hash: None, reason: reason.into() }
     }
 
-    fn of(case: &Case, disposition: &'static str) -> Self {
+    fn of(case: &Case, disposition: TriageRoute) -> Self {
         Self {
             disposition,
             case_id: Some(case.case_id.clone()),
@@ -222,7 +221,7 @@ impl Claim<'_> {
 
     async fn join(&self, existing: &Case) -> Result<Output> {
         self.clients.cases.join(&existing.case_id, &self.case.finding.id).await?;
-        Ok(Output::of(existing, "joined"))
+        Ok(Output::of(existing, TriageRoute::Joined))
     }
 
     async fn open(&self, case: Case, replaces: Option<&Case>) -> Result<Output> {
@@ -265,7 +264,7 @@ impl Claim<'_> {
         {
             tracing::warn!(case.id = case.case_id, error.message = %error, "run not woken");
         }
-        Ok(Output::of(&case, "joined"))
+        Ok(Output::of(&case, TriageRoute::Joined))
     }
 
     /// What the newest finding changes, as a sentence.
@@ -339,12 +338,12 @@ pub(super) fn rate_limits(policy: &Policy) -> RateLimits {
 }
 
 /// Which way the run goes.
-fn route(case: &Case) -> &'static str {
+fn route(case: &Case) -> TriageRoute {
     match case.disposition {
-        _ if case.plan.shadow => "shadow",
-        Disposition::Ignore => "ignore",
-        Disposition::Review => "review",
-        Disposition::Quarantine => "quarantine",
+        _ if case.plan.shadow => TriageRoute::Shadow,
+        Disposition::Ignore => TriageRoute::Ignore,
+        Disposition::Review => TriageRoute::Review,
+        Disposition::Quarantine => TriageRoute::Quarantine,
     }
 }
 
