@@ -3,18 +3,24 @@
 data "aws_iam_policy_document" "operator" {
   statement {
     sid     = "ReadCases"
-    actions = ["dynamodb:GetItem", "dynamodb:Query"]
+    actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 
-    resources = [
-      aws_dynamodb_table.cases.arn,
-      "${aws_dynamodb_table.cases.arn}/index/by_status",
-    ]
+    resources = concat(
+      [aws_dynamodb_table.cases.arn],
+      [for index in ["by_bucket", "by_short_id", "open", "quarantined"] : "${aws_dynamodb_table.cases.arn}/index/${index}"],
+    )
   }
 
   statement {
     sid       = "RecordRequests"
     actions   = ["dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.cases.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["approval#*"]
+    }
   }
 
   # Only this item: a case is never written as a whole, and never removed.
@@ -26,7 +32,7 @@ data "aws_iam_policy_document" "operator" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "dynamodb:LeadingKeys"
-      values   = ["brake#pause"]
+      values   = ["pause"]
     }
   }
 

@@ -1,8 +1,21 @@
 data "aws_iam_policy_document" "gateway" {
   statement {
-    sid       = "RecordVotesAndRequests"
-    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    sid       = "ReadCases"
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem"]
     resources = [aws_dynamodb_table.cases.arn]
+  }
+
+  # How cases stand, and which page a digest shows. What a case is about is in items of its own, out of reach from here.
+  statement {
+    sid       = "RecordVotesAndRequests"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.cases.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["approval#*", "digest#*"]
+    }
   }
 
   statement {

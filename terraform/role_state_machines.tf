@@ -96,6 +96,12 @@ data "aws_iam_policy_document" "finding_response" {
     sid       = "AwaitAndReadDecisionAndAwaitResume"
     actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.cases.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["approval#*"]
+    }
   }
 
   statement {
@@ -118,6 +124,12 @@ data "aws_iam_policy_document" "object_restore" {
     sid       = "AwaitResume"
     actions   = ["dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.cases.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["approval#*"]
+    }
   }
 
   statement {

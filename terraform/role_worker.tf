@@ -57,13 +57,10 @@ data "aws_iam_policy_document" "worker" {
     sid     = "KeepRecords"
     actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
 
-    resources = [
-      aws_dynamodb_table.cases.arn,
-      "${aws_dynamodb_table.cases.arn}/index/by_status",
-      "${aws_dynamodb_table.cases.arn}/index/render_due",
-      aws_dynamodb_table.exposures.arn,
-      "${aws_dynamodb_table.exposures.arn}/index/due",
-    ]
+    resources = concat(
+      [aws_dynamodb_table.cases.arn, aws_dynamodb_table.exposures.arn, "${aws_dynamodb_table.exposures.arn}/index/due"],
+      [for index in ["open", "slack_due", "waiting"] : "${aws_dynamodb_table.cases.arn}/index/${index}"],
+    )
   }
 
   statement {

@@ -35,17 +35,17 @@ def quarantine(ack, body, action):
     try:
         case = dynamodb.update_item(
             TableName=TABLE,
-            Key={"case_id": {"S": case_id}},
-            UpdateExpression="SET decision = :decision, decided_at = :at, votes = list_append(votes, :votes), "
-            "render_due = :due, render_due_at = :at",
-            ConditionExpression="#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND "
-            "approval_id = :approval AND contains(#plan.approvers, :user)",
-            ExpressionAttributeNames={"#status": "status", "#plan": "plan"},
+            Key={"id": {"S": "approval#" + case_id}},
+            UpdateExpression="SET decided = :decided, votes = list_append(votes, :votes), "
+            "slack_due = :yes, slack_due_at = :at",
+            ConditionExpression="#status = :open AND attribute_not_exists(decided) AND plan_hash = :plan AND "
+            "approval_id = :approval AND contains(sole_approvers, :user)",
+            ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={
-                ":decision": {"S": "quarantine"},
+                ":decided": {"M": {"what": {"S": "quarantine"}, "at": {"S": now}}},
                 ":at": {"S": now},
                 ":votes": {"L": [{"M": vote}]},
-                ":due": {"S": "due"},
+                ":yes": {"S": "yes"},
                 ":open": {"S": "open"},
                 ":plan": {"S": plan_hash},
                 ":approval": {"S": approval_id},

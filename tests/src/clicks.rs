@@ -21,7 +21,10 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 use cordon::{
-    app::clients::Clients, config::WorkerConfig, slack::blocks::case::QUARANTINE_ACTION, store::Cases,
+    app::clients::Clients,
+    config::WorkerConfig,
+    slack::blocks::case::QUARANTINE_ACTION,
+    store::{Cases, keys},
 };
 use cordon_domain::{
     case::{Case, Decision, plan::Plan},
@@ -102,17 +105,17 @@ impl GatewayEnv {
         let dynamodb = aws_sdk_dynamodb::Client::new(&root);
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let due = GlobalSecondaryIndex::builder()
-            .index_name("render_due")
-            .key_schema(key("render_due", KeyType::Hash)?)
-            .key_schema(key("render_due_at", KeyType::Range)?)
+            .index_name("slack_due")
+            .key_schema(key("slack_due", KeyType::Hash)?)
+            .key_schema(key("slack_due_at", KeyType::Range)?)
             .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
         let mut table = dynamodb
             .create_table()
             .table_name(TABLE)
             .billing_mode(BillingMode::PayPerRequest)
-            .key_schema(key("case_id", KeyType::Hash)?)
+            .key_schema(key("id", KeyType::Hash)?)
             .global_secondary_indexes(due.build()?);
-        for name in ["case_id", "render_due", "render_due_at"] {
+        for name in ["id", "slack_due", "slack_due_at"] {
             let attribute = AttributeDefinition::builder().attribute_name(name);
             table = table.attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build()?);
         }
@@ -121,9 +124,21 @@ impl GatewayEnv {
         s3.create_bucket().bucket(BUCKET).send().await?;
         let policy = json!({"version": 1, "rules": []}).to_string().into_bytes();
         s3.put_object().bucket(BUCKET).key("policy.json").body(policy.into()).send().await?;
-        let gateway = ["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "states:SendTaskSuccess"];
+        let gateway = [
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            "s3:GetObject",
+            "states:SendTaskSuccess",
+        ];
         give_role(&root, sandbox.account(), GATEWAY, &gateway).await?;
-        let worker = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "events:PutEvents"];
+        let worker = [
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            "events:PutEvents",
+        ];
         give_role(&root, sandbox.account(), WORKER, &worker).await?;
         let sfn = aws_sdk_sfn::Client::new(&root);
         let machine = waiting_machine(&sfn, sandbox.account()).await?;
@@ -320,13 +335,13 @@ impl GatewayEnv {
     /// When a token does not come.
     pub async fn wait_for(&self, cases: &[Case]) -> Result<()> {
         for some in cases.chunks(50) {
-            let ids: Vec<&str> = some.iter().map(|case| case.case_id.as_str()).collect();
+            let ids: Vec<_> = some.iter().map(|case| keys::approval(&case.case_id)).collect();
             let start = self.sfn.start_execution().state_machine_arn(&self.machine);
             start.input(json!({"cases": ids}).to_string()).send().await?;
         }
         let tokens = cases.iter().map(|case| {
             eventually("a token", async || {
-                Ok(self.cases.get(&case.case_id).await?.and_then(|case| case.task_token).map(drop))
+                Ok(self.cases.get(&case.case_id).await?.and_then(|case| case.waits.task_token).map(drop))
             })
         });
         stream::iter(tokens).buffered(8).try_collect().await
@@ -371,11 +386,16 @@ impl GatewayEnv {
         let counts = cases.iter().map(|case| async {
             let case = self.cases.get(&case.case_id).await?.context("the case is there")?;
             let hers = case
+                .approval
                 .votes
                 .iter()
                 .all(|vote| vote.decision == Decision::Quarantine && vote.by.person() == ALICE);
-            ensure!(hers && case.decision.is_some() != case.votes.is_empty(), "{:?}", case.votes);
-            Ok(case.votes.len())
+            ensure!(
+                hers && case.approval.decided.is_some() != case.approval.votes.is_empty(),
+                "{:?}",
+                case.approval.votes
+            );
+            Ok(case.approval.votes.len())
         });
         stream::iter(counts).buffered(8).try_collect().await
     }
@@ -385,11 +405,11 @@ impl GatewayEnv {
 pub fn click(case: &Case) -> Value {
     json!({"type": "block_actions", "user": {"id": ALICE, "username": "alice", "team_id": "T0CORDON01"},
         "api_app_id": "A0CORDON01", "container": {"type": "message", "message_ts": "1773222415.000100",
-            "channel_id": case.channel(), "is_ephemeral": false},
+            "channel_id": case.plan.channel, "is_ephemeral": false},
         "team": {"id": "T0CORDON01", "domain": "cordon-sandbox"}, "enterprise": null, "is_enterprise_install": false,
-        "channel": {"id": case.channel(), "name": "cordon-approvals"},
-        "actions": [{"action_id": format!("{QUARANTINE_ACTION}{}", case.approval_id), "block_id": "b", "type": "button",
-            "value": format!("{}:{}", case.case_id, case.plan_hash), "action_ts": "1773222415.000100"}]})
+        "channel": {"id": case.plan.channel, "name": "cordon-approvals"},
+        "actions": [{"action_id": format!("{QUARANTINE_ACTION}{}", case.approval.id), "block_id": "b", "type": "button",
+            "value": format!("{}:{}", case.case_id, case.approval.plan_hash), "action_ts": "1773222415.000100"}]})
 }
 
 /// A payload as Slack sends it.
@@ -424,10 +444,10 @@ async fn give_role(root: &SdkConfig, account: &str, role: &str, actions: &[&str]
 async fn waiting_machine(sfn: &aws_sdk_sfn::Client, account: &str) -> Result<String> {
     let wait = json!({"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
         "TimeoutSeconds": 1_800, "End": true, "ResultPath": null, "Parameters": {
-            "TableName": TABLE, "Key": {"case_id": {"S.$": "$.case_id"}}, "UpdateExpression": "SET task_token = :token",
+            "TableName": TABLE, "Key": {"id": {"S.$": "$.approval"}}, "UpdateExpression": "SET task_token = :token",
             "ExpressionAttributeValues": {":token": {"S.$": "$$.Task.Token"}}}});
     let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemsPath": "$.cases",
-        "Parameters": {"case_id.$": "$$.Map.Item.Value"}, "ResultPath": null, "End": true,
+        "Parameters": {"approval.$": "$$.Map.Item.Value"}, "ResultPath": null, "End": true,
         "ItemProcessor": {"StartAt": "AwaitDecision", "States": {"AwaitDecision": wait}}}}});
     let created = sfn.create_state_machine().name("waits").definition(definition.to_string());
     let role = format!("arn:aws:iam::{account}:role/{GATEWAY}");

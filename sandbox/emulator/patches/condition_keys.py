@@ -4,6 +4,8 @@ AWS behavior restored:
 
 - ``events:source`` holds the sources of all entries of a PutEvents call, so that a role can be kept to its own.
   [docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html]
+- ``dynamodb:LeadingKeys`` holds the partition keys of all items that a call names, so that a role can be kept to a kind of
+  item. [docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html]
 - ``aws:ResourceAccount`` of a bucket or object is the account that owns the bucket, whoever asks, so that a role can
   be kept to the buckets of its own account.
   [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount]
@@ -15,7 +17,7 @@ AWS behavior restored:
 import json
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam, s3
+from ministack.services import dynamodb, iam, s3
 
 from .patching import patch
 
@@ -29,6 +31,34 @@ def _sources(body):
         return [entry["Source"] for entry in entries if "Source" in entry]
     except (KeyError, TypeError, ValueError):
         return []
+
+
+def _named_items(request):
+    """Table and key, or whole item, of everything that a call reads or writes by its key."""
+    for member in ("Key", "Item"):
+        if member in request:
+            yield request["TableName"], request[member]
+    for table, wanted in request.get("RequestItems", {}).items():
+        for key in wanted["Keys"] if isinstance(wanted, dict) else ():
+            yield table, key
+        for write in wanted if isinstance(wanted, list) else ():
+            for detail in write.values():
+                yield table, detail.get("Item") or detail["Key"]
+    for write in request.get("TransactItems", ()):
+        for detail in write.values():
+            yield detail["TableName"], detail.get("Item") or detail["Key"]
+
+
+def _leading_keys(body):
+    keys = []
+    try:
+        for table, item in _named_items(json.loads(body)):
+            schema = dynamodb._tables[table.rsplit("/", 1)[-1]]["KeySchema"]
+            name = next(part["AttributeName"] for part in schema if part["KeyType"] == "HASH")
+            keys += item[name].values()
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
+        return []
+    return keys
 
 
 def _bucket_owner(arn):
@@ -51,7 +81,11 @@ def install():
     @patch(iam_actions, "request_tag_context")
     def request_tag_context(original, service, action, body, params):
         context = original(service, action, body, params)
-        return {**context, "events:source": _sources(body)} if action == "events:PutEvents" else context
+        if action == "events:PutEvents":
+            return {**context, "events:source": _sources(body)}
+        if service == "dynamodb" and (keys := _leading_keys(body)):
+            return {**context, "dynamodb:LeadingKeys": keys}
+        return context
 
     @patch(iam_evaluator, "_resolve_condition_key")
     def resolve_condition_key(original, key, context):

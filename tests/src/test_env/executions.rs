@@ -8,7 +8,7 @@ use aws_sdk_sfn::{
     types::{ExecutionStatus, HistoryEvent},
 };
 use cordon::store::Cases;
-use cordon_domain::case::Case;
+use cordon_domain::{case::Case, slack_message::SlackMessage};
 
 use super::{Placed, TestEnv};
 use crate::eventually;
@@ -118,5 +118,13 @@ impl TestEnv {
     /// The case about an object, as it is on record.
     pub async fn case(&self, object: &Placed) -> Result<Case> {
         self.cases()?.get(&object.version.case_id()).await?.context("there is no case")
+    }
+
+    /// Where Slack shows the case of an object.
+    ///
+    /// # Errors
+    /// When nobody has begun to show it.
+    pub async fn message_of(&self, object: &Placed) -> Result<SlackMessage> {
+        self.cases()?.message(&object.version.case_id()).await?.context("there is no message")
     }
 }

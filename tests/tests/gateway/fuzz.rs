@@ -75,9 +75,12 @@ fn no_request_but_a_genuine_click_is_accepted() -> Result<()> {
             stream::iter(answered).buffer_unordered(MAX_CONCURRENCY).try_collect().await?;
 
         let case = env.cases.get(&target[0].case_id).await?.context("the case is there")?;
-        let touched = case.decision.is_some() || case.snooze.is_some() || case.escalation.is_some();
+        let touched = case.approval.decided.is_some()
+            || case.approval.snooze.is_some()
+            || case.approval.escalation.is_some();
         let woken = woken_after(before);
-        let accepted = case.votes.len() + usize::from(touched) + case.restores.len() + woken.len();
+        let accepted =
+            case.approval.votes.len() + usize::from(touched) + case.quarantine.restores.len() + woken.len();
         let with = |status: u16| answers.iter().filter(|&&answer| answer == status).count();
         report(&format!(
             "PROOF gateway_fuzz size={size} requests={} accepted={accepted} refused_unparsed={} refused_by_parser={} seed={seed}",

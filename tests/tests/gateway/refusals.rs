@@ -35,7 +35,8 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
                 "an unknown case",
                 &[400],
                 tampered(&|click| {
-                    click["actions"][0]["value"] = json!(format!("{}:{}", "0".repeat(64), case.plan_hash));
+                    click["actions"][0]["value"] =
+                        json!(format!("{}:{}", "0".repeat(64), case.approval.plan_hash));
                 }),
             ),
             // Both are what an outdated message sends, so the person may be told.
@@ -85,13 +86,17 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
         for reason in ["the signature does not match", "the time stamp is out of the window"] {
             ensure!(log.contains(reason), "{reason} is not in the log");
         }
-        let token = case.task_token.as_deref().context("a token")?;
+        let token = case.waits.task_token.as_deref().context("a token")?;
         let slack = env.sandbox.slack();
         for secret in [slack.signing_secret(), slack.bot_token(), token, MARK, "payload="] {
             ensure!(!log.contains(secret), "{secret:?} is in the log");
         }
         let after = env.cases.get(&case.case_id).await?.context("the case is there")?;
-        ensure!(after.votes.is_empty() && after.decision.is_none() && after.snooze.is_none());
+        ensure!(
+            after.approval.votes.is_empty()
+                && after.approval.decided.is_none()
+                && after.approval.snooze.is_none()
+        );
         Ok(())
     })
 }

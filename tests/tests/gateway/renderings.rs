@@ -7,9 +7,11 @@ use cordon::{
     app::{clients::Clients, notifications},
     clock,
     loops::notifier,
+    store::keys,
 };
 use cordon_domain::{
     case::{Case, Outcome, OutcomeResult},
+    slack_message::SlackMessage,
     time,
 };
 use cordon_sandbox::{
@@ -42,12 +44,21 @@ fn messages(env: &GatewayEnv, channel: &str, case: &Case) -> Vec<Value> {
 }
 
 async fn render(clients: &Clients, case: &Case) -> Result<()> {
-    notifications::render(clients, &case.case_id).await?;
+    notifications::render_case(clients, &case.case_id).await?;
     Ok(())
 }
 
-async fn now(env: &GatewayEnv, case: &Case) -> Result<Case> {
-    env.cases.get(&case.case_id).await?.context("the case is there")
+async fn message(env: &GatewayEnv, case: &Case) -> Result<SlackMessage> {
+    Ok(env.cases.message(&case.case_id).await?.unwrap_or_default())
+}
+
+/// Which message of Slack's is the case's, as far as it is on record.
+async fn shown_as(env: &GatewayEnv, case: &Case) -> Result<Option<String>> {
+    Ok(message(env, case).await?.posted.map(|posted| posted.ts))
+}
+
+async fn is_due(env: &GatewayEnv, case: &Case) -> Result<bool> {
+    Ok(env.cases.due_channel(&keys::approval(&case.case_id)).await?.is_some())
 }
 
 fn refuses(method: Option<&str>, channel: Option<&str>, error: &str, times: Option<u32>) -> MethodFault {
@@ -81,7 +92,7 @@ fn a_question_about_any_key_is_taken_by_slack_and_so_is_its_end() -> Result<()> 
                 detail: format!("The object {key} could not be moved. ").repeat(5),
                 code: None,
             };
-            env.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
+            env.cases.close(&case, &outcome).await?.stands().context("the case was open")?;
             render(&clients, &case).await?;
             let [message] = <[Value; 1]>::try_from(messages(env, CHANNEL, &case)).ok().context("an end")?;
             ensure!(
@@ -111,7 +122,7 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
             eventually("the message", async || Ok(messages(env, CHANNEL, &case).pop())).await?;
             loop {
                 let until = time::stored(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60));
-                let taken = env.cases.claim_rendering(&case.case_id, &until).await?;
+                let taken = env.cases.claim_rendering(&keys::approval(&case.case_id), &until).await?;
                 ensure!(taken.is_none(), "what Slack shows already was taken to be shown again");
             }
         };
@@ -119,8 +130,7 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
             shown = render(&clients, &case) => shown?,
             taken = other => taken?,
         }
-        let now = now(env, &case).await?;
-        ensure!(now.render_due.is_none() && now.slack_ts.is_some() && now.render_claimed_until.is_none());
+        ensure!(!is_due(env, &case).await? && message(env, &case).await?.is_posted());
         Ok(())
     })
 }
@@ -146,8 +156,10 @@ fn a_question_that_its_channel_refuses_is_asked_and_decided_in_the_fallback_chan
                     .ok()
                     .with_context(|| format!("{error}: one question in the fallback channel"))?;
                 ensure!(has_buttons(&message), "{message}");
-                let case = now(env, &case).await?;
-                ensure!(case.slack_ts.as_deref() == message["ts"].as_str() && case.render_due.is_none());
+                ensure!(
+                    shown_as(env, &case).await?.as_deref() == message["ts"].as_str()
+                        && !is_due(env, &case).await?
+                );
                 let mut elsewhere = click(&case);
                 elsewhere["channel"]["id"] = json!("C0ELSEWHERE");
                 ensure!(env.send(&gateway.url, &form(&elsewhere)).await.status == 400);
@@ -175,7 +187,7 @@ fn a_message_that_slack_does_not_take_is_shown_plainly_with_its_buttons() -> Res
                 let blocks = message["blocks"].to_string();
                 ensure!(has_buttons(&message) && blocks.contains("card.txt"), "{message}");
                 ensure!(blocks.contains("cordon approvals show"), "it says where the rest is: {message}");
-                ensure!(now(env, &case).await?.render_due.is_none());
+                ensure!(!is_due(env, &case).await?);
                 show(env, &case).await?;
             }
         }
@@ -198,8 +210,8 @@ fn a_message_that_cannot_be_changed_is_replaced_by_a_new_one() -> Result<()> {
             let [_, new] = <[Value; 2]>::try_from(messages(env, CHANNEL, &case))
                 .ok()
                 .with_context(|| format!("{error}: a new message"))?;
-            let case = now(env, &case).await?;
-            ensure!(case.slack_ts.as_deref() == new["ts"].as_str() && case.render_due.is_none(), "{error}");
+            ensure!(shown_as(env, &case).await?.as_deref() == new["ts"].as_str(), "{error}");
+            ensure!(!is_due(env, &case).await?, "{error}");
         }
         Ok(())
     })
@@ -216,11 +228,11 @@ fn what_slack_refuses_everywhere_is_tried_ever_later_and_operators_are_told_once
         let stop = CancellationToken::new();
         let running = tokio::spawn(notifier::run(clients, stop.clone()));
         for case in &cases {
-            eventually("a refusal", async || Ok((now(env, case).await?.render_failures > 0).then_some(())))
+            eventually("a refusal", async || Ok((message(env, case).await?.failures > 0).then_some(())))
                 .await?;
-            let case = now(env, case).await?;
-            ensure!(case.render_due.is_some(), "no question is dropped");
-            ensure!(case.render_due_at > Some(clock::now()), "it is not tried at full pace");
+            ensure!(is_due(env, case).await?, "no question is dropped");
+            let now = env.cases.slack_due(&clock::now(), None).await?.entries;
+            ensure!(!now.contains(&keys::approval(&case.case_id)), "it is not tried at full pace");
         }
         stop.cancel();
         running.await?;

@@ -28,9 +28,7 @@ const SLACK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A case that Alice and Carol's group may decide, with its message in Slack.
 async fn asked(env: &GatewayEnv) -> Result<Case> {
-    let mut case = env.draft("card.txt")?;
-    case.plan.approver_groups = vec![GROUP.into()];
-    case.plan_hash = case.plan.hash();
+    let case = env.draft("card.txt")?.with_plan(|plan| plan.approver_groups = vec![GROUP.into()]);
     ensure!(env.cases.open(&case, None).await?.stands().is_some(), "the case is new");
     shown(env, &case).await
 }
@@ -38,7 +36,7 @@ async fn asked(env: &GatewayEnv) -> Result<Case> {
 async fn shown(env: &GatewayEnv, case: &Case) -> Result<Case> {
     let clients = env.clients().await?;
     env.cases.show_round(case, "2099-03-11T09:47:00.000Z", None, None).await?;
-    notifications::render(&clients, &case.case_id).await?;
+    notifications::render_case(&clients, &case.case_id).await?;
     now(env, case).await
 }
 
@@ -47,10 +45,11 @@ async fn now(env: &GatewayEnv, case: &Case) -> Result<Case> {
 }
 
 /// The payload of a click on a button of the case's message, as Slack makes it.
-fn payload(env: &GatewayEnv, user: &str, case: &Case, action: &str) -> Result<Value> {
-    let ts = case.slack_ts.as_deref().context("the message is in Slack")?;
-    let action = format!("{action}{}", case.approval_id);
-    env.sandbox.slack().interaction(user, CHANNEL, ts, &action).map_err(|error| anyhow!(error))
+async fn payload(env: &GatewayEnv, user: &str, case: &Case, action: &str) -> Result<Value> {
+    let message = env.cases.message(&case.case_id).await?.and_then(|message| message.posted);
+    let ts = message.context("the message is in Slack")?.ts;
+    let action = format!("{action}{}", case.approval.id);
+    env.sandbox.slack().interaction(user, CHANNEL, &ts, &action).map_err(|error| anyhow!(error))
 }
 
 /// Clicks; the answer's status, which must come before Slack gives up.
@@ -101,12 +100,12 @@ fn a_form_that_does_not_open_is_told_within_seconds() -> Result<()> {
         ] {
             env.sandbox.slack().inject(fault("views.open", kind));
             let before = notes(env);
-            let pressed = payload(env, ALICE, &case, DISMISS_ACTION)?;
+            let pressed = payload(env, ALICE, &case, DISMISS_ACTION).await?;
             ensure!(click(env, &gateway, &pressed).await? == 200);
             note(env, before, ALICE, &format!("did not open ({why}), and nothing has changed")).await?;
             env.sandbox.slack().clear_faults();
         }
-        ensure!(now(env, &case).await?.votes.is_empty());
+        ensure!(now(env, &case).await?.approval.votes.is_empty());
         Ok(())
     })
 }
@@ -122,7 +121,7 @@ fn a_note_is_not_held_back_because_the_channel_is() -> Result<()> {
         env.sandbox.slack().inject(fault("chat.postMessage", limited()));
         for _ in 0..2 {
             let before = notes(env);
-            let pressed = payload(env, BOB, &case, QUARANTINE_ACTION)?;
+            let pressed = payload(env, BOB, &case, QUARANTINE_ACTION).await?;
             ensure!(click(env, &gateway, &pressed).await? == 200);
             note(env, before, BOB, "not among the people who may decide").await?;
         }
@@ -148,7 +147,7 @@ fn where_a_click_cannot_be_answered_the_person_gets_a_note_and_no_other_host_hea
             String::new(),
         ] {
             let before = notes(env);
-            let mut pressed = payload(env, BOB, &case, QUARANTINE_ACTION)?;
+            let mut pressed = payload(env, BOB, &case, QUARANTINE_ACTION).await?;
             pressed["response_url"] = json!(url);
             ensure!(click(env, &gateway, &pressed).await? == 200);
             note(env, before, BOB, "not among the people who may decide").await?;
@@ -170,13 +169,13 @@ fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Resu
             .inject(fault("usergroups.users.list", MethodFaultKind::Hangs(Duration::from_secs(6))));
         let before = notes(env);
         let carols = || async {
-            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION)?;
+            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION).await?;
             click(env, &gateway, &pressed).await
         };
         // More than there are turns at the stores.
         let many = join_all((0..100).map(|_| carols()));
         let alices = async {
-            let pressed = payload(env, ALICE, &for_alice, QUARANTINE_ACTION)?;
+            let pressed = payload(env, ALICE, &for_alice, QUARANTINE_ACTION).await?;
             click(env, &gateway, &pressed).await
         };
         let (many, alices) = tokio::join!(many, alices);
@@ -185,9 +184,12 @@ fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Resu
         }
         note(env, before, CAROL, "Click again in a minute").await?;
         ensure!(alices? == 200, "who is named in the plan waits for no look-up");
-        ensure!(now(env, &for_alice).await?.votes.len() == 1);
+        ensure!(now(env, &for_alice).await?.approval.votes.len() == 1);
         let carols_case = now(env, &for_carol).await?;
-        ensure!(carols_case.refused.is_empty() && carols_case.votes.is_empty(), "{carols_case:?}");
+        ensure!(
+            carols_case.approval.refused.is_empty() && carols_case.approval.votes.is_empty(),
+            "{carols_case:?}"
+        );
         let asked_slack = || {
             let calls = env.sandbox.slack().calls();
             calls.iter().filter(|(method, _)| method == "usergroups.users.list").count()
@@ -195,9 +197,9 @@ fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Resu
         let asked_before = asked_slack();
         // Once Slack has said it, it is known, and the click counts.
         eventually_within(Duration::from_secs(20), "a click that counts", async || {
-            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION)?;
+            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION).await?;
             ensure!(click(env, &gateway, &pressed).await? == 200);
-            Ok((now(env, &for_carol).await?.votes.len() == 1).then_some(()))
+            Ok((now(env, &for_carol).await?.approval.votes.len() == 1).then_some(()))
         })
         .await?;
         ensure!(asked_slack() == asked_before, "Slack was asked once for all of them");
@@ -214,31 +216,31 @@ fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
         let failing = MethodFaultKind::Refused("internal_error".into());
         env.sandbox.slack().inject(fault("usergroups.users.list", failing));
         let before = notes(env);
-        let pressed = payload(env, CAROL, &case, QUARANTINE_ACTION)?;
+        let pressed = payload(env, CAROL, &case, QUARANTINE_ACTION).await?;
         ensure!(click(env, &gateway, &pressed).await? == 200);
         note(env, before, CAROL, "Slack does not say at the moment").await?;
-        ensure!(now(env, &case).await?.refused.is_empty(), "Slack failed, not the person");
+        ensure!(now(env, &case).await?.approval.refused.is_empty(), "Slack failed, not the person");
         env.sandbox.slack().clear_faults();
 
         let outcome = Outcome { result: OutcomeResult::Quarantined, detail: "Moved.".into(), code: None };
         let copy = QuarantineCopy { generation: 1, key: "k".into() };
         env.cases.begin_copying(case.clone(), copy.clone()).await?.stands().context("the case was open")?;
-        env.cases.close(&case, &outcome, None).await?.stands().context("the case was open")?;
+        env.cases.close(&case, &outcome).await?.stands().context("the case was open")?;
         notifications::render(&env.clients().await?, &case.case_id).await?;
         let closed = now(env, &case).await?;
         env.set_policy("{").await?;
         let before = notes(env);
-        let pressed = payload(env, ALICE, &closed, RESTORE_ACTION)?;
+        let pressed = payload(env, ALICE, &closed, RESTORE_ACTION).await?;
         let status = click(env, &gateway, &pressed).await;
         env.set_policy(r#"{"version": 1, "rules": []}"#).await?;
         ensure!(status? == 200);
         note(env, before, ALICE, "The policy, which says who may have objects back, cannot be read").await?;
-        ensure!(now(env, &closed).await?.refused.is_empty(), "the policy failed, not the person");
+        ensure!(now(env, &closed).await?.approval.refused.is_empty(), "the policy failed, not the person");
 
         let before = notes(env);
-        ensure!(click(env, &gateway, &payload(env, ALICE, &closed, RESTORE_ACTION)?).await? == 200);
+        ensure!(click(env, &gateway, &payload(env, ALICE, &closed, RESTORE_ACTION).await?).await? == 200);
         note(env, before, ALICE, "not among the people who may have objects back").await?;
-        ensure!(now(env, &closed).await?.refused.len() == 1, "who may not is on record");
+        ensure!(now(env, &closed).await?.approval.refused.len() == 1, "who may not is on record");
         Ok(())
     })
 }
@@ -251,16 +253,16 @@ fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it()
         let case = asked(env).await?;
         env.sandbox.faults().inject(slow("UpdateItem", Fault::Latency(Duration::from_secs(4)), 1));
         let before = notes(env);
-        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION)?;
+        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION).await?;
         ensure!(click(env, &gateway, &pressed).await? == 503, "the vote is not on record yet");
         note(env, before, ALICE, "not on record yet").await?;
         note(env, before, ALICE, "is on record now").await?;
-        ensure!(now(env, &case).await?.votes.len() == 1);
+        ensure!(now(env, &case).await?.approval.votes.len() == 1);
 
         let case = asked(env).await?;
         env.sandbox.faults().inject(slow("UpdateItem", Fault::InternalError, 1_000));
         let before = notes(env);
-        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION)?;
+        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION).await?;
         ensure!(click(env, &gateway, &pressed).await? == 503);
         note(env, before, ALICE, "not known whether your click is on record").await?;
         env.sandbox.faults().clear();

@@ -45,7 +45,7 @@ async fn look_and_click(env: &TestEnv, browser: &Browser, bucket: &str, object: 
     ensure!(text.contains("Only visible to you") && text.contains("may decide"), "{text:?}");
     browser.screenshot(&screenshot("not-allowed.png")?).await?;
     let case = env.case(object).await?;
-    ensure!(case.decision.is_none() && case.votes.is_empty(), "{:?}", case.votes);
+    ensure!(case.approval.decided.is_none() && case.approval.votes.is_empty(), "{:?}", case.approval.votes);
 
     browser.open(&as_person("U0ALICE001")).await?;
     ensure!(browser.count(NOTES).await? == notes_for_alice, "the note is bob's alone");
@@ -59,7 +59,7 @@ async fn look_and_click(env: &TestEnv, browser: &Browser, bucket: &str, object: 
     ensure!(text.contains("alice"), "who decided is not in {text:?}");
     ensure!(browser.count(&format!("{message}//summary[normalize-space()='Quarantine']")).await? == 0);
     browser.picture_of(&changed, &screenshot("decided.png")?).await?;
-    ensure!(env.case(object).await?.decision == Some(Decision::Quarantine));
+    ensure!(env.case(object).await?.decision() == Some(Decision::Quarantine));
     ensure!(!env.is_there(bucket, "exports/card.txt").await?);
     Ok(())
 }

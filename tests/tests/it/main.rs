@@ -3,6 +3,7 @@
 mod browser;
 mod cli;
 mod crashes;
+mod documents;
 mod end_to_end;
 mod flows;
 mod quarantine_model;

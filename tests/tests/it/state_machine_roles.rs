@@ -258,7 +258,13 @@ impl Needed<'_> {
     fn table(&mut self, action: &str, state: &Value) {
         let name = text(&state["Parameters"]["TableName"]);
         let table = self.installation.one("aws_dynamodb_table", "name", name);
-        self.allow(action, text(&table["arn"]), None);
+        // Of the cases only how they stand: there the tokens are.
+        let path = state["Parameters"]["Key"]["id"]["S.$"].as_str();
+        let condition = path.map(|path| {
+            assert!(path.ends_with(".approval"), "{path} is another item");
+            "ForAllValues:StringLike dynamodb:LeadingKeys approval#*".to_owned()
+        });
+        self.allow(action, text(&table["arn"]), condition);
         self.allow_key(
             &["kms:Decrypt"],
             text(&table["server_side_encryption"][0]["kms_key_arn"]),

@@ -2,7 +2,7 @@
 
 use crate::{
     case::{
-        Case, Decision,
+        Case, Closing, Decided, Decision, Outcome, OutcomeResult,
         plan::Plan,
         vote::{Vote, Voter},
     },
@@ -11,9 +11,7 @@ use crate::{
         access_finding::{AccessFinding, AccessStatus},
     },
     finding::{Detection, Finding, ObjectVersion, Severity},
-    policy::{
-        AfterRestore, Approvers, Decided, Disposition, OnExpiry, Verify, Versions, answer::PolicyAnswer,
-    },
+    policy::{self, AfterRestore, Approvers, Disposition, OnExpiry, Verify, Versions, answer::PolicyAnswer},
 };
 
 /// A finding about an object in a bucket.
@@ -49,7 +47,7 @@ pub fn finding(finding_type: &str, severity: Severity, bucket: &str) -> Finding 
 /// An open case, of which policy has said this; Alice or the group S0SECURITY may decide.
 pub fn case(disposition: Disposition) -> Case {
     let finding = finding("SensitiveData:S3Object/Credentials", Severity::High, "finance");
-    let decided = Decided {
+    let decided = policy::Decided {
         disposition,
         rule: "credentials".into(),
         approvers: Approvers { users: vec!["U0ALICE001".into()], groups: vec!["S0SECURITY".into()] },
@@ -67,6 +65,17 @@ pub fn case(disposition: Disposition) -> Case {
     let plan = Plan::new(&finding, &decided, Some("v1".into()));
     let answer = PolicyAnswer::new(&finding, &decided, None);
     Case::open(finding, answer, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")
+}
+
+/// That a case has ended so.
+pub fn closing(result: OutcomeResult, detail: &str) -> Closing {
+    let outcome = Outcome { result, detail: detail.into(), code: None };
+    Closing { outcome, at: "2026-03-11T09:55:00.000Z".into() }
+}
+
+/// That somebody, or nobody in time, has decided so.
+pub fn decided(what: Decision) -> Decided {
+    Decided { what, at: "2026-03-11T09:50:00.000Z".into() }
 }
 
 /// A vote for quarantine, by Slack.

@@ -20,6 +20,7 @@ pub mod pause;
 pub mod policy;
 pub mod quoted;
 pub mod routes;
+pub mod slack_message;
 pub mod time;
 
 pub use invalid::Invalid;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    case::{Case, vote::Vote},
+    case::{Case, QuarantineCopy, vote::Vote},
     finding::ObjectVersion,
     policy::Versions,
 };
@@ -204,8 +204,15 @@ impl Verification {
 /// copy. The object's own key is only in the manifest, so no length, encoding or `..` of it matters here.
 pub fn quarantine_key(case: &Case, name: &str) -> String {
     let object = case.object();
-    let generation = case.quarantine_copy.as_ref().map_or(case.generation, |copy| copy.generation);
+    let generation = case.quarantine.newest_copy().map_or(case.generation, |copy| copy.generation);
     format!("{}/{}/{}/{generation}/{name}", object.account, object.bucket, case.case_id)
+}
+
+/// Where this generation puts copies of its own.
+pub fn new_copy(case: &Case) -> QuarantineCopy {
+    let (object, generation) = (case.object(), case.generation);
+    let key = format!("{}/{}/{}/{generation}/object", object.account, object.bucket, case.case_id);
+    QuarantineCopy { generation, key }
 }
 
 /// The key of the manifest that lies beside a copy.

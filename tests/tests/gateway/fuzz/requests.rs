@@ -65,8 +65,8 @@ type Headers = Vec<(&'static str, Vec<u8>)>;
 impl<'a> Requests<'a> {
     pub(super) fn new(slack: &'a Slack, case: &Case) -> Self {
         let genuine = click(case);
-        let metadata = json!({"action_id": format!("{DISMISS_ACTION}{}", case.approval_id),
-            "value": format!("{}:{}", case.case_id, case.plan_hash)});
+        let metadata = json!({"action_id": format!("{DISMISS_ACTION}{}", case.approval.id),
+            "value": format!("{}:{}", case.case_id, case.approval.plan_hash)});
         let modal = json!({"type": "view_submission", "user": genuine["user"], "team": genuine["team"],
             "view": {"type": "modal", "private_metadata": metadata.to_string(),
                 "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": "test data"}}}}}});

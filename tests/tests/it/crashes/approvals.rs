@@ -9,6 +9,7 @@ use std::sync::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use cordon::store::keys;
 use cordon_domain::{
     case::{Case, Decision, Status},
     time,
@@ -94,7 +95,7 @@ impl Step {
             let case = read(fixture, &case_id).await?;
             fixture
                 .cases
-                .begin_round(&case, round, &over, None)
+                .begin_round(&case, round, &over)
                 .await?
                 .stands()
                 .context("the round could not be ended")?;
@@ -112,10 +113,11 @@ impl Step {
             Step::Remind => (3, 2, None),
             Step::Expire => (2, 2, Some(Decision::Expired)),
         };
-        ensure!((case.asked, case.round, case.decision) == expected, "{case:?}");
+        ensure!((case.approval.asked, case.approval.round, case.decision()) == expected, "{case:?}");
         ensure!(case.status == Status::Open, "the case is {:?}", case.status);
         if let Step::Remind = self {
-            ensure!(case.render_due_at.is_none(), "a round is told of before it is known whom it asks");
+            let due = fixture.cases.due_channel(&keys::approval(case_id)).await?;
+            ensure!(due.is_none(), "a round is told of before it is known whom it asks");
         }
         let messages = about(fixture, case_id);
         ensure!(messages.len() == 1, "{} messages", messages.len());
@@ -127,9 +129,9 @@ impl Step {
 /// What the renderer does once the claim of the worker that was killed has run out.
 async fn show(fixture: &Fixture, task: &Task) -> Result<()> {
     let table = fixture.deployment.output("cases_table")?;
-    let key = AttributeValue::S(task.case.case_id.clone());
-    let update = fixture.dynamodb.update_item().table_name(table).key("case_id", key);
-    update.update_expression("REMOVE render_claimed_until").send().await?;
+    let key = AttributeValue::S(keys::message(&task.case.case_id));
+    let update = fixture.dynamodb.update_item().table_name(table).key("id", key);
+    update.update_expression("REMOVE claimed_until").send().await?;
     let asking = task.stem == "post_approval";
     if asking { work(fixture, "post_approval", &task.input).await } else { Ok(()) }
 }
@@ -165,10 +167,16 @@ async fn kill_gateway(fixture: &Fixture, moment: Intervention, points: &mut Poin
         let survived = async {
             ensure!(answered.is_none_or(|status| status == 200), "the click was answered with {answered:?}");
             let before = read(fixture, case_id).await?;
-            ensure!(answered.is_none() || before.decision.is_some(), "an answered click is on record");
+            ensure!(
+                answered.is_none() || before.approval.decided.is_some(),
+                "an answered click is on record"
+            );
             ensure!(click(fixture, case_id).await? == 200, "the second click");
             let case = read(fixture, case_id).await?;
-            ensure!((case.decision, case.votes.len()) == (Some(Decision::Quarantine), 1), "{case:?}");
+            ensure!(
+                (case.decision(), case.approval.votes.len()) == (Some(Decision::Quarantine), 1),
+                "{case:?}"
+            );
             Ok(())
         };
         let survived = survived.await;

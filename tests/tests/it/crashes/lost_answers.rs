@@ -14,7 +14,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon_domain::{case::Case, time};
+use cordon::store::keys;
+use cordon_domain::{
+    case::{Approval, Case},
+    time,
+};
 use cordon_sandbox::{Fault, InterceptedCall, Intervention, slack::Outage};
 use cordon_tests::{ALICE, BOB, CHANNEL, eventually, run_test};
 use jiff::{SignedDuration, Timestamp};
@@ -131,17 +135,12 @@ impl Step {
             work(fixture, "post_approval", &setup.input).await?;
             let over = time::stored(Timestamp::now() - SignedDuration::from_secs(1));
             let case = read(fixture, &case_id).await?;
-            fixture
-                .cases
-                .begin_round(&case, round, &over, None)
-                .await?
-                .stands()
-                .context("the round is begun")?;
+            fixture.cases.begin_round(&case, round, &over).await?.stands().context("the round is begun")?;
         }
         if let Step::AskWhileSlackIsAway = self {
             let table = fixture.deployment.output("cases_table")?;
-            let notice = AttributeValue::S(format!("notice#slack#{CHANNEL}"));
-            fixture.dynamodb.delete_item().table_name(table).key("case_id", notice).send().await?;
+            let notice = AttributeValue::S(keys::notice(&format!("slack#{CHANNEL}")));
+            fixture.dynamodb.delete_item().table_name(table).key("id", notice).send().await?;
         }
         let case = read(fixture, &case_id).await?;
         let input = match self {
@@ -180,9 +179,12 @@ impl Step {
             }));
         }
         let shown = about(fixture, &case.case_id).len();
-        let Case { asked, round, decision, status, outcome, .. } = case;
+        let Approval { asked, round, .. } = &case.approval;
         Ok(format!(
-            "{answer} asked={asked} round={round} {decision:?} {status:?} {outcome:?} messages={shown}"
+            "{answer} asked={asked} round={round} {:?} {:?} {:?} messages={shown}",
+            case.decision(),
+            case.status,
+            case.outcome()
         ))
     }
 }
@@ -259,11 +261,11 @@ impl Click {
             "{} woken={} votes={} {:?} {status:?} snoozed={} restores={} refused={}",
             clicked?,
             woken?,
-            case.votes.len(),
-            case.decision,
-            case.snooze.is_some(),
-            case.restores.len(),
-            case.refused.len()
+            case.approval.votes.len(),
+            case.decision(),
+            case.approval.snooze.is_some(),
+            case.quarantine.restores.len(),
+            case.approval.refused.len()
         );
         Ok((found, writes))
     }
@@ -271,8 +273,8 @@ impl Click {
     /// Leaves the token of a run that waits.
     async fn wait_with(self, fixture: &Fixture, case_id: &str, token: &str) -> Result<()> {
         let table = fixture.deployment.output("cases_table")?;
-        let key = AttributeValue::S(case_id.to_owned());
-        let update = fixture.dynamodb.update_item().table_name(table).key("case_id", key);
+        let key = AttributeValue::S(keys::approval(case_id));
+        let update = fixture.dynamodb.update_item().table_name(table).key("id", key);
         if let Click::Restore = self {
             return self.quarantined(fixture, case_id).await;
         }
@@ -328,8 +330,8 @@ async fn payload(fixture: &Fixture, case_id: &str, user: &str, action: &str) -> 
     ensure!(button(&message).is_some() || action == "restore:", "the message has no buttons");
     Ok(json!({"type": "block_actions", "user": {"id": user, "team_id": "T0CORDON01"},
         "team": {"id": "T0CORDON01"}, "channel": {"id": CHANNEL}, "trigger_id": "1.2.abc",
-        "actions": [{"type": "button", "action_id": format!("{action}{}", case.approval_id),
-            "value": format!("{case_id}:{}", case.plan_hash)}]}))
+        "actions": [{"type": "button", "action_id": format!("{action}{}", case.approval.id),
+            "value": format!("{case_id}:{}", case.approval.plan_hash)}]}))
 }
 
 /// A modal that was sent for a button.

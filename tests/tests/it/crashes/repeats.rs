@@ -103,7 +103,7 @@ async fn set_up(fixture: &Fixture, stem: &str) -> Result<TaskSetup> {
             done(fixture, "post_approval", &setup.input).await?;
             let case = fixture.cases.get(setup.input["case_id"].as_str().context("a case")?).await?;
             let over = time::stored(Timestamp::now() - SignedDuration::from_secs(1));
-            let begun = fixture.cases.begin_round(&case.context("it is on record")?, 1, &over, None).await?;
+            let begun = fixture.cases.begin_round(&case.context("it is on record")?, 1, &over).await?;
             begun.stands().context("the round could not be ended")?;
             Ok(setup)
         }

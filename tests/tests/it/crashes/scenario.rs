@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, Tag, Tagging, VersioningConfiguration},
 };
-use cordon::clock;
+use cordon::{clock, store::keys};
 use cordon_domain::{
     case::{Case, Outcome, OutcomeResult, Restore, plan::Plan},
     finding::{Finding, ObjectVersion, Severity, bare_etag, real_version},
@@ -255,7 +255,7 @@ async fn back(fixture: &Fixture, away: Task) -> Result<Task> {
     let moved = fixture.worker.run_once(away.stem, away.input.to_string()).await;
     let moved = moved.map_err(|failure| anyhow!("it could not be moved: {failure:?}"))?;
     let outcome = Outcome { result: OutcomeResult::Quarantined, detail: String::new(), code: None };
-    let closed = fixture.cases.close(&away.case, &outcome, None).await?;
+    let closed = fixture.cases.close(&away.case, &outcome).await?;
     let run = format!("{}-back", away.case.execution_arn);
     let restore = Restore {
         request_id: "a1b2c3".into(),
@@ -264,6 +264,7 @@ async fn back(fixture: &Fixture, away: Task) -> Result<Task> {
         reason: "a test".into(),
         replace: false,
         even_if_exposed: false,
+        copy_generation: None,
         requested_at: clock::now(),
         restored: Vec::new(),
         outcome: None,
@@ -271,7 +272,8 @@ async fn back(fixture: &Fixture, away: Task) -> Result<Task> {
     let closed = closed.stands().context("it is closed")?;
     let asked = fixture.cases.request_restore(&closed, &restore).await?.stands();
     let case = asked.with_context(|| format!("nothing is in quarantine: {moved}"))?;
-    let request = json!({"case_id": case.case_id, "request_id": restore.request_id});
+    let request = json!({"case_id": case.case_id, "request_id": restore.request_id,
+        "approval": keys::approval(&case.case_id)});
     let input = json!({"execution_arn": run, "request": request});
     Ok(Task { stem: "restore_object", input, direction: Direction::Back, case, ..away })
 }

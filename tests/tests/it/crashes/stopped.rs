@@ -21,7 +21,7 @@ async fn close(fixture: &Fixture, task: &Task) -> Result<()> {
         detail: "The run ended as ABORTED.".into(),
         code: Some("ABORTED".into()),
     };
-    fixture.cases.close(&case, &outcome, None).await?;
+    fixture.cases.close(&case, &outcome).await?;
     Ok(())
 }
 
@@ -115,7 +115,7 @@ fn a_run_that_is_stopped_while_it_copies_removes_nothing_and_its_copy_is_on_reco
             promise::nothing_is_lost(fixture, &task).await.with_context(|| scenario.name)?;
             promise::is_at_source(fixture, &task).await.with_context(|| scenario.name)?;
             let case = fixture.cases.get(&task.case.case_id).await?.context("the case is on record")?;
-            ensure!(case.quarantine_copy.is_some(), "{}: the copy is denied", scenario.name);
+            ensure!(!case.quarantine.copies.is_empty(), "{}: the copy is denied", scenario.name);
         }
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cordon_domain::case::{Decision, OutcomeResult, Status};
 use cordon_sandbox::{
     Fault, FaultRule,
@@ -62,7 +62,7 @@ fn without_a_decision_the_case_expires_and_the_object_stays() -> Result<()> {
         env.succeeded(&run).await?;
         env.shows(&bucket, "Expired.").await?;
         assert!(env.is_there(&bucket, "card.txt").await?);
-        assert_eq!(env.case(&object).await?.outcome.unwrap().result, OutcomeResult::Expired);
+        assert_eq!(env.case(&object).await?.outcome().unwrap().result, OutcomeResult::Expired);
         // A click on the message as it was is told so in private, and changes nothing.
         let mut late = env.sandbox.slack().interaction(ALICE, CHANNEL, asked["ts"].as_str().unwrap(), "none");
         assert!(late.is_err(), "the button is gone");
@@ -138,10 +138,10 @@ fn of_two_clicks_at_once_one_counts_and_the_other_is_told() -> Result<()> {
         }
         env.succeeded(&run).await?;
         let case = env.case(&object).await?;
-        assert_eq!(case.votes.len(), 1);
-        assert_eq!(Some(case.votes[0].decision), case.decision);
+        assert_eq!(case.approval.votes.len(), 1);
+        assert_eq!(Some(case.approval.votes[0].decision), case.decision());
         let moved = !env.is_there(&bucket, "card.txt").await?;
-        assert_eq!(moved, case.decision == Some(Decision::Quarantine));
+        assert_eq!(moved, case.decision() == Some(Decision::Quarantine));
         note(env, ALICE, "Already decided").await
     })
 }
@@ -165,7 +165,7 @@ fn a_click_by_somebody_who_may_not_decide_changes_nothing() -> Result<()> {
         forged["actions"][0]["value"] = format!("{}:{}", object.version.case_id(), "0".repeat(64)).into();
         env.sandbox.slack().send_interaction(&forged).await;
         let case = env.case(&object).await?;
-        assert_eq!((case.votes.len(), case.decision, case.status), (0, None, Status::Open));
+        assert_eq!((case.approval.votes.len(), case.decision(), case.status), (0, None, Status::Open));
         assert!(env.is_there(&bucket, "card.txt").await?);
         assert_eq!(env.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         env.succeeded(&run).await
@@ -262,7 +262,8 @@ fn a_question_for_an_archived_channel_is_asked_in_the_fallback_channel_and_opera
         let message = env.asked(&bucket).await?;
         let notice = env.operator_notice(OTHER_CHANNEL).await?;
         assert!(notice.contains("is_archived") && notice.contains("Unarchive the channel"), "{notice}");
-        assert_eq!(env.case(&object).await?.slack_channel.as_deref(), Some(CHANNEL));
+        let shown = env.message_of(&object).await?.posted.context("a message")?;
+        assert_eq!(shown.channel, CHANNEL);
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
         assert!(!env.is_there(&bucket, "card.txt").await?);
@@ -307,13 +308,17 @@ fn the_restore_button_works_for_the_people_whom_policy_names_and_for_nobody_else
 
         assert_eq!(env.click("U0BOB00002", &message, "restore:").await?, 200);
         note(env, "U0BOB00002", "may have objects back").await?;
-        assert!(env.case(&object).await?.restores.is_empty() && !env.is_there(&bucket, "key.txt").await?);
+        assert!(
+            env.case(&object).await?.quarantine.restores.is_empty()
+                && !env.is_there(&bucket, "key.txt").await?
+        );
 
         assert_eq!(env.click_because(ALICE, &message, "restore:", "a false alarm").await?, 200);
         let message = env.shows(&bucket, "Put back").await?;
         assert!(message["blocks"].to_string().contains("<@U0ALICE001>"), "{message}");
         assert!(env.is_there(&bucket, "key.txt").await?);
-        let [restore] = <[_; 1]>::try_from(env.case(&object).await?.restores).expect("one restore");
+        let [restore] =
+            <[_; 1]>::try_from(env.case(&object).await?.quarantine.restores).expect("one restore");
         assert!(restore.requested_by.ends_with("/U0ALICE001"), "{}", restore.requested_by);
         assert_eq!(restore.reason, "a false alarm");
         Ok(())

@@ -61,7 +61,7 @@ fn a_run_that_is_stopped_from_outside_closes_its_case() -> Result<()> {
         let message = env.shows(&bucket, "ABORTED").await?;
         assert!(!message["blocks"].to_string().contains("quarantine:"), "the buttons are gone");
         let case = env.case(&object).await?;
-        assert_eq!((case.status, case.outcome.unwrap().result), (Status::Closed, OutcomeResult::Failed));
+        assert_eq!((case.status, case.outcome().unwrap().result), (Status::Closed, OutcomeResult::Failed));
         assert!(env.is_there(&bucket, "card.txt").await?);
         env.operator_notice(run.rsplit(':').next().unwrap()).await?;
         Ok(())

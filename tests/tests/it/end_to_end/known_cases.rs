@@ -27,7 +27,7 @@ async fn limited(env: &TestEnv, limit: u32) -> Result<Vec<u8>> {
 /// Has operators told of a limit again, whenever they were told last.
 async fn forget_notice(env: &TestEnv) -> Result<()> {
     let key = aws_sdk_dynamodb::types::AttributeValue::S("notice#rate_limit".into());
-    let delete = aws_sdk_dynamodb::Client::new(&env.root).delete_item().key("case_id", key);
+    let delete = aws_sdk_dynamodb::Client::new(&env.root).delete_item().key("id", key);
     delete.table_name(env.deployment.output("cases_table")?).send().await?;
     Ok(())
 }
@@ -130,7 +130,7 @@ fn a_stricter_finding_puts_an_open_case_to_people_anew_and_their_earlier_votes_l
         env.succeeded(&run).await?;
         assert!(!there(env, &object).await?);
         let case = env.case(&object).await?;
-        assert_eq!((case.generation, case.votes.len()), (1, 3));
+        assert_eq!((case.generation, case.approval.votes.len()), (1, 3));
         Ok(())
     })
 }
@@ -157,7 +157,7 @@ fn what_policy_would_move_when_nobody_decides_is_asked_again_above_the_limit() -
         env.succeeded(&run).await?;
         assert!(!there(env, &object).await?, "without the limit policy moves it when the next round is over");
         let case = env.case(&object).await?;
-        assert!(case.asked >= 2, "{}", case.asked);
-        case.outcome.context("an outcome").map(drop)
+        assert!(case.approval.asked >= 2, "{}", case.approval.asked);
+        case.outcome().context("an outcome").map(drop)
     })
 }

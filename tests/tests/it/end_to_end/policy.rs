@@ -70,7 +70,7 @@ fn in_shadow_mode_policy_tells_what_it_would_do_and_an_enforcing_one_then_does_i
                     ["TriageFinding", "RouteDisposition", "ReportOutcome", "RouteOutcome", "Done"]
                 );
                 let case = env.case(object).await?;
-                let outcome = case.outcome.context("an outcome")?;
+                let outcome = case.outcome().context("an outcome")?;
                 assert_eq!((case.status, case.disposition), (Status::Closed, disposition));
                 assert_eq!(outcome.result, OutcomeResult::Shadow);
                 assert!(outcome.detail.contains(says), "{}", outcome.detail);
@@ -92,7 +92,7 @@ fn in_shadow_mode_policy_tells_what_it_would_do_and_an_enforcing_one_then_does_i
         env.succeeded(&run).await?;
         let case = env.case(&moved).await?;
         assert_eq!(case.generation, 2);
-        assert_eq!(case.outcome.context("an outcome")?.result, OutcomeResult::Quarantined);
+        assert_eq!(case.outcome().context("an outcome")?.result, OutcomeResult::Quarantined);
         assert!(!there(env, &moved).await? && there(env, &asked).await?);
         Ok(())
     })
@@ -126,7 +126,7 @@ fn a_rule_can_ask_whether_the_bucket_is_exposed() -> Result<()> {
             elsewhere.version.account = "444455556666".into();
             let run = env.respond("Financial", &elsewhere).await?;
             env.ended(&run).await?;
-            let rule = env.case(&elsewhere).await?.plan.rule;
+            let rule = env.case(&elsewhere).await?.plan.rule.clone();
             assert_eq!(rule, "exposed-leaves (whether the bucket is exposed is unknown)");
             Ok(())
         })

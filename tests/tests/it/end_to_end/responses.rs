@@ -18,10 +18,10 @@ fn credentials_are_quarantined_without_a_click() -> Result<()> {
 
         assert!(!env.is_there(&bucket, &object.version.key).await?, "the source is gone");
         let case = env.case(&object).await?;
-        let outcome = case.outcome.clone().expect("an outcome");
+        let outcome = case.outcome().cloned().expect("an outcome");
         assert_eq!(outcome.result, OutcomeResult::Quarantined);
         let quarantine = env.deployment.output("quarantine_bucket")?;
-        let key = case.quarantine_copy.clone().expect("a copy in quarantine").key;
+        let key = case.quarantine.newest_copy().expect("a copy in quarantine").key.clone();
         assert!(env.is_there(quarantine, &key).await?, "the copy is there");
         let manifest = key.replace("/object", "/manifest.json");
         let manifest =
@@ -54,7 +54,7 @@ fn the_current_version_is_moved_and_the_one_before_it_does_not_surface() -> Resu
         let listed = env.s3.list_object_versions().bucket(&bucket).send().await?;
         let left: Vec<_> = listed.versions().iter().filter_map(|version| version.version_id()).collect();
         assert_eq!(left, [older.version.version_id.as_deref().unwrap()]);
-        assert!(env.case(&current).await?.outcome.unwrap().detail.contains("1 other version"));
+        assert!(env.case(&current).await?.outcome().unwrap().detail.contains("1 other version"));
         Ok(())
     })
 }
@@ -68,7 +68,7 @@ fn an_object_that_was_written_again_is_not_moved() -> Result<()> {
         env.put(&bucket, "key.txt", "something harmless that somebody needs").await?;
         let run = env.respond("Credentials", &found).await?;
         env.succeeded(&run).await?;
-        assert_eq!(env.case(&found).await?.outcome.unwrap().result, OutcomeResult::ObjectChanged);
+        assert_eq!(env.case(&found).await?.outcome().unwrap().result, OutcomeResult::ObjectChanged);
         assert!(env.is_there(&bucket, "key.txt").await?);
         env.shows(&bucket, "Object changed.").await?;
         Ok(())
@@ -84,7 +84,7 @@ fn an_object_that_is_gone_is_no_error() -> Result<()> {
         env.s3.delete_object().bucket(&bucket).key("key.txt").send().await?;
         let run = env.respond("Credentials", &found).await?;
         env.succeeded(&run).await?;
-        assert_eq!(env.case(&found).await?.outcome.unwrap().result, OutcomeResult::ObjectMissing);
+        assert_eq!(env.case(&found).await?.outcome().unwrap().result, OutcomeResult::ObjectMissing);
         Ok(())
     })
 }

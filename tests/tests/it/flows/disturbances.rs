@@ -37,8 +37,11 @@ fn a_disturbance_of_five_minutes_in_every_state_ends_no_response() -> Result<()>
         let away = |operation: &str| flow.disturb("dynamodb", operation, Fault::InternalError, 5);
         let run = flow.start(json!({})).await?;
         flow.open_case("c", &run).await?;
-        flow.does_after_a_disturbance("triage_finding", json!({"disposition": "review", "case_id": "c"}))
-            .await?;
+        flow.does_after_a_disturbance(
+            "triage_finding",
+            json!({"disposition": "review", "case_id": "c", "approval": "approval#c"}),
+        )
+        .await?;
         away("UpdateItem");
         flow.disturb("sns", "Publish", Fault::InternalError, 5);
         flow.does_after_a_disturbance("post_approval", json!({"posted": "no", "notice": "Slack is away."}))
@@ -67,7 +70,11 @@ fn a_wait_outlives_every_error_that_keeps_its_token_from_being_stored() -> Resul
         }
         let run = flow.start(json!({})).await?;
         flow.open_case("c", &run).await?;
-        flow.does("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;
+        flow.does(
+            "triage_finding",
+            json!({"disposition": "review", "case_id": "c", "approval": "approval#c"}),
+        )
+        .await?;
         flow.does("post_approval", json!({"posted": "yes"})).await?;
         let token = flow.token("c", None).await?;
         flow.decide("c", "dismiss").await?;
@@ -84,7 +91,11 @@ fn whoever_holds_a_token_and_fails_it_ends_no_review() -> Result<()> {
         let flow = Flow::new(HASTY, "finding_response").await?;
         let run = flow.start(json!({})).await?;
         flow.open_case("c", &run).await?;
-        flow.does("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;
+        flow.does(
+            "triage_finding",
+            json!({"disposition": "review", "case_id": "c", "approval": "approval#c"}),
+        )
+        .await?;
         flow.does("post_approval", json!({"posted": "yes"})).await?;
         let mut token = flow.token("c", None).await?;
         for error in ["Whatever", "WorkerPanicked", "DynamoDb.DynamoDbException"] {
@@ -108,7 +119,11 @@ fn a_snooze_that_came_before_the_token_was_stored_is_kept() -> Result<()> {
         let flow = Flow::new(HASTY, "finding_response").await?;
         let run = flow.start(json!({})).await?;
         flow.open_case("c", &run).await?;
-        flow.does("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;
+        flow.does(
+            "triage_finding",
+            json!({"disposition": "review", "case_id": "c", "approval": "approval#c"}),
+        )
+        .await?;
         let (token, _) = flow.take("post_approval").await?;
         flow.snooze("c").await?;
         flow.answer(&token, json!({"posted": "yes"})).await?;
@@ -148,7 +163,8 @@ fn a_state_that_gives_up_ends_its_flow_visibly() -> Result<()> {
         ];
         try_join_all(ends.map(|(machine, first, reports)| async move {
             let flow = Flow::new(HASTY, machine).await?;
-            let run = flow.start(json!({"case_id": "c", "request_id": "r"})).await?;
+            let run =
+                flow.start(json!({"case_id": "c", "request_id": "r", "approval": "approval#c"})).await?;
             for _ in 0..28 {
                 flow.fails(first, "Retryable", "The service is away.").await?;
             }
@@ -176,7 +192,11 @@ fn a_notice_that_cannot_be_sent_delays_a_decision_and_does_not_end_the_review() 
         flow.disturb("sns", "Publish", Fault::InternalError, 35);
         let run = flow.start(json!({})).await?;
         flow.open_case("c", &run).await?;
-        flow.does("triage_finding", json!({"disposition": "review", "case_id": "c"})).await?;
+        flow.does(
+            "triage_finding",
+            json!({"disposition": "review", "case_id": "c", "approval": "approval#c"}),
+        )
+        .await?;
         flow.does("post_approval", json!({"posted": "no", "notice": "Slack is away."})).await?;
         flow.decide("c", "dismiss").await?;
         flow.does("report_outcome", json!({"outcome": "dismissed", "detail": ""})).await?;

@@ -21,9 +21,13 @@ const REPORTING: [(&str, &str); 2] =
 
 /// Starts a flow that comes to its move.
 async fn started(flow: &Flow, stem: &str) -> Result<String> {
-    let run = flow.start(json!({"case_id": "c", "request_id": "r"})).await?;
+    let run = flow.start(json!({"case_id": "c", "request_id": "r", "approval": "approval#c"})).await?;
     if stem == "finding_response" {
-        flow.does("triage_finding", json!({"disposition": "quarantine", "case_id": "c"})).await?;
+        flow.does(
+            "triage_finding",
+            json!({"disposition": "quarantine", "case_id": "c", "approval": "approval#c"}),
+        )
+        .await?;
     }
     Ok(run)
 }

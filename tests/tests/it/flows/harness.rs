@@ -1,7 +1,7 @@
 //! One state machine with activities, tables and topic of its own, in a sandbox that all tests share.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -14,11 +14,11 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use aws_sdk_sqs::types::QueueAttributeName;
+use cordon::store::keys;
 use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{Module, eventually, waiting};
-use serde_json::{Value, json};
-
 pub(super) use cordon_tests::{bare_sandbox as sandbox, in_bare_sandbox};
+use serde_json::{Value, json};
 
 /// With pauses of a hundredth: five minutes are three seconds.
 pub(super) const SCALED: &str = "scaled_down";
@@ -75,7 +75,7 @@ impl Flow {
             let stem = activity.split('"').next().context("a stem")?;
             flow.sfn.create_activity().name(format!("{}-{stem}", flow.name)).send().await?;
         }
-        flow.table("cases", &["case_id"]).await?;
+        flow.table("cases", &["id"]).await?;
         flow.table("exposures", &["bucket_arn", "item"]).await?;
         flow.operators = flow.listen(&aws_sdk_sns::Client::new(&root)).await?;
         let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -193,26 +193,27 @@ impl Flow {
     pub(super) async fn open_case(&self, case_id: &str, run: &str) -> Result<()> {
         let text = |value: &str| AttributeValue::S(value.into());
         let put = self.dynamodb.put_item().table_name(format!("{}-cases", self.name));
-        put.item("case_id", text(case_id)).item("execution_arn", text(run)).send().await?;
+        put.item("id", text(&keys::approval(case_id))).item("execution_arn", text(run)).send().await?;
         Ok(())
     }
 
     /// Records a decision without waking anybody.
     pub(super) async fn decide(&self, case_id: &str, decision: &str) -> Result<()> {
-        self.record(case_id, "decision", decision).await
+        let decided = HashMap::from([("what".to_owned(), AttributeValue::S(decision.into()))]);
+        self.record(case_id, "decided", AttributeValue::M(decided)).await
     }
 
     /// Records a snooze without waking anybody.
     pub(super) async fn snooze(&self, case_id: &str) -> Result<()> {
-        self.record(case_id, "snooze", "until later").await
+        self.record(case_id, "snooze", AttributeValue::S("until later".into())).await
     }
 
-    async fn record(&self, case_id: &str, member: &str, value: &str) -> Result<()> {
+    async fn record(&self, case_id: &str, member: &str, value: AttributeValue) -> Result<()> {
         let update = self.dynamodb.update_item().table_name(format!("{}-cases", self.name));
-        let update = update.key("case_id", AttributeValue::S(case_id.into()));
+        let update = update.key("id", AttributeValue::S(keys::approval(case_id)));
         let update =
             update.update_expression("SET #member = :value").expression_attribute_names("#member", member);
-        update.expression_attribute_values(":value", AttributeValue::S(value.into())).send().await?;
+        update.expression_attribute_values(":value", value).send().await?;
         Ok(())
     }
 
@@ -220,7 +221,7 @@ impl Flow {
     pub(super) async fn token(&self, case_id: &str, former: Option<&str>) -> Result<String> {
         eventually("the token of a wait", async || {
             let get = self.dynamodb.get_item().table_name(format!("{}-cases", self.name));
-            let get = get.key("case_id", AttributeValue::S(case_id.into())).consistent_read(true);
+            let get = get.key("id", AttributeValue::S(keys::approval(case_id))).consistent_read(true);
             let item = get.send().await?.item.unwrap_or_default();
             let token = item.get("task_token").and_then(|value| value.as_s().ok()).cloned();
             Ok(token.filter(|token| Some(token.as_str()) != former))

@@ -93,15 +93,30 @@ impl Installation {
         Ok(Cases::new(self.dynamodb.clone(), self.deployment.output("cases_table")?.to_owned()))
     }
 
-    /// The cases in a status about objects in buckets whose names begin so.
-    async fn all(&self, status: Status, buckets: &str) -> Result<Vec<Case>> {
+    /// The cases about objects in a bucket.
+    async fn all(&self, bucket: &str) -> Result<Vec<Case>> {
         let (records, mut all, mut page) = (self.cases()?, Vec::new(), None);
         loop {
-            let (cases, next) = records.in_status(status, page).await?;
-            all.extend(cases.into_iter().filter(|case| case.object().bucket.starts_with(buckets)));
-            page = next;
+            let ids = records.cases_of_bucket(bucket, page).await?;
+            for case in records.get_all(&ids.entries).await? {
+                all.push(case?);
+            }
+            page = ids.next;
             if page.is_none() {
                 return Ok(all);
+            }
+        }
+    }
+
+    /// How many cases are open.
+    async fn open(&self) -> Result<usize> {
+        let (records, mut open, mut page) = (self.cases()?, 0, None);
+        loop {
+            let cases = records.open_cases(Status::Open, page).await?;
+            open += cases.entries.len();
+            page = cases.next;
+            if page.is_none() {
+                return Ok(open);
             }
         }
     }

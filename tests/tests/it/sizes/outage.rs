@@ -6,8 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use cordon::slack::blocks::case::METADATA_TYPE;
-use cordon_domain::case::Status;
+use cordon::{clock, slack::blocks::case::METADATA_TYPE, store::keys};
 use cordon_sandbox::slack::{Outage, RateLimits, Slack};
 use cordon_tests::{CHANNEL, eventually_within, report, run_test};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -49,8 +48,11 @@ async fn show_after_an_outage(installation: &Installation) -> Result<()> {
     let ask = async |n| installation.ask(&format!("{BUCKETS}{}", n % BUCKET_COUNT), n).await;
     stream::iter((0..CASES).map(ask)).buffer_unordered(MAX_CONCURRENCY).try_collect::<()>().await?;
     let cases = eventually_within(DEADLINE, "every case open for an hour", async || {
-        let open = installation.all(Status::Open, BUCKETS).await?;
-        let waiting = open.iter().filter(|case| case.task_token.is_some()).count();
+        let mut open = Vec::new();
+        for n in 0..BUCKET_COUNT {
+            open.extend(installation.all(&format!("{BUCKETS}{n}")).await?);
+        }
+        let waiting = open.iter().filter(|case| case.waits.task_token.is_some()).count();
         Ok((waiting == CASES && away.elapsed() > HOUR).then_some(open))
     })
     .await?;
@@ -68,8 +70,8 @@ async fn show_after_an_outage(installation: &Installation) -> Result<()> {
     // What is not due any more is not posted again.
     let records = installation.cases()?;
     eventually_within(DEADLINE, "nothing left to show", async || {
-        let due = records.render_due().await?;
-        Ok((!due.iter().any(|due| cases.contains(due))).then_some(()))
+        let due = records.slack_due(&clock::now(), None).await?.entries;
+        Ok((!cases.iter().any(|case| due.contains(&keys::approval(case)))).then_some(()))
     })
     .await?;
     let shown = shown(slack, &cases);

@@ -47,7 +47,7 @@ fn written(variants: &[impl Serialize]) -> BTreeSet<String> {
 fn every_choice_names_exactly_the_variants_of_its_enum() {
     let expected = BTreeMap::from([
         ("$.triage.disposition", written(TriageRoute::ALL)),
-        ("$.case.Item.decision.S", written(Decision::ALL)),
+        ("$.case.Item.decided.M.what.S", written(Decision::ALL)),
         ("$.round.next", written(RoundRoute::ALL)),
         ("$.move.result", written(MoveResult::ALL)),
         ("$.batch.kind", written(BatchKind::ALL)),

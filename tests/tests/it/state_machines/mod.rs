@@ -268,6 +268,13 @@ fn the_rendered_state_machines_are_valid_and_hold_the_rules() {
 }
 
 #[test]
+fn the_state_machines_are_rendered_as_before() {
+    for (name, machine) in machines() {
+        insta::assert_json_snapshot!(name.as_str(), machine);
+    }
+}
+
+#[test]
 fn every_failure_of_a_response_or_restore_is_recorded_and_told_before_it_ends() {
     for machine_name in ["finding_response", "object_restore"] {
         let machine = &machines()[machine_name];
@@ -349,9 +356,9 @@ fn no_error_takes_the_place_of_an_earlier_one() {
 
 #[test]
 fn a_paused_move_waits_with_its_token_in_the_case_and_is_tried_again_however_the_wait_ends() {
-    for (machine_name, move_state, case_id) in [
-        ("finding_response", "QuarantineObject", "$.triage.case_id"),
-        ("object_restore", "RestoreObject", "$.case_id"),
+    for (machine_name, move_state, item) in [
+        ("finding_response", "QuarantineObject", "$.triage.approval"),
+        ("object_restore", "RestoreObject", "$.approval"),
     ] {
         let states = &machines()[machine_name]["States"];
         let catches = |state: &str, error: &str| {
@@ -374,10 +381,10 @@ fn a_paused_move_waits_with_its_token_in_the_case_and_is_tried_again_however_the
             assert_eq!((&ended["ResultPath"], &ended["Next"]), (&json!("$.resumed"), &json!(move_state)));
         }
         let parameters = &wait["Parameters"];
-        assert_eq!(parameters["Key"], json!({"case_id": {"S.$": case_id}}), "{machine_name}");
+        assert_eq!(parameters["Key"], json!({"id": {"S.$": item}}), "{machine_name}");
         assert_eq!(parameters["UpdateExpression"], "SET resume_token = :token", "{machine_name}");
         // A pause that is over is not waited for.
-        assert_eq!(parameters["ConditionExpression"], "attribute_exists(paused_at)", "{machine_name}");
+        assert_eq!(parameters["ConditionExpression"], "attribute_exists(paused)", "{machine_name}");
     }
 }
 
@@ -399,7 +406,9 @@ fn whatever_starts_a_restore_is_read_by_its_activity_before_any_path_into_it() {
     let into_the_input: BTreeSet<_> = states(machine)
         .into_iter()
         .filter(|(_, state)| {
-            ["\"$.case_id", "\"$.request_id"].iter().any(|path| state.to_string().contains(path))
+            ["\"$.approval", "\"$.case_id", "\"$.request_id"]
+                .iter()
+                .any(|path| state.to_string().contains(path))
         })
         .map(|(name, _)| name)
         .collect();

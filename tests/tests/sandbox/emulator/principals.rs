@@ -3,6 +3,10 @@
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TransactWriteItem, Update,
+};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Value, json};
 
@@ -199,6 +203,46 @@ fn a_role_kept_to_its_own_event_source_puts_no_others() -> Result<()> {
         events.put_events().entries(entry("cordon")).send().await?;
         let mixed = events.put_events().entries(entry("cordon")).entries(entry("other")).send().await;
         assert_eq!(code(mixed).as_deref(), Some("AccessDeniedException"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_role_kept_to_a_kind_of_item_writes_no_others_in_a_transaction_neither() -> Result<()> {
+    in_bare_sandbox(async {
+        let (owner, table) = (aws_sdk_dynamodb::Client::new(&root().await), unique("items"));
+        owner
+            .create_table()
+            .table_name(&table)
+            .key_schema(KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build()?)
+            .attribute_definitions(
+                AttributeDefinition::builder()
+                    .attribute_name("id")
+                    .attribute_type(ScalarAttributeType::S)
+                    .build()?,
+            )
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await?;
+        let statements = json!([{
+            "Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "*",
+            "Condition": { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["approval#*"] } }
+        }]);
+        let kept = aws_sdk_dynamodb::Client::new(&session(statements, None).await?);
+        let update = |id: &str| kept.update_item().table_name(&table).key("id", AttributeValue::S(id.into()));
+        update("approval#1").send().await?;
+        assert_eq!(code(update("case#1").send().await).as_deref(), Some("AccessDeniedException"));
+        let part = |id: &str| -> Result<TransactWriteItem> {
+            let update = Update::builder().table_name(&table).key("id", AttributeValue::S(id.into()));
+            let update = update
+                .update_expression("SET a = :a")
+                .expression_attribute_values(":a", AttributeValue::Bool(true))
+                .build()?;
+            Ok(TransactWriteItem::builder().update(update).build())
+        };
+        let both =
+            kept.transact_write_items().transact_items(part("approval#1")?).transact_items(part("case#1")?);
+        assert_eq!(code(both.send().await).as_deref(), Some("AccessDeniedException"));
         Ok(())
     })
 }

@@ -85,7 +85,7 @@ impl Standing {
         if running {
             return Self::Open;
         }
-        match case.outcome.as_ref().map(|outcome| outcome.result) {
+        match case.outcome().map(|outcome| outcome.result) {
             Some(OutcomeResult::Quarantined | OutcomeResult::ObjectMissing) => match object_is_there {
                 true if case.has_restored(case.object()) => Self::Restored,
                 true => Self::Back,
@@ -144,8 +144,10 @@ pub const fn response(standing: Standing, event: Event, left_by_person: bool) ->
 /// Whether a person has last said that the object stays where it is: dismissed it, or had it put back, and nobody has
 /// had it moved since. `made_by_restore` says whether a restore of another case has made this object version.
 pub fn is_left_by_person(case: &Case, made_by_restore: bool) -> bool {
-    let generations = std::iter::once((case.outcome.as_ref(), &case.restores))
-        .chain(case.history.iter().rev().map(|past: &Past| (past.outcome.as_ref(), &past.restores)));
+    let generations =
+        std::iter::once((case.outcome(), &case.quarantine.restores)).chain(case.history.iter().rev().map(
+            |past: &Past| (past.closing.as_ref().map(|closing| &closing.outcome), &past.quarantine.restores),
+        ));
     for (outcome, restores) in generations {
         if restores.iter().any(is_successful) {
             return true;
@@ -168,9 +170,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::case;
+    use crate::fixtures::{case, closing};
     use crate::{
-        case::{Outcome, RestoreOutcome},
+        case::{Closing, RestoreOutcome},
         policy::answer::tests::any_answer,
     };
 
@@ -244,8 +246,8 @@ mod tests {
         }
     }
 
-    fn ended(result: OutcomeResult) -> Option<Outcome> {
-        Some(Outcome { result, detail: String::new(), code: None })
+    fn ended(result: OutcomeResult) -> Option<Closing> {
+        Some(closing(result, ""))
     }
 
     #[test]
@@ -264,7 +266,7 @@ mod tests {
             (OutcomeResult::Sample, false, Standing::Settled),
             (OutcomeResult::Shadow, false, Standing::Settled),
         ] {
-            case.outcome = ended(result);
+            case.closing = ended(result);
             assert_eq!(Standing::of(&case, false, there), standing, "{result:?}");
         }
     }
@@ -276,7 +278,7 @@ mod tests {
                 Some(earlier) => case(Disposition::Review).after(earlier),
                 None => case(Disposition::Review),
             };
-            next.outcome = ended(result);
+            next.closing = ended(result);
             next
         };
         let dismissed = generation(OutcomeResult::Dismissed, None);
@@ -285,13 +287,14 @@ mod tests {
         assert!(is_left_by_person(&then_failed, false));
         let mut then_moved = generation(OutcomeResult::Quarantined, Some(then_failed));
         assert!(!is_left_by_person(&then_moved, false));
-        then_moved.restores.push(Restore {
+        then_moved.quarantine.restores.push(Restore {
             request_id: "r".into(),
             execution_arn: "arn:run".into(),
             requested_by: "arn:alice".into(),
             reason: "a test".into(),
             replace: false,
             even_if_exposed: false,
+            copy_generation: None,
             requested_at: String::new(),
             restored: Vec::new(),
             outcome: Some(RestoreOutcome {

@@ -1,8 +1,8 @@
 //! The plan of a case: what exactly is to be done, and who may say so, pinned when the case is opened.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Deref};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
 
 use super::vote::Voter;
@@ -11,7 +11,7 @@ use crate::{
     policy::{Decided, OnExpiry, Verify, Versions, answer::categories},
 };
 
-/// What a vote agrees to. Its hash is shown with the buttons and checked again before the first destructive call.
+/// What a vote agrees to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The one version that may be moved.
@@ -77,10 +77,9 @@ impl Plan {
         }
     }
 
-    /// Hex SHA-256 of the plan's JSON, whose member order is the declaration's.
-    pub fn hash(&self) -> String {
-        let json = serde_json::to_vec(self).expect("a plan holds only text and numbers");
-        hex::encode(Sha256::digest(json))
+    /// The people each of whom decides alone, whatever else there is to look up: nearly every click is one of theirs.
+    pub fn sole_approvers(&self) -> &[String] {
+        if self.approvals > 1 || self.shadow { &[] } else { &self.approvers }
     }
 
     /// Whether this person may decide: one whom the plan names, or who is in a group that it names, or a fallback
@@ -93,11 +92,80 @@ impl Plan {
     }
 }
 
-/// What plans of the first release meant.
+/// A plan as it was pinned. Its text is what is stored and hashed: a member that a later release adds changes the hash of no
+/// plan on record, and with it no approval that is open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PinnedPlan {
+    text: String,
+    hash: String,
+    plan: Plan,
+}
+
+impl PinnedPlan {
+    /// Writes the plan down.
+    pub fn pin(plan: Plan) -> Self {
+        let text = serde_json::to_string(&plan).expect("a plan holds only text and numbers");
+        Self { hash: hash(&text), text, plan }
+    }
+
+    /// Hex SHA-256 of the text. It is shown with the buttons, and checked again before the first destructive call.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+impl Deref for PinnedPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// As its text.
+impl Serialize for PinnedPlan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for PinnedPlan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let plan = serde_json::from_str(&text).map_err(D::Error::custom)?;
+        Ok(Self { hash: hash(&text), text, plan })
+    }
+}
+
+fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+/// What plans meant that were pinned before there was such a member.
 const fn one() -> u32 {
     1
 }
 
 const fn day() -> u32 {
     86_400
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures::case, policy::Disposition};
+
+    #[test]
+    fn a_plan_on_record_keeps_its_hash_whatever_members_a_later_release_knows() {
+        let pinned = case(Disposition::Review).plan;
+        let mut older: serde_json::Value = serde_json::from_str(&pinned.text).unwrap();
+        let members = older.as_object_mut().unwrap();
+        assert!(members.remove("verify").is_some());
+        members.insert("of_a_later_release".into(), true.into());
+        let text = older.to_string();
+        let read: PinnedPlan = serde_json::from_value(text.clone().into()).unwrap();
+        assert_eq!(read.hash(), hash(&text));
+        assert_ne!(read.hash(), pinned.hash());
+        assert_eq!(serde_json::to_value(&read).unwrap(), text, "it is stored again as it was");
+    }
 }

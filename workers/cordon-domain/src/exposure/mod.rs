@@ -196,7 +196,7 @@ impl SensitiveObject {
     pub fn new(finding: Finding, case: Option<&Case>) -> Self {
         let case_status = match case {
             None => "none".into(),
-            Some(case) => case.outcome.as_ref().map_or("open", |outcome| outcome.result.name()).to_owned(),
+            Some(case) => case.outcome().map_or("open", |outcome| outcome.result.name()).to_owned(),
         };
         Self { finding, case_status, case_id: case.map(|case| case.case_id.clone()), unconfirmed: None }
     }

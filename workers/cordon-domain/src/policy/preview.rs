@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn it_says_what_would_happen_and_who_would_be_asked() {
-        let mut plan = case(Disposition::Review).plan;
+        let mut plan = (*case(Disposition::Review).plan).clone();
         let review = |plan: &Plan| foresee(Disposition::Review, plan);
         assert_eq!(
             review(&plan),

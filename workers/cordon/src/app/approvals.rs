@@ -1,6 +1,8 @@
 //! What people say of a case: votes, snoozes, and attempts of those who may not decide. Slack's buttons and
 //! `cordon approvals` come here.
 
+use std::fmt;
+
 use cordon_domain::{
     case::{
         Case, Counted, Decision,
@@ -14,7 +16,7 @@ use crate::{
     aws::step_functions::{StepFunctions, Woken},
     clock,
     error::Result,
-    store::{Cases, Voted},
+    store::{Cases, Unseen, Voted},
 };
 
 /// Records what people say, and wakes the execution that waits for it.
@@ -22,6 +24,26 @@ use crate::{
 pub struct Approvals {
     cases: Cases,
     step_functions: StepFunctions,
+}
+
+/// The execution that a decision or a snooze is for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Waiting {
+    case_id: String,
+    /// A secret.
+    token: Option<String>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Waiting").field("case_id", &self.case_id).finish_non_exhaustive()
+    }
+}
+
+impl From<&Case> for Waiting {
+    fn from(case: &Case) -> Self {
+        Self { case_id: case.case_id.clone(), token: case.waits.task_token.clone() }
+    }
 }
 
 /// What became of a vote.
@@ -86,15 +108,15 @@ impl Approvals {
             Voted::Counted(_, Counted::Missing(missing)) => VoteOutcome::Counted(missing),
             Voted::Counted(_, Counted::Repeated) => VoteOutcome::Repeated,
             Voted::Not(None) => VoteOutcome::UnknownCase,
-            Voted::Not(Some(case)) if case.takes_votes(&seen.approval_id, &seen.plan_hash) => {
+            Voted::Not(Some(case)) if case.takes_votes(&seen.approval.id, &seen.approval.plan_hash) => {
                 VoteOutcome::Repeated
             }
             Voted::Not(Some(case)) => VoteOutcome::NotTaken(case),
         })
     }
 
-    /// Records a vote without a look at the case before, as [`Cases::vote_unseen`] can. Otherwise gives back the case as it
-    /// is, if there is one.
+    /// Records a vote without a look at the case before, as [`Cases::vote_unseen`] can, and gives back the execution that
+    /// waits for it. `None` when it can not, and the case has to be looked at.
     ///
     /// # Errors
     /// As classified.
@@ -104,11 +126,10 @@ impl Approvals {
         approval_id: &str,
         channel: Option<&str>,
         ballot: Ballot,
-    ) -> Result<std::result::Result<Box<Case>, Option<Box<Case>>>> {
-        let vote = ballot.cast();
-        Ok(match self.cases.vote_unseen(case_id, approval_id, channel, &vote).await? {
-            Voted::Counted(case, _) => Ok(case),
-            Voted::Not(case) => Err(case),
+    ) -> Result<Option<Waiting>> {
+        Ok(match self.cases.vote_unseen(case_id, approval_id, channel, &ballot.cast()).await? {
+            Unseen::Decided(token) => Some(Waiting { case_id: case_id.to_owned(), token }),
+            Unseen::Not => None,
         })
     }
 
@@ -141,15 +162,15 @@ impl Approvals {
 
     /// Wakes the execution that waits for the case, if it waits already. What is on record counts: an execution that
     /// cannot be woken now is woken by the reconciler.
-    pub async fn wake(&self, case: &Case) {
-        let Some(token) = &case.task_token else { return };
+    pub async fn wake(&self, waiting: &Waiting) {
+        let Some(token) = &waiting.token else { return };
         match self.step_functions.wake(token).await {
             Ok(Woken::Yes) => {}
             Ok(Woken::Gone) => {
-                tracing::info!(case.id = case.case_id, "nobody waits with the token; the record decides");
+                tracing::info!(case.id = waiting.case_id, "nobody waits with the token; the record decides");
             }
             Err(error) => {
-                tracing::warn!(case.id = case.case_id, error.message = %error, "execution not woken; the reconciler will");
+                tracing::warn!(case.id = waiting.case_id, error.message = %error, "execution not woken; the reconciler will");
             }
         }
     }

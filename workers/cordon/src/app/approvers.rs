@@ -25,7 +25,7 @@ pub(crate) async fn voter(
     let voter =
         |group: Option<&String>| Voter::Slack { team: team.into(), user: user.into(), group: group.cloned() };
     let themselves = voter(None);
-    if case.plan.allows(&themselves, case.escalation.is_some()) {
+    if case.plan.allows(&themselves, case.approval.escalation.is_some()) {
         return Ok(Some(themselves));
     }
     let deadline = Instant::now() + GROUPS_TIMEOUT;

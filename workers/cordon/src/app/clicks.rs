@@ -1,17 +1,14 @@
 //! What is done about a click in Slack. The record decides, whatever the message still shows.
 
-use cordon_domain::{
-    case::{
-        Case, Decision,
-        vote::{Undecidable, Voter},
-    },
-    digest,
+use cordon_domain::case::{
+    Case, Decision,
+    vote::{Undecidable, Voter},
 };
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome},
+    approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome, Waiting},
     approvers,
     policy_in_force::policy_in_force,
     restores::{self, Request},
@@ -29,7 +26,7 @@ use crate::{
         interactions::{Action, Click},
         people::People,
     },
-    store::Cases,
+    store::{Cases, keys},
 };
 
 /// How many clicks are at the tables at once: a burst must not open a connection for each.
@@ -53,8 +50,8 @@ pub struct Clicks {
 /// What a click came to.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ClickOutcome {
-    /// It is on record; [`Clicks::wake`] the execution of this case, if it decides or snoozes one.
-    Recorded(Option<Box<Case>>),
+    /// It is on record; [`Clicks::wake`] the execution, if it decides or snoozes a case.
+    Recorded(Option<Waiting>),
     /// The person is asked why, in this modal.
     Asked(Box<Value>),
     /// The modal stays open, with this answer.
@@ -98,8 +95,14 @@ impl Clicks {
     }
 
     /// Wakes the execution that waits for a case.
-    pub(crate) async fn wake(&self, case: &Case) {
-        self.approvals.wake(case).await;
+    pub(crate) async fn wake(&self, waiting: &Waiting) {
+        self.approvals.wake(waiting).await;
+    }
+
+    /// Whether a click in this channel may be on a button of the case's message: there, or where policy has it.
+    async fn is_shown_in(&self, case: &Case, channel: &str) -> Result<bool, Error> {
+        Ok(case.plan.channel == channel
+            || self.cases.message(&case.case_id).await?.is_some_and(|message| message.is_shown_in(channel)))
     }
 
     async fn turn(&self) -> SemaphorePermit<'_> {
@@ -119,28 +122,28 @@ pub(crate) async fn handle_click(clicks: &Clicks, click: &Click) -> Result<Click
         let _turn = clicks.turn().await;
         return turn_page(clicks, click).await;
     }
-    let seen = match decision(click) {
-        Some(decision) => {
-            let ballot = ballot(click, decision, person(click));
-            let (approval, channel) = (&click.approval_id, click.by.channel.as_deref());
-            let _turn = clicks.turn().await;
-            match clicks.approvals.vote_unseen(&click.case_id, approval, channel, ballot).await? {
-                Ok(case) => return Ok(ClickOutcome::Recorded(Some(case))),
-                Err(case) => case.map(|case| *case),
-            }
+    let turn = clicks.turn().await;
+    if let Some(decision) = decision(click) {
+        let ballot = ballot(click, decision, person(click));
+        let (approval, channel) = (&click.approval_id, click.by.channel.as_deref());
+        let recorded = clicks.approvals.vote_unseen(&click.case_id, approval, channel, ballot).await?;
+        if recorded.is_some() {
+            return Ok(ClickOutcome::Recorded(recorded));
         }
-        None => {
-            let _turn = clicks.turn().await;
-            clicks.cases.get(&click.case_id).await?
-        }
+    }
+    let Some(case) = clicks.cases.get(&click.case_id).await? else {
+        return Ok(ClickOutcome::Refused("an unknown case"));
     };
-    let Some(case) = seen else { return Ok(ClickOutcome::Refused("an unknown case")) };
-    if click.by.channel.as_ref().is_some_and(|channel| !case.is_shown_in(channel)) {
+    if let Some(channel) = &click.by.channel
+        && !clicks.is_shown_in(&case, channel).await?
+    {
         return Ok(ClickOutcome::Refused("another channel than the case's"));
     }
-    if case.approval_id != click.approval_id || case.plan_hash != click.plan_hash {
+    drop(turn);
+    if case.approval.id != click.approval_id || case.approval.plan_hash != click.plan_hash {
         return Ok(told(
             &case,
+            click,
             "This button belongs to an earlier state of the case; look at its newest message.",
         ));
     }
@@ -156,11 +159,14 @@ pub(crate) async fn handle_click(clicks: &Clicks, click: &Click) -> Result<Click
 /// A digest shows the same page to everybody in the channel, and whoever sees it may turn it.
 async fn turn_page(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error> {
     let Ok(page) = click.approval_id.parse() else { return Ok(ClickOutcome::Refused("no page")) };
-    if !click.case_id.starts_with(digest::PREFIX) {
+    if !click.case_id.starts_with(keys::DIGEST) {
         return Ok(ClickOutcome::Refused("no digest"));
     }
     let digest = clicks.cases.digest(&click.case_id).await?;
-    if !digest.zip(click.by.channel.as_ref()).is_some_and(|(digest, channel)| digest.is_shown_in(channel)) {
+    if !digest
+        .zip(click.by.channel.as_ref())
+        .is_some_and(|(digest, channel)| digest.message.is_shown_in(channel))
+    {
         return Ok(ClickOutcome::Refused("an unknown digest, or one of another channel"));
     }
     clicks.cases.turn_page(&click.case_id, page).await?;
@@ -169,7 +175,7 @@ async fn turn_page(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error
 
 async fn decide(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutcome, Error> {
     if let Some(why) = why_undecidable(case) {
-        return Ok(told(case, &why));
+        return Ok(told(case, click, &why));
     }
     // Nobody's turn is kept while Slack is asked.
     let voter = approvers::voter(&clicks.people, case, &click.team, &click.by.user).await;
@@ -185,14 +191,15 @@ async fn decide(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutc
             tracing::warn!(error.message = %error, "the members of a user group are not known, so nobody may decide as one");
             return Ok(told(
                 case,
+                click,
                 "Slack does not say at the moment who is in the groups that may decide this case, so your click does not \
                  count. Click again in a minute, or decide by `cordon approvals`.",
             ));
         }
     };
     match (decision(click), click.action) {
-        (Some(decision), _) => vote(clicks, case, ballot(click, decision, voter)).await,
-        (None, Action::Snooze) => snooze(clicks, case, voter).await,
+        (Some(decision), _) => vote(clicks, case, click, ballot(click, decision, voter)).await,
+        (None, Action::Snooze) => snooze(clicks, case, click, voter).await,
         (None, _) => Ok(ask_why(
             case,
             click,
@@ -221,22 +228,22 @@ fn person(click: &Click) -> Voter {
     Voter::Slack { team: click.team.clone(), user: click.by.user.clone(), group: None }
 }
 
-async fn vote(clicks: &Clicks, case: &Case, ballot: Ballot) -> Result<ClickOutcome, Error> {
+async fn vote(clicks: &Clicks, case: &Case, click: &Click, ballot: Ballot) -> Result<ClickOutcome, Error> {
     Ok(match clicks.approvals.vote(case, ballot).await? {
-        VoteOutcome::Decided(case) => ClickOutcome::Recorded(Some(case)),
+        VoteOutcome::Decided(case) => ClickOutcome::Recorded(Some(Waiting::from(&*case))),
         VoteOutcome::Counted(_) => ClickOutcome::Recorded(None),
         VoteOutcome::Repeated => {
-            told(case, "Your vote is on record already; another person has to say the same.")
+            told(case, click, "Your vote is on record already; another person has to say the same.")
         }
-        VoteOutcome::NotTaken(case) => told(&case, &why_not_taken(&case)),
+        VoteOutcome::NotTaken(case) => told(&case, click, &why_not_taken(&case)),
         VoteOutcome::UnknownCase => ClickOutcome::Refused("an unknown case"),
     })
 }
 
-async fn snooze(clicks: &Clicks, case: &Case, by: Voter) -> Result<ClickOutcome, Error> {
+async fn snooze(clicks: &Clicks, case: &Case, click: &Click, by: Voter) -> Result<ClickOutcome, Error> {
     Ok(match clicks.approvals.snooze(case, by).await? {
-        SnoozeOutcome::Snoozed(case, _) => ClickOutcome::Recorded(Some(case)),
-        SnoozeOutcome::NotTaken(case) => told(&case, &why_not_taken(&case)),
+        SnoozeOutcome::Snoozed(case, _) => ClickOutcome::Recorded(Some(Waiting::from(&*case))),
+        SnoozeOutcome::NotTaken(case) => told(&case, click, &why_not_taken(&case)),
         SnoozeOutcome::UnknownCase => ClickOutcome::Refused("an unknown case"),
     })
 }
@@ -247,7 +254,7 @@ async fn restore(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOut
     let restorers = match in_force.policy {
         Ok(policy) => policy.restorers,
         // That it cannot be read is no refusal of the person.
-        Err(why) => return Ok(told(case, &policy_unreadable(&why))),
+        Err(why) => return Ok(told(case, click, &policy_unreadable(&why))),
     };
     if !restorers.contains(&click.by.user) {
         let why = "You are not among the people who may have objects back (`restorers` in policy).";
@@ -263,12 +270,14 @@ async fn restore(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOut
         reason: reason.clone(),
         replace: false,
         even_if_exposed: false,
+        copy_generation: None,
     };
     let machine = &clicks.object_restore_arn;
     match restores::request(&clicks.cases, &clicks.step_functions, machine, case, request).await? {
         Some(_) => Ok(ClickOutcome::Recorded(None)),
         None => Ok(told(
             case,
+            click,
             "The object is being put back already, or is no longer in quarantine; look at the message.",
         )),
     }
@@ -284,11 +293,13 @@ fn policy_unreadable(why: &str) -> String {
 /// The attempt is put on record, and the person told.
 async fn refuse(clicks: &Clicks, case: &Case, click: &Click, why: &str) -> Result<ClickOutcome, Error> {
     clicks.approvals.refuse(case, person(click), click.action.name()).await?;
-    Ok(told(case, why))
+    Ok(told(case, click, why))
 }
 
-fn told(case: &Case, text: &str) -> ClickOutcome {
-    ClickOutcome::Told { channel: case.channel().to_owned(), text: text.to_owned() }
+/// The person is told where they have clicked, as far as that is known.
+fn told(case: &Case, click: &Click, text: &str) -> ClickOutcome {
+    let channel = click.by.channel.as_ref().unwrap_or(&case.plan.channel);
+    ClickOutcome::Told { channel: channel.clone(), text: text.to_owned() }
 }
 
 fn ask_why(case: &Case, click: &Click, title: &str, what: &str, send: &str) -> ClickOutcome {
@@ -310,7 +321,7 @@ fn why_undecidable(case: &Case) -> Option<String> {
     Some(match case.undecidable()? {
         Undecidable::Decided(_) => format!("Already decided. {}", blocks::case::decider(case)),
         Undecidable::Closed => {
-            let detail = case.outcome.as_ref().map(|outcome| mrkdwn::escape(&outcome.detail, 1_000));
+            let detail = case.outcome().map(|outcome| mrkdwn::escape(&outcome.detail, 1_000));
             format!("This case is closed. {}", detail.unwrap_or_default())
         }
         Undecidable::NobodyIsAsked => {

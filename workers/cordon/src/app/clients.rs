@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
+use super::notifications::PutOff;
 use crate::{
     aws::{
         access_analyzer::AccessAnalyzer,
@@ -46,6 +47,8 @@ pub struct Clients {
     pub slack: Slack,
     /// Who is who in Slack.
     pub people: Arc<People>,
+    /// Slack channels that take nothing at the moment.
+    pub put_off: PutOff,
     /// The settings.
     pub config: WorkerConfig,
 }
@@ -78,6 +81,7 @@ impl Clients {
             events: Events::new(aws_sdk_eventbridge::Client::new(aws)),
             people: Arc::new(People::new(slack.clone())),
             slack,
+            put_off: PutOff::default(),
             config,
         }
     }

@@ -15,7 +15,7 @@ pub(crate) enum PurgeOutcome {
     InUse,
 }
 
-/// Deletes the copies of a case whose first lies at `copy_key`. The role comes first, so that nothing is recorded by
+/// Deletes every copy of a case. The role comes first, so that nothing is recorded by
 /// somebody who may not have it; the record comes before the first deletion, so that nobody restores what is being
 /// deleted. A purge that broke off is finished by the next.
 ///
@@ -25,13 +25,15 @@ pub(crate) async fn purge(
     cases: &Cases,
     purgers: &Purgers<'_>,
     case: &Case,
-    copy_key: &str,
     reason: &str,
 ) -> Result<PurgeOutcome> {
-    if let Some(at) = case.purge.as_ref().and_then(|purge| purge.done_at.as_ref()) {
+    if let Some(at) = case.quarantine.purge.as_ref().and_then(|purge| purge.done_at.as_ref()) {
         return Ok(PurgeOutcome::DeletedBefore(at.clone()));
     }
-    let purger = purgers.open(copy_key).await?;
+    let mut sessions = Vec::new();
+    for copy in &case.quarantine.copies {
+        sessions.push(purgers.open(&copy.key).await?);
+    }
     let purge = Purge {
         requested_by: purgers.caller.to_owned(),
         reason: reason.to_owned(),
@@ -39,7 +41,10 @@ pub(crate) async fn purge(
         done_at: None,
     };
     let Some(recorded) = cases.request_purge(case, &purge).await? else { return Ok(PurgeOutcome::InUse) };
-    let versions = purger.purge().await?;
+    let mut versions = 0;
+    for purger in &sessions {
+        versions += purger.purge().await?;
+    }
     cases.close_purge(&recorded).await?;
     Ok(PurgeOutcome::Deleted(versions))
 }

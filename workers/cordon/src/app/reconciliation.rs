@@ -1,10 +1,8 @@
 //! Brings a case and its execution together again: ends waits whose decision is on record or whose pause is over, starts
 //! restores that were asked for, and closes what died with its execution.
 
-use std::collections::HashSet;
-
 use cordon_domain::{
-    case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult},
+    case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult, Status},
     time,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -16,52 +14,53 @@ use crate::{
     error::Result,
 };
 
-/// How long the gateway is given to wake a run itself.
+/// How long whoever records something is given to go on with it.
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Does for a case what its execution waits for, or closes it when the execution has died. `running` are the executions
-/// that Step Functions lists as running.
+/// Before when something has to have happened that is taken up here: whoever did it goes on with it at first.
+pub(crate) fn settled() -> String {
+    time::stored(Timestamp::now() - GRACE)
+}
+
+/// Wakes the execution of a case that is decided, or whose pause is over.
 ///
 /// # Errors
 /// As classified; the next pass tries again.
-pub(crate) async fn reconcile(
-    clients: &Clients,
-    case: &Case,
-    running: &HashSet<String>,
-    paused: bool,
-) -> Result<()> {
-    let settled = time::stored(Timestamp::now() - GRACE);
-    if let (Some(decided_at), Some(token)) = (&case.decided_at, &case.task_token)
-        && *decided_at < settled
-    {
-        clients.step_functions.wake(token).await?;
-        clients.cases.forget_token(&case.case_id, token).await?;
+pub(crate) async fn wake(clients: &Clients, case: &Case, paused: bool) -> Result<()> {
+    if case.approval.decided.as_ref().is_some_and(|decided| decided.at < settled()) {
+        if let Some(token) = &case.waits.task_token {
+            clients.step_functions.wake(token).await?;
+        }
+        clients.cases.mark_woken(case).await?;
     }
-    if let (Some(token), false) = (&case.resume_token, paused) {
+    if let (Some(token), false) = (&case.waits.resume_token, paused) {
         clients.step_functions.wake(token).await?;
         clients.cases.mark_resumed(&case.case_id, token).await?;
     }
+    Ok(())
+}
+
+/// Does for a case whose execution is not listed as running what that would have done, if it has died. The list may lag, so
+/// the execution is asked for by name.
+///
+/// # Errors
+/// As classified; the next pass tries again.
+pub(crate) async fn reconcile(clients: &Clients, case: &Case) -> Result<()> {
     match case.open_restore() {
-        Some(restore) => reconcile_restore(clients, case, restore, running, &settled).await,
-        None => reconcile_response(clients, case, running, &settled).await,
+        Some(restore) => reconcile_restore(clients, case, restore).await,
+        None => reconcile_response(clients, case).await,
     }
 }
 
-/// Closes a case whose run has died. The list of running runs spares a call for each case; it may lag, so a run that is
-/// not on it is asked for by name.
-async fn reconcile_response(
-    clients: &Clients,
-    case: &Case,
-    running: &HashSet<String>,
-    settled: &str,
-) -> Result<()> {
-    if running.contains(&case.execution_arn) || case.opened_at.as_str() >= settled {
+/// Closes a case whose execution has died.
+async fn reconcile_response(clients: &Clients, case: &Case) -> Result<()> {
+    if case.status != Status::Open {
         return Ok(());
     }
     let Run::Ended(ended) = clients.step_functions.run(&case.execution_arn, &case.opened_at).await? else {
         return Ok(());
     };
-    let moved = match &case.quarantine_copy {
+    let moved = match case.quarantine.newest_copy() {
         None => String::new(),
         // A worker may still be at the task: it hears of the end with its next heartbeat.
         Some(_) if may_be_at_work(clients, &ended) => return Ok(()),
@@ -76,7 +75,7 @@ async fn reconcile_response(
         ),
         code: Some(ended.status),
     };
-    if clients.cases.close(case, &outcome, None).await?.stands().is_some() {
+    if clients.cases.close(case, &outcome).await?.stands().is_some() {
         tracing::warn!(
             case.id = case.case_id,
             execution.arn = case.execution_arn,
@@ -86,17 +85,8 @@ async fn reconcile_response(
     Ok(())
 }
 
-/// Starts a restore whose run was not started, and ends one whose run has died.
-async fn reconcile_restore(
-    clients: &Clients,
-    case: &Case,
-    restore: &Restore,
-    running: &HashSet<String>,
-    settled: &str,
-) -> Result<()> {
-    if running.contains(&restore.execution_arn) || restore.requested_at.as_str() >= settled {
-        return Ok(());
-    }
+/// Starts a restore whose execution was not started, and ends one whose execution has died.
+async fn reconcile_restore(clients: &Clients, case: &Case, restore: &Restore) -> Result<()> {
     let ours = clients.config.object_restore_arn.replace(":stateMachine:", ":execution:");
     if restore.execution_arn.rsplit_once(':').is_none_or(|(machine, _)| machine != ours) {
         let why = format!("The request names a run of another state machine than {ours}. Ask again.");

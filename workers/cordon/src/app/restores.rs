@@ -4,7 +4,12 @@
 use cordon_domain::case::{Case, Restore};
 use serde_json::{Value, json};
 
-use crate::{aws::step_functions::StepFunctions, clock, error::Result, store::Cases};
+use crate::{
+    aws::step_functions::StepFunctions,
+    clock,
+    error::Result,
+    store::{Cases, keys},
+};
 
 /// Who asks, and for what.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub struct Request {
     pub replace: bool,
     /// Whether the bucket may still be shared.
     pub even_if_exposed: bool,
+    /// Which of the case's copies; the newest where none is named.
+    pub copy_generation: Option<u32>,
 }
 
 /// Records the request and starts its run; gives back the run. `None` when there is nothing in quarantine, or
@@ -41,6 +48,7 @@ pub async fn request(
         reason: request.reason,
         replace: request.replace,
         even_if_exposed: request.even_if_exposed,
+        copy_generation: request.copy_generation,
         requested_at: clock::now(),
         restored: Vec::new(),
         outcome: None,
@@ -66,5 +74,5 @@ pub async fn start(
 }
 
 fn input(case_id: &str, restore: &Restore) -> Value {
-    json!({"case_id": case_id, "request_id": restore.request_id})
+    json!({"case_id": case_id, "request_id": restore.request_id, "approval": keys::approval(case_id)})
 }

@@ -100,3 +100,30 @@ fn environment() -> HashMap<String, String> {
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The help of a command and of everything below it.
+    fn help_of(command: &mut clap::Command, name: &str, all: &mut Vec<(String, String)>) {
+        all.push((name.replace(' ', "_"), command.render_long_help().to_string()));
+        for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+            let name = format!("{name} {}", below.get_name());
+            help_of(below, &name, all);
+        }
+    }
+
+    #[test]
+    fn help_says_what_it_said() {
+        let mut all = Vec::new();
+        // The widths do not depend on the terminal.
+        help_of(&mut <Cli as CommandFactory>::command().term_width(100), "cordon", &mut all);
+        assert!(all.len() >= 18, "{}", all.len());
+        for (name, help) in all {
+            insta::assert_snapshot!(format!("help_{name}"), help);
+        }
+    }
+}

@@ -19,7 +19,7 @@ use crate::{
     aws::{self, state_bucket::StateBucket, sts},
     config::OperatorConfig,
     error::{Error, Result},
-    store::Cases,
+    store::{Cases, keys},
 };
 
 /// A person at work.
@@ -34,8 +34,8 @@ pub(super) struct Operator {
 
 /// The digits of a case id: SHA-256 in hex.
 const CASE_ID: usize = 64;
-const NO_CASE_ID: &str = "is not a case id, which has 64 hexadecimal digits; `cordon approvals list` and `cordon quarantine \
-     list` show them whole";
+const NO_CASE_ID: &str = "is not a case id, which has 64 hexadecimal digits, or the first 12 of them as Slack shows them; \
+     `cordon approvals list` and `cordon quarantine list` show them whole";
 
 impl Operator {
     /// Reads the settings and asks AWS whose credentials these are.
@@ -72,10 +72,20 @@ impl Operator {
     /// # Errors
     /// As classified.
     pub(super) async fn case(&self, case_id: &str) -> Result<std::result::Result<Case, Refusal>> {
-        if !is_case_id(case_id) {
+        let case = if is_case_id(case_id, keys::SHORT_ID) {
+            match self.cases.cases_of_short_id(case_id).await?.as_slice() {
+                [] => None,
+                [case_id] => self.cases.get(case_id).await?,
+                [..] => {
+                    return Ok(Err(unknown("Several cases begin so; give the whole id.")));
+                }
+            }
+        } else if is_case_id(case_id, CASE_ID) {
+            self.cases.get(case_id).await?
+        } else {
             return Ok(Err(unknown(&format!("This {NO_CASE_ID}."))));
-        }
-        Ok(self.cases.get(case_id).await?.ok_or_else(|| {
+        };
+        Ok(case.ok_or_else(|| {
             unknown("There is no such case; `cordon quarantine list` shows what is in quarantine.")
         }))
     }
@@ -126,7 +136,8 @@ pub(super) fn reason(text: &str) -> std::result::Result<String, String> {
 /// # Errors
 /// When it cannot be one.
 pub(super) fn case_id(text: &str) -> std::result::Result<String, String> {
-    if is_case_id(text) { Ok(text.to_owned()) } else { Err(format!("it {NO_CASE_ID}")) }
+    let is_one = is_case_id(text, CASE_ID) || is_case_id(text, keys::SHORT_ID);
+    if is_one { Ok(text.to_owned()) } else { Err(format!("it {NO_CASE_ID}")) }
 }
 
 /// The same, or `-` for standard input.
@@ -137,8 +148,8 @@ pub(super) fn case_id_or_input(text: &str) -> std::result::Result<String, String
     if text == "-" { Ok(text.to_owned()) } else { case_id(text) }
 }
 
-fn is_case_id(text: &str) -> bool {
-    text.len() == CASE_ID && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+fn is_case_id(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A glob over bucket names as given on the command line.
@@ -170,6 +181,9 @@ pub(super) fn case_ids(named: &[String]) -> anyhow::Result<Vec<String>> {
     }
     let mut seen = HashSet::new();
     ids.retain(|id| seen.insert(id.clone()));
+    // A case may be named whole, and by its first digits again.
+    let whole: Vec<String> = ids.iter().filter(|id| id.len() == CASE_ID).cloned().collect();
+    ids.retain(|id| id.len() == CASE_ID || !whole.iter().any(|whole| whole.starts_with(id.as_str())));
     if ids.is_empty() {
         bail!("no case ids came from standard input; `cordon quarantine list` prints them");
     }
@@ -194,10 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_case_ids_are_taken_and_a_dash_where_there_may_be_many() {
+    fn only_whole_case_ids_and_those_of_slack_are_taken_and_a_dash_where_there_may_be_many() {
         let whole = "812a6a9f0f4300994de1842f17964a72315d9890c38018511b7a2644aaab8454";
-        assert_eq!(case_id(whole).as_deref(), Ok(whole));
-        for wrong in ["", "-", &whole[..12], &whole.to_uppercase(), &format!("{whole}0")] {
+        for id in [whole, &whole[..12]] {
+            assert_eq!(case_id(id).as_deref(), Ok(id));
+        }
+        for wrong in ["", "-", &whole[..11], &whole[..13], &whole.to_uppercase(), &format!("{whole}0")] {
             assert!(case_id(wrong).unwrap_err().contains("64 hexadecimal digits"), "{wrong}");
         }
         assert_eq!(case_id_or_input("-").as_deref(), Ok("-"));

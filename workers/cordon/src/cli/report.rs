@@ -3,7 +3,10 @@
 use cordon_domain::case::{Case, Status};
 use serde::Serialize;
 
-use crate::error::{Code, Error, RETRYABLE};
+use crate::{
+    error::{Code, Error, RETRYABLE},
+    store::keys,
+};
 
 /// What became of one case; `M` is what only one command has to say.
 #[derive(Clone, Debug, Serialize)]
@@ -27,14 +30,11 @@ pub(super) struct Refusal {
     pub(super) why: String,
 }
 
-/// How much of a case id Slack shows too.
-const SHORT_ID: usize = 12;
-
 impl<M: Default> Report<M> {
     /// The beginning of a report.
     pub(super) fn on(case_id: &str, case: Option<&Case>) -> Self {
         Self {
-            case_id: case_id.to_owned(),
+            case_id: case.map_or(case_id, |case| &case.case_id).to_owned(),
             bucket: case.map(|case| case.object().bucket.clone()),
             key: case.map(|case| case.object().key.clone()),
             result: "",
@@ -62,7 +62,7 @@ impl<M> Report<M> {
         let result = self.result.replace('_', " ");
         match (&self.bucket, &self.key) {
             (Some(bucket), Some(key)) => {
-                let short = self.case_id.get(..SHORT_ID).unwrap_or(&self.case_id);
+                let short = self.case_id.get(..keys::SHORT_ID).unwrap_or(&self.case_id);
                 format!("{result:<9}  {bucket}/{key}  (case {short})  {}", self.detail)
             }
             _ => format!("{result:<9}  case {}  {}", self.case_id, self.detail),
@@ -97,7 +97,7 @@ pub(super) fn unavailable(case: &Case) -> Option<Refusal> {
         return refusal("ResponseUnderWay", why.into());
     }
     if copy(case).is_none() {
-        let ended = case.outcome.as_ref().map_or("unknown", |outcome| outcome.result.name());
+        let ended = case.outcome().map_or("unknown", |outcome| outcome.result.name());
         let why = format!("Nothing of it is in quarantine: the case ended as {ended}.");
         return refusal("NothingInQuarantine", why);
     }
@@ -106,26 +106,39 @@ pub(super) fn unavailable(case: &Case) -> Option<Refusal> {
 
 /// The quarantine key of the copy that the case has made, or was about to make.
 pub(super) fn copy(case: &Case) -> Option<&str> {
-    Some(case.quarantine_copy.as_ref()?.key.as_str())
+    Some(case.quarantine.newest_copy()?.key.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::fixtures::case;
+    use cordon_domain::fixtures::{case, closing};
     use cordon_domain::{
-        case::{Outcome, OutcomeResult, QuarantineCopy},
+        case::{OutcomeResult, QuarantineCopy},
         policy::Disposition,
     };
+
+    #[derive(Clone, Debug, Default, Serialize)]
+    struct Nothing {}
+
+    #[test]
+    fn a_line_for_a_case_and_for_what_is_none() {
+        let case = case(Disposition::Quarantine);
+        let known = Report::<Nothing>::on(&case.case_id, Some(&case)).refused(Refusal::overtaken());
+        let unknown = Report::<Nothing>::on("812a6a9f0f43", None);
+        let unknown = unknown.failed(&Error::terminal(Code::AccessDenied, "AWS refused."));
+        insta::assert_snapshot!([known.line(), unknown.line()].join("\n"));
+        insta::assert_json_snapshot!([known, unknown]);
+    }
 
     #[test]
     fn only_what_is_in_quarantine_and_not_in_use_is_available() {
         let mut case = case(Disposition::Quarantine);
         assert_eq!(unavailable(&case).unwrap().code, "ResponseUnderWay");
         case.status = Status::Closed;
-        case.outcome = Some(Outcome { result: OutcomeResult::Failed, detail: String::new(), code: None });
+        case.closing = Some(closing(OutcomeResult::Failed, ""));
         assert_eq!(unavailable(&case).unwrap().code, "NothingInQuarantine");
-        case.quarantine_copy = Some(QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() });
+        case.quarantine.copies = vec![QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() }];
         assert_eq!(unavailable(&case), None, "whatever the case came to");
     }
 }

@@ -39,6 +39,10 @@ pub(super) struct RestoreArguments {
     /// Put the object back even into a bucket that is still shared.
     #[arg(long)]
     even_if_exposed: bool,
+    /// Put back the copy that this generation of the case has made, and not the newest one; `cordon quarantine show` lists
+    /// them.
+    #[arg(long, value_name = "N")]
+    generation: Option<u32>,
     /// Start the restores and do not wait for their end.
     #[arg(long)]
     no_wait: bool,
@@ -80,6 +84,7 @@ impl RestoreArguments {
                 reason: self.reason.clone(),
                 replace: self.replace,
                 even_if_exposed: self.even_if_exposed,
+                copy_generation: self.generation,
             },
             operator: &operator,
             step_functions: &step_functions,
@@ -200,8 +205,8 @@ impl Asking<'_> {
                 .await;
         match asked {
             Ok(Some(run)) => under_way(&case, run),
-            Ok(None) => report.refused(self.overtaken(case_id).await),
-            Err(error) => match self.on_record(case_id).await {
+            Ok(None) => report.refused(self.overtaken(&case.case_id).await),
+            Err(error) => match self.on_record(&case.case_id).await {
                 Some(run) => Report {
                     detail: format!("On record; a worker starts its run, as this command could not: {error}"),
                     code: report.failed(&error).code,
@@ -229,7 +234,7 @@ impl Asking<'_> {
 
 /// Why a case cannot be put back.
 fn refusal(case: &Case) -> Option<Refusal> {
-    if let Some(purge) = &case.purge {
+    if let Some(purge) = &case.quarantine.purge {
         let why = match &purge.done_at {
             Some(at) => format!("Its copy was deleted from quarantine at {at}"),
             None => "Its copy is being deleted from quarantine".into(),
@@ -271,7 +276,7 @@ impl Operator {
                             shown.ended(&report)?;
                             reports[index] = report;
                         }
-                        None if case.is_some_and(|case| case.paused_at.is_some()) => {
+                        None if case.is_some_and(|case| case.waits.paused.is_some()) => {
                             waits =
                                 Some("Cordon is paused; restores go on after `cordon resume`.".to_owned());
                         }
@@ -302,9 +307,9 @@ fn after(asked: &Report, case: Option<&Case>) -> Option<Report> {
         let gone = "The case is no longer on record; look at its run in Step Functions.";
         return Some(ended("failed", gone, Some("UnknownCase".into())));
     };
-    let earlier = case.history.iter().flat_map(|past| &past.restores);
+    let earlier = case.history.iter().flat_map(|past| &past.quarantine.restores);
     let ours = |restore: &&Restore| Some(&restore.execution_arn) == asked.more.run.as_ref();
-    let outcome = earlier.chain(&case.restores).find(ours)?.outcome.as_ref()?;
+    let outcome = earlier.chain(&case.quarantine.restores).find(ours)?.outcome.as_ref()?;
     let result = match outcome.result {
         RestoreResult::Restored => RESTORED,
         RestoreResult::Failed => "failed",

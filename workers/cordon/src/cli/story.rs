@@ -1,12 +1,12 @@
 //! What a case has gone through, for people and for programs.
 
 use cordon_domain::{
-    case::{Case, Outcome, Purge, Restore, RestoreResult, vote::Vote},
+    case::{Case, Closing, Paused, Purge, QuarantineCopy, Restore, RestoreResult, vote::Vote},
     policy::Disposition,
 };
 use serde_json::{Value, json};
 
-use super::{quarantine::state, report::copy};
+use super::quarantine::state;
 
 /// The case for programs, without the tokens and button names that it holds.
 pub(super) fn record(case: &Case) -> Value {
@@ -20,27 +20,24 @@ pub(super) fn record(case: &Case) -> Value {
         "finding_ids": case.finding_ids,
         "policy_answer": case.policy_answer,
         "disposition": case.disposition,
-        "renewal": case.renewal,
-        "plan": case.plan,
-        "plan_hash": case.plan_hash,
+        "renewal": case.approval.renewal,
+        "plan": *case.plan,
+        "plan_hash": case.approval.plan_hash,
         "run": case.execution_arn,
         "opened_at": case.opened_at,
-        "decision": case.decision,
-        "decided_at": case.decided_at,
-        "votes": case.votes,
-        "round": case.round,
-        "round_ends_at": case.round_ends_at,
-        "snooze": case.snooze,
-        "escalation": case.escalation,
-        "refused": case.refused,
-        "reach": case.reach,
-        "paused_at": case.paused_at,
-        "pause": case.pause,
-        "quarantine_copy": case.quarantine_copy,
-        "outcome": case.outcome,
-        "closed_at": case.closed_at,
-        "restores": case.restores,
-        "purge": case.purge,
+        "decided": case.approval.decided,
+        "votes": case.approval.votes,
+        "round": case.approval.round,
+        "round_ends_at": case.approval.round_ends_at,
+        "snooze": case.approval.snooze,
+        "escalation": case.approval.escalation,
+        "refused": case.approval.refused,
+        "reach": case.approval.reach,
+        "paused": case.waits.paused,
+        "copies": case.quarantine.copies,
+        "closing": case.closing,
+        "restores": case.quarantine.restores,
+        "purge": case.quarantine.purge,
         "history": case.history,
     })
 }
@@ -69,53 +66,54 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
         field("Opened", &format!("{} by the run {}", case.opened_at, case.execution_arn)),
     ]);
     lines.extend(
-        case.renewal.as_ref().map(|renewal| field("Renewed", &format!("at {}: {}", renewal.at, renewal.why))),
+        case.approval
+            .renewal
+            .as_ref()
+            .map(|renewal| field("Renewed", &format!("at {}: {}", renewal.at, renewal.why))),
     );
-    if case.takes_votes(&case.approval_id, &case.plan_hash) && case.disposition == Disposition::Review {
+    if case.takes_votes(&case.approval.id, &case.approval.plan_hash)
+        && case.disposition == Disposition::Review
+    {
         lines.push(field("Who decides", &approvers(case)));
-        let ends = case.round_ends_at.as_deref().unwrap_or("not begun");
-        lines.push(field("Round", &format!("{} of {}, until {ends}", case.round, case.plan.rounds)));
+        let ends = case.approval.round_ends_at.as_deref().unwrap_or("not begun");
+        lines.push(field("Round", &format!("{} of {}, until {ends}", case.approval.round, case.plan.rounds)));
     }
-    if let Some(reach) = &case.reach {
+    if let Some(reach) = &case.approval.reach {
         let reach = if reach.is_empty() { "nobody outside".to_owned() } else { reach.join(", ") };
         lines.push(field("Reach", &reach));
     }
-    lines.extend(case.votes.iter().map(|vote| field("Vote", &voted(vote))));
-    lines.extend(case.snooze.as_ref().map(|snooze| {
+    lines.extend(case.approval.votes.iter().map(|vote| field("Vote", &voted(vote))));
+    lines.extend(case.approval.snooze.as_ref().map(|snooze| {
         field("Snooze", &format!("until {}, by {} at {}", snooze.until, snooze.by, snooze.at))
     }));
     lines.extend(
-        case.escalation
+        case.approval
+            .escalation
             .as_ref()
             .map(|escalation| field("Escalation", &format!("at {}: {}", escalation.at, escalation.why))),
     );
     lines.extend(
-        case.refused.iter().map(|refused| {
+        case.approval.refused.iter().map(|refused| {
             field("Refused", &format!("{} by {} at {}", refused.asked, refused.by, refused.at))
         }),
     );
-    if let Some(since) = &case.paused_at {
-        let why = case.pause.as_ref();
-        let why = why.map(|pause| format!(", as {} ordered ({})", pause.paused_by, pause.reason));
-        let why = why.unwrap_or_default();
-        lines.push(field("Paused", &format!("since {since}{why}; it goes on after `cordon resume`")));
-    }
-    if let Some(outcome) = &case.outcome {
-        lines.push(field("Outcome", &ended(outcome, case.closed_at.as_deref())));
-    }
-    lines.extend(copy(case).map(|key| field("Copy", key)));
-    lines.extend(case.restores.iter().map(|restore| field("Restore", &asked_back(restore))));
-    lines.extend(case.purge.as_ref().map(|purge| field("Purge", &purged(purge))));
+    lines.extend(case.waits.paused.as_ref().map(|Paused { at, by }| {
+        let why = format!("as {} ordered ({})", by.paused_by, by.reason);
+        field("Paused", &format!("since {at}, {why}; it goes on after `cordon resume`"))
+    }));
+    lines.extend(case.closing.as_ref().map(|closing| field("Outcome", &ended(closing))));
+    lines.extend(case.quarantine.copies.iter().map(|copy| field("Copy", &copied(copy))));
+    lines.extend(case.quarantine.restores.iter().map(|restore| field("Restore", &asked_back(restore))));
+    lines.extend(case.quarantine.purge.as_ref().map(|purge| field("Purge", &purged(purge))));
     for past in &case.history {
-        let end = past.outcome.as_ref().map_or_else(
-            || "without an outcome".to_owned(),
-            |outcome| ended(outcome, past.closed_at.as_deref()),
-        );
+        let end = past.closing.as_ref().map_or_else(|| "without an outcome".to_owned(), ended);
         lines.push(field("Earlier", &format!("generation {}: {end}", past.generation)));
-        let copy = past.quarantine_copy.as_ref();
-        lines.extend(copy.map(|copy| field("", &format!("its copy {}", copy.key))));
+        lines.extend(past.quarantine.copies.iter().map(|copy| field("", &format!("copy {}", copied(copy)))));
         lines.extend(
-            past.restores.iter().map(|restore| field("", &format!("restore {}", asked_back(restore)))),
+            past.quarantine
+                .restores
+                .iter()
+                .map(|restore| field("", &format!("restore {}", asked_back(restore)))),
         );
     }
     lines
@@ -124,7 +122,7 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
 fn approvers(case: &Case) -> String {
     let plan = &case.plan;
     let mut who: Vec<&str> = plan.approver_groups.iter().chain(&plan.approvers).map(String::as_str).collect();
-    if case.escalation.is_some() {
+    if case.approval.escalation.is_some() {
         who.extend(plan.fallback_approvers.iter().map(String::as_str));
     }
     let needed = if plan.approvals > 1 { format!("{} of ", plan.approvals) } else { String::new() };
@@ -150,9 +148,13 @@ fn voted(vote: &Vote) -> String {
     format!("{} by {} at {}{reason}", vote.decision.name(), vote.by, vote.at)
 }
 
-fn ended(outcome: &Outcome, at: Option<&str>) -> String {
+fn ended(Closing { outcome, at }: &Closing) -> String {
     let code = outcome.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-    format!("{}{code} at {}: {}", outcome.result.name(), at.unwrap_or("an unknown time"), outcome.detail)
+    format!("{}{code} at {at}: {}", outcome.result.name(), outcome.detail)
+}
+
+fn copied(copy: &QuarantineCopy) -> String {
+    format!("{} (of generation {})", copy.key, copy.generation)
 }
 
 fn asked_back(restore: &Restore) -> String {
@@ -183,8 +185,39 @@ fn purged(purge: &Purge) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::finding::Incomplete;
-    use cordon_domain::fixtures::case;
+    use cordon_domain::{
+        case::{Decision, OutcomeResult, Status},
+        finding::Incomplete,
+        fixtures::{case, closing, decided, vote},
+    };
+
+    /// A case with everything that can be said of one.
+    fn full() -> Case {
+        let mut earlier = case(Disposition::Review);
+        earlier.status = Status::Closed;
+        earlier.closing = Some(closing(OutcomeResult::Expired, "Nobody decided in time."));
+        let mut case = case(Disposition::Review).after(earlier);
+        case.approval.votes = vec![vote("U0ALICE001", &case.approval.plan_hash)];
+        case.approval.decided = Some(decided(Decision::Quarantine));
+        case.approval.reach = Some(vec!["AWS 999988887777".into()]);
+        case.status = Status::Closed;
+        case.closing = Some(closing(OutcomeResult::Quarantined, "Moved to the quarantine bucket."));
+        case.quarantine.copies = vec![QuarantineCopy { generation: 2, key: "a/b/c/2/object".into() }];
+        case.quarantine.purge = Some(Purge {
+            requested_by: "arn:paul".into(),
+            reason: "GDPR-17".into(),
+            requested_at: "2026-03-11T10:00:00.000Z".into(),
+            done_at: Some("2026-03-11T10:01:00.000Z".into()),
+        });
+        case
+    }
+
+    #[test]
+    fn a_case_in_full_for_people_and_for_programs() {
+        insta::assert_snapshot!(lines(&full()).join("\n"));
+        insta::assert_json_snapshot!(record(&full()));
+        insta::assert_snapshot!(lines(&case(Disposition::Review)).join("\n"));
+    }
 
     #[test]
     fn what_macie_could_not_read_is_shown() {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::every;
 use crate::{
     app::{clients::Clients, notifications, operator_notices},
+    clock,
     error::Result,
 };
 
@@ -18,10 +19,17 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 }
 
 async fn pass(clients: &Clients) -> Result<()> {
-    for case_id in clients.cases.render_due().await? {
-        if let Some(trouble) = notifications::render(clients, &case_id).await?.trouble {
-            operator_notices::tell_of_trouble(clients, &trouble, &case_id).await?;
+    let (now, mut next) = (clock::now(), None);
+    loop {
+        let page = clients.cases.slack_due(&now, next).await?;
+        for key in page.entries {
+            if let Some(trouble) = notifications::render(clients, &key).await?.trouble {
+                operator_notices::tell_of_trouble(clients, &trouble, &key).await?;
+            }
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok(());
         }
     }
-    Ok(())
 }

@@ -1,17 +1,43 @@
 //! What Slack is to show of a record that is due.
 
-use cordon_domain::{case::Case, digest::Digest};
+use cordon_domain::{
+    case::Case,
+    digest::{self, Digest},
+    slack_message::{SlackMessage, shows_end},
+};
 
 use super::blocks::{
     self,
     case::{Message, Reminder},
 };
 
-/// A record whose message is behind it.
+/// A record whose message is behind it, held by one worker.
 #[derive(Clone, Debug)]
-pub enum Due {
-    /// A case.
-    Case(Box<Case>),
+pub struct Due {
+    /// The key of the item that says so.
+    pub key: String,
+    /// The change that is to be shown.
+    pub at: String,
+    /// By which it is held.
+    pub claim: Claim,
+    /// The record.
+    pub record: Record,
+}
+
+/// That one worker renders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The key of the item that holds it, with the message.
+    pub held: String,
+    /// Random; tells it from others.
+    pub id: String,
+}
+
+/// What Slack shows.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A case, by this message.
+    Case(Box<Case>, SlackMessage),
     /// A digest.
     Digest(Box<Digest>),
 }
@@ -19,26 +45,18 @@ pub enum Due {
 /// A message, and the record that it is a function of.
 #[derive(Clone, Debug)]
 pub struct Rendering {
-    /// The record's key.
-    pub case_id: String,
-    /// The record's generation.
-    pub generation: u32,
-    /// Where the message is, or is to be.
-    pub channel: String,
-    /// The channel that policy names for it.
-    pub home: String,
-    /// How often in a row Slack has not taken it.
-    pub failures: u32,
-    /// The message in Slack, once it was posted.
-    pub slack_ts: Option<String>,
-    /// When it was about to be posted first.
-    pub slack_intent_at: Option<String>,
-    /// The change that this is a rendering of.
-    pub render_due_at: Option<String>,
+    /// What it is a rendering of.
+    pub due: Due,
+    /// The case's or the digest's id, by which a posted message is found again.
+    pub id: String,
+    /// Where the message is, and how far.
+    pub message: SlackMessage,
     /// Which time people are asked.
     pub asked: u32,
+    /// Whether it shows how the case ended.
+    pub shows_end: bool,
     /// What the message says.
-    pub message: Message,
+    pub content: Message,
     /// The same in few words, for when Slack does not take that.
     pub plain: Message,
     /// What its thread says besides, if it is to remind.
@@ -47,39 +65,36 @@ pub struct Rendering {
 
 impl Rendering {
     /// Of a case with a message of its own.
-    pub fn of_case(case: &Case) -> Self {
+    pub fn of_case(due: Due, case: &Case, message: SlackMessage) -> Self {
         Self {
-            case_id: case.case_id.clone(),
-            generation: case.generation,
-            channel: case.channel().to_owned(),
-            home: case.plan.channel.clone(),
-            failures: case.render_failures,
-            slack_ts: case.slack_ts.clone(),
-            slack_intent_at: case.slack_intent_at.clone(),
-            render_due_at: case.render_due_at.clone(),
-            asked: case.asked,
-            message: blocks::case::render(case),
+            due,
+            id: case.case_id.clone(),
+            asked: case.approval.asked,
+            shows_end: shows_end(case),
+            content: blocks::case::render(case),
             plain: blocks::case::render_plainly(case),
-            reminder: blocks::case::reminder(case),
+            reminder: blocks::case::reminder(case, message.reminded),
+            message,
         }
     }
 
     /// Of a digest, given the cases on its page.
-    pub fn of_digest(digest: &Digest, cases: &[Case]) -> Self {
-        let asked = cordon_domain::digest::asked(cases).unwrap_or(digest.reminded);
+    pub fn of_digest(due: Due, digest: &Digest, cases: &[Case]) -> Self {
+        let asked = digest::asked(cases).unwrap_or(digest.message.reminded);
         Self {
-            case_id: digest.case_id.clone(),
-            generation: digest.generation,
-            channel: digest.slack_channel.as_ref().unwrap_or(&digest.channel).clone(),
-            home: digest.channel.clone(),
-            failures: digest.render_failures,
-            slack_ts: digest.slack_ts.clone(),
-            slack_intent_at: digest.slack_intent_at.clone(),
-            render_due_at: digest.render_due_at.clone(),
+            due,
+            id: digest.id.clone(),
             asked,
-            message: blocks::digest::render_digest(digest, cases),
+            shows_end: false,
+            content: blocks::digest::render_digest(digest, cases),
             plain: blocks::digest::render_digest_plainly(digest, cases),
             reminder: blocks::digest::digest_reminder(digest, asked),
+            message: digest.message.clone(),
         }
+    }
+
+    /// Where the message is, or is to be.
+    pub fn channel(&self) -> &str {
+        self.message.posted.as_ref().map_or(&self.message.home, |posted| &posted.channel)
     }
 }

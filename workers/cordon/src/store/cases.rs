@@ -1,22 +1,20 @@
-//! The `cases` table.
+//! Cases, in the `cases` table.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
-    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{KeysAndAttributes, Put, ReturnValue, Update as TransactUpdate},
 };
 use cordon_domain::{
-    case::{Case, Decision, Escalation, Outcome, Purge, QuarantineCopy, Renewal, Restore, Status},
-    pause::Pause,
+    case::{Case, Closing, Decided, Decision, Outcome, QuarantineCopy, Renewal, Status},
     policy::Disposition,
 };
-use serde::de::DeserializeOwned;
+use jiff::SignedDuration;
 
 use super::{
-    Conditional, Item, Update, conditional, from_item, recognized, recognized_item, refusal, text, to_item,
-    to_value,
+    Conditional, Item, Update, conditional, expiry, from_item, keys, lists::open_since, recognized, text,
+    to_item, to_value, transactions,
 };
 use crate::{
     aws::error::classify,
@@ -31,14 +29,12 @@ pub struct Cases {
     pub(super) table: String,
 }
 
-/// The value of `render_due` while a case is due.
-pub(super) const DUE: &str = "due";
-/// The key of the pause.
-const PAUSE: &str = "pause";
-/// The beginning of the keys that remember when operators were told of something.
-const NOTICE: &str = "notice#";
-/// What tells to whom a case belongs, with the members of a pause.
-const ITS_OWNER: &str = "case_id, #status, execution_arn, paused_at, paused_by, reason";
+/// The hash of an index that everything in it shares.
+pub(super) const YES: &str = "yes";
+/// How often a case is read anew that was being written while it was read.
+const READS: usize = 5;
+/// For how long a finding is known as triaged; Macie itself forgets findings after 90 days.
+const TRIAGED: SignedDuration = SignedDuration::from_hours(24 * 100);
 
 impl Cases {
     /// The table of this name.
@@ -51,17 +47,117 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn get(&self, case_id: &str) -> Result<Option<Case>> {
-        self.item(case_id).await?.map(|item| from_item(&self.table, item)).transpose()
+        Ok(self.read(case_id, &[]).await?.0)
     }
 
-    pub(super) async fn item(&self, case_id: &str) -> Result<Option<Item>> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("case_id", text(case_id))
-            .consistent_read(true);
+    /// Reads a case and other items, consistently.
+    pub(super) async fn read(
+        &self,
+        case_id: &str,
+        besides: &[String],
+    ) -> Result<(Option<Case>, HashMap<String, Item>)> {
+        let mut wanted = vec![keys::case(case_id), keys::approval(case_id)];
+        wanted.extend_from_slice(besides);
+        let mut read = 1;
+        loop {
+            let items = self.batch(&wanted, None).await?;
+            match self.joined(case_id, &items) {
+                Err(Error::Retryable(_)) if read < READS => read += 1,
+                joined => return Ok((joined?, items)),
+            }
+        }
+    }
+
+    /// The case that its two items make.
+    pub(super) fn joined(&self, case_id: &str, items: &HashMap<String, Item>) -> Result<Option<Case>> {
+        match (items.get(&keys::case(case_id)), items.get(&keys::approval(case_id))) {
+            (None, None) => Ok(None),
+            (Some(case), Some(approval))
+                if keys::OF_BOTH.iter().all(|name| case.get(*name) == approval.get(*name)) =>
+            {
+                let both = case.iter().chain(approval).map(|(name, value)| (name.clone(), value.clone()));
+                from_item(&self.table, both.collect()).map(Some)
+            }
+            _ => Err(Error::Retryable("a case was being written while it was read".into())),
+        }
+    }
+
+    /// The case with its `approval#` item as that is now.
+    async fn refreshed(&self, case: &Case, approval: Item) -> Result<Option<Case>> {
+        let mut of_case = to_item(case);
+        of_case.retain(|name, _| keys::OF_CASE.contains(&name.as_str()));
+        let items =
+            HashMap::from([(keys::case(&case.case_id), of_case), (keys::approval(&case.case_id), approval)]);
+        match self.joined(&case.case_id, &items) {
+            // It is of another generation or about another plan by now.
+            Err(Error::Retryable(_)) => self.get(&case.case_id).await,
+            joined => joined,
+        }
+    }
+
+    /// Sends an update of the `approval#` item of `case`, whose refusal is looked at.
+    pub(super) async fn recognized(
+        &self,
+        case: &Case,
+        update: Update,
+        is_mine: impl FnOnce(&Case) -> bool,
+    ) -> Result<Conditional<Case>> {
+        let item = match recognized(&self.table, update, |_| false).await? {
+            Conditional::Written(item) | Conditional::Mine(item) => {
+                return match self.refreshed(case, item).await? {
+                    Some(case) => Ok(Conditional::Written(case)),
+                    None => Err(Error::Retryable("the case was removed after it was written".into())),
+                };
+            }
+            Conditional::Theirs(item) => item,
+        };
+        let there = match item {
+            Some(item) => self.refreshed(case, item).await?,
+            None => None,
+        };
+        Ok(match there {
+            Some(there) if is_mine(&there) => Conditional::Mine(there),
+            other => Conditional::Theirs(other),
+        })
+    }
+
+    /// Sends an update of the `approval#` item of `case` that may be repeated without harm. `None` when its condition does
+    /// not hold.
+    pub(super) async fn changed(&self, case: &Case, update: Update) -> Result<Option<Case>> {
+        match conditional(&self.table, update).await? {
+            Some(item) => self.refreshed(case, item).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn item(&self, id: &str) -> Result<Option<Item>> {
+        let call = self.client.get_item().table_name(&self.table).key("id", text(id)).consistent_read(true);
         Ok(call.send().await.map_err(|error| classify("dynamodb:GetItem on cases", error))?.item)
+    }
+
+    /// Several items, consistently, by their keys.
+    pub(super) async fn batch(
+        &self,
+        wanted: &[String],
+        projection: Option<&str>,
+    ) -> Result<HashMap<String, Item>> {
+        let mut keys = KeysAndAttributes::builder()
+            .set_projection_expression(projection.map(str::to_owned))
+            .set_expression_attribute_names(
+                projection.map(|_| HashMap::from([("#status".to_owned(), "status".to_owned())])),
+            )
+            .consistent_read(true);
+        for id in wanted {
+            keys = keys.keys(HashMap::from([("id".to_owned(), text(id))]));
+        }
+        let keys = keys.build().expect("keys are set");
+        let call = self.client.batch_get_item().request_items(&self.table, keys);
+        let answer = call.send().await.map_err(|error| classify("dynamodb:BatchGetItem on cases", error))?;
+        if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
+            return Err(Error::Retryable("dynamodb:BatchGetItem on cases read a part only".into()));
+        }
+        let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
+        Ok(items.into_iter().filter_map(|item| Some((item.get("id")?.as_s().ok()?.clone(), item))).collect())
     }
 
     /// Writes the first generation of a case, or the one after `replaces`.
@@ -69,10 +165,11 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn open(&self, case: &Case, replaces: Option<&Case>) -> Result<Conditional<Case>> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(case)));
-        let put = match replaces {
-            None => put.condition_expression("attribute_not_exists(case_id)"),
-            Some(old) => put
+        let [of_case, approval] = self.items(case);
+        let put = || Put::builder().table_name(&self.table);
+        let condition = match replaces {
+            None => put().condition_expression("attribute_not_exists(id)"),
+            Some(old) => put()
                 .condition_expression(
                     "execution_arn = :execution AND generation = :generation AND #status = :status",
                 )
@@ -81,32 +178,47 @@ impl Cases {
                 .expression_attribute_values(":generation", to_value(&old.generation))
                 .expression_attribute_values(":status", text(old.status.name())),
         };
-        let put = self.put_recognized(put, case, |there: &Case| {
-            there.execution_arn == case.execution_arn && there.approval_id == case.approval_id
-        });
-        put.await
+        let items = vec![transactions::put(condition, approval), transactions::put(put(), of_case)];
+        if self.together(items).await?.is_none() {
+            return Ok(Conditional::Written(case.clone()));
+        }
+        Ok(match self.get(&case.case_id).await? {
+            Some(there)
+                if there.execution_arn == case.execution_arn && there.approval.id == case.approval.id =>
+            {
+                Conditional::Mine(there)
+            }
+            other => Conditional::Theirs(other),
+        })
     }
 
-    /// Sends a conditional put of `record`; a refusal is looked at.
-    async fn put_recognized<T: DeserializeOwned + Clone>(
-        &self,
-        put: PutItemFluentBuilder,
-        record: &T,
-        is_mine: impl FnOnce(&T) -> bool,
-    ) -> Result<Conditional<T>> {
-        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await {
-            Ok(_) => Ok(Conditional::Written(record.clone())),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    let is_mine = |item: &Item| {
-                        from_item(&self.table, item.clone()).is_ok_and(|record| is_mine(&record))
-                    };
-                    refusal(refused.item.clone(), is_mine).read(&self.table)
-                }
-                _ => Err(classify("dynamodb:PutItem on cases", error)),
-            },
+    /// The two items of a case that is opened.
+    fn items(&self, case: &Case) -> [Item; 2] {
+        let all = to_item(case);
+        let is_of = |names: &[&str], name: &String| names.contains(&name.as_str());
+        let mut of_case = all.clone();
+        of_case.retain(|name, _| is_of(keys::OF_CASE, name));
+        of_case.extend([
+            ("id".to_owned(), text(&keys::case(&case.case_id))),
+            ("bucket".to_owned(), text(&case.object().bucket)),
+            ("short_id".to_owned(), text(&case.case_id[..keys::SHORT_ID.min(case.case_id.len())])),
+        ]);
+        let mut approval = all;
+        approval.retain(|name, _| !is_of(keys::OF_CASE, name) || is_of(keys::OF_BOTH, name));
+        approval.extend([
+            ("id".to_owned(), text(&keys::approval(&case.case_id))),
+            ("channel".to_owned(), text(&case.plan.channel)),
+            ("sole_approvers".to_owned(), to_value(&sole_approvers(case))),
+            ("is_open".to_owned(), text(Status::Open.name())),
+            ("open_since".to_owned(), text(&open_since(&case.opened_at, &case.execution_arn))),
+        ]);
+        if !case.quarantine.copies.is_empty() {
+            approval.extend([
+                ("is_quarantined".to_owned(), text(YES)),
+                ("quarantined_at".to_owned(), text(&case.opened_at)),
+            ]);
         }
+        [of_case, approval]
     }
 
     /// Gives an open and undecided case the plan of a stricter finding: `by`, over exactly `existing`. Votes for the old
@@ -122,48 +234,66 @@ impl Cases {
         renewal: &Renewal,
         ends_at: &str,
     ) -> Result<Conditional<Case>> {
-        let mut set = "SET finding = :finding, finding_ids = list_append(finding_ids, :ids), policy_answer = :answer, \
-                       disposition = :disposition, #plan = :plan, plan_hash = :hash, approval_id = :approval, \
-                       renewal = :renewal, #round = :one, round_ends_at = :ends, asked = :asked, render_due = :due, \
-                       render_due_at = :now"
+        let (now, key) = (clock::now(), |id: String| ("id", text(&id)));
+        let mut set = "SET disposition = :disposition, plan_hash = :hash, approval_id = :approval, channel = :channel, \
+                       sole_approvers = :sole_approvers, renewal = :renewal, #round = :one, round_ends_at = :ends, \
+                       asked = :asked, slack_due = :yes, slack_due_at = :now"
             .to_owned();
-        let mut remove = " REMOVE snooze, escalation, over_limit".to_owned();
-        let mut update = self.due(self.update(&existing.case_id));
+        let (id, value) = key(keys::approval(&existing.case_id));
+        let mut approval = TransactUpdate::builder().table_name(&self.table).key(id, value);
         if by.disposition == Disposition::Quarantine {
-            set.push_str(", decision = :decision, decided_at = :now");
-            update = update.expression_attribute_values(":decision", text(Decision::Quarantine.name()));
+            set.push_str(", decided = :decided, is_waiting = :yes, waiting_since = :now");
+            let decided = Decided { what: Decision::Quarantine, at: now.clone() };
+            approval = approval.expression_attribute_values(":decided", to_value(&decided));
         }
-        if by.plan.channel != existing.plan.channel {
-            // It is asked where the new rule says, in a message of its own.
-            remove.push_str(", slack_ts, slack_intent_at, slack_channel, digest");
-        }
-        let new_ids: Vec<_> = by.finding_ids.iter().filter(|id| !existing.finding_ids.contains(id)).collect();
-        let update = update
-            .update_expression(set + &remove)
+        let approval = approval
+            .update_expression(set + " REMOVE snooze, escalation, over_limit")
             .condition_expression(
                 "execution_arn = :execution AND generation = :generation AND #status = :open AND \
-                 attribute_not_exists(decision) AND plan_hash = :seen AND size(votes) = :votes_seen",
+                 attribute_not_exists(decided) AND plan_hash = :seen AND size(votes) = :votes_seen",
             )
             .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#plan", "plan")
             .expression_attribute_names("#round", "round")
-            .expression_attribute_values(":finding", to_value(&by.finding))
-            .expression_attribute_values(":ids", to_value(&new_ids))
-            .expression_attribute_values(":answer", to_value(&by.policy_answer))
             .expression_attribute_values(":disposition", to_value(&by.disposition))
-            .expression_attribute_values(":plan", to_value(&by.plan))
-            .expression_attribute_values(":hash", text(&by.plan_hash))
-            .expression_attribute_values(":approval", text(&by.approval_id))
+            .expression_attribute_values(":hash", text(&by.approval.plan_hash))
+            .expression_attribute_values(":approval", text(&by.approval.id))
+            .expression_attribute_values(":channel", text(&by.plan.channel))
+            .expression_attribute_values(":sole_approvers", to_value(&sole_approvers(by)))
             .expression_attribute_values(":renewal", to_value(renewal))
             .expression_attribute_values(":one", to_value(&1))
             .expression_attribute_values(":ends", text(ends_at))
-            .expression_attribute_values(":asked", to_value(&(existing.asked + 1)))
+            .expression_attribute_values(":asked", to_value(&(existing.approval.asked + 1)))
+            .expression_attribute_values(":yes", text(YES))
+            .expression_attribute_values(":now", text(&now))
             .expression_attribute_values(":execution", text(&existing.execution_arn))
             .expression_attribute_values(":generation", to_value(&existing.generation))
             .expression_attribute_values(":open", text(Status::Open.name()))
-            .expression_attribute_values(":seen", text(&existing.plan_hash))
-            .expression_attribute_values(":votes_seen", to_value(&existing.votes.len()));
-        recognized(&self.table, update, |there: &Case| there.approval_id == by.approval_id).await
+            .expression_attribute_values(":seen", text(&existing.approval.plan_hash))
+            .expression_attribute_values(":votes_seen", to_value(&existing.approval.votes.len()));
+        let new_ids: Vec<_> = by.finding_ids.iter().filter(|id| !existing.finding_ids.contains(id)).collect();
+        let (id, value) = key(keys::case(&existing.case_id));
+        let of_case = TransactUpdate::builder()
+            .table_name(&self.table)
+            .key(id, value)
+            .update_expression(
+                "SET finding = :finding, finding_ids = list_append(finding_ids, :ids), policy_answer = :answer, \
+                 #plan = :plan, plan_hash = :hash",
+            )
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_values(":finding", to_value(&by.finding))
+            .expression_attribute_values(":ids", to_value(&new_ids))
+            .expression_attribute_values(":answer", to_value(&by.policy_answer))
+            .expression_attribute_values(":plan", to_value(&by.plan))
+            .expression_attribute_values(":hash", text(&by.approval.plan_hash));
+        let written = self
+            .together(vec![transactions::update(approval), transactions::update(of_case)])
+            .await?
+            .is_none();
+        Ok(match self.get(&existing.case_id).await? {
+            Some(there) if there.approval.id == by.approval.id && written => Conditional::Written(there),
+            Some(there) if there.approval.id == by.approval.id => Conditional::Mine(there),
+            other => Conditional::Theirs(other),
+        })
     }
 
     /// Adds a finding to the case that answers it.
@@ -172,9 +302,9 @@ impl Cases {
     /// As classified.
     pub async fn join(&self, case_id: &str, finding_id: &str) -> Result<()> {
         let update = self
-            .update(case_id)
+            .update(&keys::case(case_id))
             .update_expression("SET finding_ids = list_append(finding_ids, :ids)")
-            .condition_expression("attribute_exists(case_id) AND NOT contains(finding_ids, :id)")
+            .condition_expression("attribute_exists(id) AND NOT contains(finding_ids, :id)")
             .expression_attribute_values(":ids", to_value(&[finding_id]))
             .expression_attribute_values(":id", text(finding_id));
         conditional(&self.table, update).await.map(|_| ())
@@ -186,8 +316,9 @@ impl Cases {
     /// As classified.
     pub async fn mark_triaged(&self, finding_id: &str) -> Result<()> {
         let item = Item::from([
-            ("case_id".to_owned(), text(&triaged_key(finding_id))),
+            ("id".to_owned(), text(&keys::triaged(finding_id))),
             ("triaged_at".to_owned(), text(&clock::now())),
+            ("expires_at".to_owned(), expiry(TRIAGED)),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map_err(|error| classify("dynamodb:PutItem on cases", error))?;
@@ -199,536 +330,83 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn is_triaged(&self, finding_id: &str) -> Result<bool> {
-        Ok(self.item(&triaged_key(finding_id)).await?.is_some())
-    }
-
-    /// Has people asked once more: the round, its end, and the digest that lists the case instead of a message of its
-    /// own; a snooze is over. Slack is due when [`Self::show_round`] has recorded what they are shown. `Theirs` when the
-    /// case is decided, belongs to another run, or they were asked since `case` was read.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn begin_round(
-        &self,
-        case: &Case,
-        round: u32,
-        ends_at: &str,
-        digest: Option<&str>,
-    ) -> Result<Conditional<Case>> {
-        let listed = if digest.is_some() { ", digest = :digest" } else { "" };
-        let update = self
-            .update(&case.case_id)
-            .update_expression(format!(
-                "SET #round = :round, round_ends_at = :ends, asked = :asked{listed} REMOVE snooze"
-            ))
-            .condition_expression(
-                "execution_arn = :execution AND attribute_not_exists(decision) AND asked = :seen",
-            )
-            .expression_attribute_names("#round", "round")
-            .expression_attribute_values(":round", to_value(&round))
-            .expression_attribute_values(":ends", text(ends_at))
-            .expression_attribute_values(":asked", to_value(&(case.asked + 1)))
-            .expression_attribute_values(":seen", to_value(&case.asked))
-            .expression_attribute_values(":execution", text(&case.execution_arn));
-        let update = match digest {
-            Some(digest) => update.expression_attribute_values(":digest", text(digest)),
-            None => update,
-        };
-        let begun = |there: &Case| {
-            there.execution_arn == case.execution_arn
-                && there.decision.is_none()
-                && there.asked == case.asked + 1
-                && there.round == round
-                && there.round_ends_at.as_deref() == Some(ends_at)
-        };
-        recognized(&self.table, update, begun).await
-    }
-
-    /// Records what people are shown when they are asked, and Slack as due: who can reach the bucket, until when they
-    /// can decide, and whether the fallback approvers can too. In one write, since nobody is reminded of a round twice.
-    /// `None` when the case is decided or belongs to another run.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn show_round(
-        &self,
-        case: &Case,
-        ends_at: &str,
-        reach: Option<&[String]>,
-        escalation: Option<&Escalation>,
-    ) -> Result<Option<Case>> {
-        let mut set = "SET round_ends_at = :ends, render_due = :due, render_due_at = :now".to_owned();
-        let mut update = self
-            .due(self.update(&case.case_id))
-            .condition_expression("execution_arn = :execution AND attribute_not_exists(decision)")
-            .expression_attribute_values(":ends", text(ends_at))
-            .expression_attribute_values(":execution", text(&case.execution_arn));
-        if let Some(escalation) = escalation {
-            set.push_str(", escalation = if_not_exists(escalation, :escalation)");
-            update = update.expression_attribute_values(":escalation", to_value(escalation));
-        }
-        match reach {
-            Some(reach) => {
-                set.push_str(", reach = :reach");
-                update = update.expression_attribute_values(":reach", to_value(&reach));
-            }
-            None => set.push_str(" REMOVE reach"),
-        }
-        self.changed(update.update_expression(set)).await
-    }
-
-    /// Whether operators are to be told of something now: the first time, and again after a while. Whoever tells it may
-    /// ask again: an answer may be lost.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn claim_notice(&self, of: &str, by: &str, now: &str, told_before: &str) -> Result<bool> {
-        let update = self
-            .update(&format!("{NOTICE}{of}"))
-            .update_expression("SET told_at = :now, told_by = :by")
-            .condition_expression("attribute_not_exists(told_at) OR told_at < :before OR told_by = :by")
-            .expression_attribute_values(":by", text(by))
-            .expression_attribute_values(":now", text(now))
-            .expression_attribute_values(":before", text(told_before));
-        Ok(conditional(&self.table, update).await?.is_some())
-    }
-
-    /// Gives a claim back: operators could not be told.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn release_notice(&self, of: &str, by: &str) -> Result<()> {
-        let update = self
-            .update(&format!("{NOTICE}{of}"))
-            .update_expression("REMOVE told_at")
-            .condition_expression("told_by = :by")
-            .expression_attribute_values(":by", text(by));
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Records that nobody decided in time. `Theirs` when somebody has after all.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn expire(&self, case_id: &str, execution: &str) -> Result<Conditional<Case>> {
-        let update = self
-            .due(self.update(case_id))
-            .update_expression(
-                "SET decision = :decision, decided_at = :now, render_due = :due, render_due_at = :now",
-            )
-            .condition_expression("execution_arn = :execution AND attribute_not_exists(decision)")
-            .expression_attribute_values(":decision", text(Decision::Expired.name()))
-            .expression_attribute_values(":execution", text(execution));
-        let expired =
-            |there: &Case| there.execution_arn == execution && there.decision == Some(Decision::Expired);
-        recognized(&self.table, update, expired).await
+        Ok(self.item(&keys::triaged(finding_id)).await?.is_some())
     }
 
     /// Records where the copies of a case are about to be made, before the first of them. `Theirs` when the case is
-    /// closed, or belongs to another run: then nothing may be moved.
+    /// closed, or belongs to another execution: then nothing may be moved.
     ///
     /// # Errors
     /// As classified.
     pub async fn begin_copying(&self, mut case: Case, copy: QuarantineCopy) -> Result<Conditional<Case>> {
+        case.quarantine.copies.retain(|earlier| earlier.generation != copy.generation);
+        case.quarantine.copies.push(copy);
         let update = self
-            .update(&case.case_id)
+            .update_approval(&case.case_id)
             .return_values(ReturnValue::None)
-            .update_expression("SET quarantine_copy = :copy")
+            .update_expression(
+                "SET copies = :copies, is_quarantined = :yes, quarantined_at = if_not_exists(quarantined_at, :now)",
+            )
             .condition_expression("execution_arn = :execution AND #status = :open")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":open", text(Status::Open.name()))
             .expression_attribute_values(":execution", text(&case.execution_arn))
-            .expression_attribute_values(":copy", to_value(&copy));
-        case.quarantine_copy = Some(copy);
-        Ok(match recognized_item(&self.table, update, |_| false).await? {
-            Conditional::Written(_) => Conditional::Written(case),
-            refused => refused.read(&self.table)?,
-        })
+            .expression_attribute_values(":yes", text(YES))
+            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":copies", to_value(&case.quarantine.copies));
+        if conditional(&self.table, update).await?.is_some() {
+            return Ok(Conditional::Written(case));
+        }
+        Ok(Conditional::Theirs(self.get(&case.case_id).await?))
     }
 
-    /// Closes a case with its outcome, listed in a digest if it is to be. `Theirs` when it is closed already or belongs
-    /// to another run.
+    /// Closes a case with its outcome. `Theirs` when it is closed already or belongs to another execution.
     ///
     /// # Errors
     /// As classified.
-    pub async fn close(
-        &self,
-        case: &Case,
-        outcome: &Outcome,
-        digest: Option<&str>,
-    ) -> Result<Conditional<Case>> {
-        let listed = if digest.is_some() { ", digest = :digest" } else { "" };
+    pub async fn close(&self, case: &Case, outcome: &Outcome) -> Result<Conditional<Case>> {
+        let closing = Closing { outcome: outcome.clone(), at: clock::now() };
         let update = self
-            .due(self.update(&case.case_id))
-            .update_expression(format!(
-                "SET #status = :closed, outcome = :outcome, closed_at = :now, render_due = :due, \
-                 render_due_at = :now{listed} REMOVE task_token, paused_at, pause, resume_token"
-            ))
+            .due(self.update_approval(&case.case_id))
+            .update_expression(
+                "SET #status = :closed, closing = :closing, slack_due = :yes, slack_due_at = :now \
+                 REMOVE task_token, paused, resume_token, is_waiting, waiting_since, is_open, open_since",
+            )
             .condition_expression("execution_arn = :execution AND #status = :open")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":closed", text("closed"))
-            .expression_attribute_values(":open", text("open"))
-            .expression_attribute_values(":outcome", to_value(outcome))
+            .expression_attribute_values(":closed", text(Status::Closed.name()))
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":closing", to_value(&closing))
             .expression_attribute_values(":execution", text(&case.execution_arn));
-        let update = match digest {
-            Some(digest) => update.expression_attribute_values(":digest", text(digest)),
-            None => update,
-        };
         let closed = |there: &Case| {
             there.execution_arn == case.execution_arn
                 && there.status == Status::Closed
-                && there.outcome.as_ref() == Some(outcome)
+                && there.outcome() == Some(outcome)
         };
-        recognized(&self.table, update, closed).await
+        self.recognized(case, update, closed).await
     }
 
-    /// Records that a restore was asked for, if the object is in quarantine and nothing else is being done with it.
-    /// `Theirs` when it is not.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn request_restore(&self, case: &Case, restore: &Restore) -> Result<Conditional<Case>> {
-        let update = self
-            .due(self.update(&case.case_id))
-            .update_expression(
-                "SET #status = :restoring, restores = list_append(if_not_exists(restores, :none), :restores), \
-                 render_due = :due, render_due_at = :now",
-            )
-            .condition_expression(
-                "#status = :closed AND generation = :generation AND attribute_exists(quarantine_copy) AND \
-                 attribute_not_exists(purge)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":restoring", text(Status::Restoring.name()))
-            .expression_attribute_values(":closed", text(Status::Closed.name()))
-            .expression_attribute_values(":generation", to_value(&case.generation))
-            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
-            .expression_attribute_values(":restores", to_value(&[restore]));
-        let asked =
-            |there: &Case| there.open_restore().is_some_and(|open| open.request_id == restore.request_id);
-        recognized(&self.table, update, asked).await
-    }
-
-    /// Records what a restore has put back so far: `after`, over exactly `before`. `None` when it has ended, or another
-    /// worker has recorded more.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn save_restore(&self, before: &Case, after: &Case) -> Result<Option<Case>> {
-        let update = self
-            .update(&after.case_id)
-            .update_expression("SET restores = :restores")
-            .condition_expression("#status = :restoring AND restores = :before")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":restoring", text(Status::Restoring.name()))
-            .expression_attribute_values(":restores", to_value(&after.restores))
-            .expression_attribute_values(":before", to_value(&before.restores));
-        self.changed(update).await
-    }
-
-    /// Records how a restore ended: `case` as it is then to be. `None` when it has ended already. A restore is only
-    /// added while none is under way, so their number tells them apart.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn close_restore(&self, case: &Case) -> Result<Option<Case>> {
-        let update = self
-            .due(self.update(&case.case_id))
-            .update_expression(
-                "SET #status = :closed, restores = :restores, render_due = :due, render_due_at = :now \
-                 REMOVE paused_at, pause, resume_token",
-            )
-            .condition_expression("#status = :restoring AND size(restores) = :count")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":restoring", text(Status::Restoring.name()))
-            .expression_attribute_values(":closed", text(Status::Closed.name()))
-            .expression_attribute_values(":restores", to_value(&case.restores))
-            .expression_attribute_values(":count", to_value(&case.restores.len()));
-        self.changed(update).await
-    }
-
-    /// Remembers which case an object version that was put back belongs to.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn mark_restored(&self, restored_case_id: &str, story: &str) -> Result<()> {
-        let item = Item::from([
-            ("case_id".to_owned(), text(&restored_key(restored_case_id))),
-            ("story".to_owned(), text(story)),
-        ]);
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map_err(|error| classify("dynamodb:PutItem on cases", error))?;
-        Ok(())
-    }
-
-    /// The case that an object version belongs to because a restore of that case has made it.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn story_of_restored(&self, case_id: &str) -> Result<Option<Case>> {
-        let Some(mark) = self.item(&restored_key(case_id)).await? else { return Ok(None) };
-        match mark.get("story").and_then(|story| story.as_s().ok()) {
-            Some(story) => self.get(story).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Records that the quarantined copies are to be deleted. `None` when they are not in quarantine or in use.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn request_purge(&self, case: &Case, purge: &Purge) -> Result<Option<Case>> {
-        let update = self
-            .due(self.update(&case.case_id))
-            .update_expression("SET purge = :purge, render_due = :due, render_due_at = :now")
-            .condition_expression(
-                "#status = :closed AND generation = :generation AND attribute_exists(quarantine_copy) AND \
-                 attribute_not_exists(purge.done_at)",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":closed", text(Status::Closed.name()))
-            .expression_attribute_values(":generation", to_value(&case.generation))
-            .expression_attribute_values(":purge", to_value(purge));
-        self.changed(update).await
-    }
-
-    /// Records that the quarantined copies are gone: `case` is as [`Self::request_purge`] left it. `None` when that was
-    /// recorded before.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn close_purge(&self, case: &Case) -> Result<Option<Case>> {
-        let update = self
-            .due(self.update(&case.case_id))
-            .update_expression("SET purge.done_at = :now, render_due = :due, render_due_at = :now")
-            .condition_expression(
-                "generation = :generation AND attribute_exists(purge) AND attribute_not_exists(purge.done_at)",
-            )
-            .expression_attribute_values(":generation", to_value(&case.generation));
-        self.changed(update).await
-    }
-
-    /// The pause in force.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn pause_in_force(&self) -> Result<Option<Pause>> {
-        self.item(PAUSE).await?.map(|item| from_item(&self.table, item)).transpose()
-    }
-
-    /// A case and the pause in force, in one consistent read.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn with_pause(&self, case_id: &str) -> Result<(Option<Case>, Option<Pause>)> {
-        let (case, pause) = self.beside_pause(case_id, None).await?;
-        Ok((case.map(|item| from_item(&self.table, item)).transpose()?, pause))
-    }
-
-    /// Whether a case is still open and owned by its run, and the pause in force; reads only what tells it.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn still_open(&self, case: &Case) -> Result<(bool, Option<Pause>)> {
-        let (item, pause) = self.beside_pause(&case.case_id, Some(ITS_OWNER)).await?;
-        let is_open = item.is_some_and(|item| {
-            item.get("status") == Some(&text(Status::Open.name()))
-                && item.get("execution_arn") == Some(&text(&case.execution_arn))
-        });
-        Ok((is_open, pause))
-    }
-
-    async fn beside_pause(
-        &self,
-        case_id: &str,
-        projection: Option<&str>,
-    ) -> Result<(Option<Item>, Option<Pause>)> {
-        let key = |id: &str| HashMap::from([("case_id".to_owned(), text(id))]);
-        let both = KeysAndAttributes::builder()
-            .keys(key(case_id))
-            .keys(key(PAUSE))
-            .set_projection_expression(projection.map(str::to_owned))
-            .set_expression_attribute_names(
-                projection.map(|_| HashMap::from([("#status".to_owned(), "status".to_owned())])),
-            )
-            .consistent_read(true);
-        let both = both.build().expect("keys are set");
-        let answer = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, both)
-            .send()
-            .await
-            .map_err(|error| classify("dynamodb:BatchGetItem on cases", error))?;
-        if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
-            return Err(Error::Retryable("dynamodb:BatchGetItem on cases read a part only".into()));
-        }
-        let (mut case, mut pause) = (None, None);
-        for item in answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default() {
-            if item.get("case_id") == Some(&text(PAUSE)) {
-                pause = Some(from_item(&self.table, item)?);
-            } else {
-                case = Some(item);
-            }
-        }
-        Ok((case, pause))
-    }
-
-    /// Pauses all moves. `Theirs` when they are paused already.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn pause(&self, pause: &Pause) -> Result<Conditional<Pause>> {
-        let mut item = to_item(pause);
-        item.insert("case_id".into(), text(PAUSE));
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(case_id)");
-        self.put_recognized(put, pause, |there: &Pause| there == pause).await
-    }
-
-    /// Ends the pause; gives back the one that was in force. It is read before: when the answer to the deletion is lost
-    /// and it is repeated, nothing is there any more that could be told.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn resume(&self) -> Result<Option<Pause>> {
-        let Some(pause) = self.pause_in_force().await? else { return Ok(None) };
-        let call = self.client.delete_item().table_name(&self.table).key("case_id", text(PAUSE));
-        call.send().await.map_err(|error| classify("dynamodb:DeleteItem on cases", error))?;
-        Ok(Some(pause))
-    }
-
-    /// Records that the case waits for the pause to end, and Slack as due.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn mark_paused(&self, case_id: &str, pause: &Pause) -> Result<()> {
-        let update = self
-            .due(self.update(case_id))
-            .update_expression(
-                "SET paused_at = if_not_exists(paused_at, :now), pause = :pause, render_due = :due, \
-                 render_due_at = :now",
-            )
-            .expression_attribute_values(":pause", to_value(pause))
-            .condition_expression("attribute_exists(generation)");
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Records that the case's run has gone on after the pause.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn mark_resumed(&self, case_id: &str, token: &str) -> Result<()> {
-        let update = self
-            .due(self.update(case_id))
-            .update_expression(
-                "SET render_due = :due, render_due_at = :now REMOVE paused_at, pause, resume_token",
-            )
-            .condition_expression("resume_token = :token")
-            .expression_attribute_values(":token", text(token));
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Forgets a token that was answered or is dead.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn forget_token(&self, case_id: &str, token: &str) -> Result<()> {
-        let update = self
-            .update(case_id)
-            .update_expression("REMOVE task_token")
-            .condition_expression("task_token = :token")
-            .expression_attribute_values(":token", text(token));
-        conditional(&self.table, update).await.map(|_| ())
-    }
-
-    /// Cases in a status, oldest first, page by page: pass the last page's end to get the next.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn in_status(&self, status: Status, after: Option<Item>) -> Result<(Vec<Case>, Option<Item>)> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("by_status")
-            .key_condition_expression("#status = :status")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", text(status.name()))
-            .set_exclusive_start_key(after)
-            .limit(100);
-        self.page(query).await
-    }
-
-    /// Cases in a status with copies in quarantine, purged ones too, newest first, page by page like [`Self::in_status`]. A record
-    /// that cannot be read is an error in its place.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn quarantined(
-        &self,
-        status: Status,
-        after: Option<Item>,
-    ) -> Result<(Vec<Result<Case>>, Option<Item>)> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("by_status")
-            .key_condition_expression("#status = :status")
-            .filter_expression("attribute_exists(quarantine_copy)")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", text(status.name()))
-            .scan_index_forward(false)
-            .set_exclusive_start_key(after)
-            .limit(100);
-        let page = query.send().await.map_err(|error| classify("dynamodb:Query on cases", error))?;
-        let cases = page.items.unwrap_or_default().into_iter().map(|item| from_item(&self.table, item));
-        Ok((cases.collect(), page.last_evaluated_key))
-    }
-
-    pub(super) fn update(&self, case_id: &str) -> Update {
+    pub(super) fn update(&self, id: &str) -> Update {
         self.client
             .update_item()
             .table_name(&self.table)
-            .key("case_id", text(case_id))
+            .key("id", text(id))
             .return_values(ReturnValue::AllNew)
     }
 
+    pub(super) fn update_approval(&self, case_id: &str) -> Update {
+        self.update(&keys::approval(case_id))
+    }
+
+    /// The values of an expression that has `slack_due = :yes, slack_due_at = :now`.
     pub(super) fn due(&self, update: Update) -> Update {
         update
-            .expression_attribute_values(":due", text(DUE))
+            .expression_attribute_values(":yes", text(YES))
             .expression_attribute_values(":now", text(&clock::now()))
     }
-
-    pub(super) async fn changed(&self, update: Update) -> Result<Option<Case>> {
-        conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
-    }
-
-    async fn page(
-        &self,
-        query: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
-    ) -> Result<(Vec<Case>, Option<Item>)> {
-        let page = query.send().await.map_err(|error| classify("dynamodb:Query on cases", error))?;
-        let mut cases = Vec::new();
-        for item in page.items.unwrap_or_default() {
-            match from_item(&self.table, item) {
-                Ok(case) => cases.push(case),
-                Err(error) => tracing::error!(error.message = %error, "a case was passed over"),
-            }
-        }
-        Ok((cases, page.last_evaluated_key))
-    }
 }
 
-fn restored_key(case_id: &str) -> String {
-    format!("restored#{case_id}")
-}
-
-fn triaged_key(finding_id: &str) -> String {
-    format!("finding#{finding_id}")
+/// The people whose single vote decides the case.
+fn sole_approvers(case: &Case) -> &[String] {
+    if case.disposition == Disposition::Review { case.plan.sole_approvers() } else { &[] }
 }

@@ -5,9 +5,13 @@ use cordon_domain::{
     case::Case,
     digest::{self, Digest},
 };
+use jiff::SignedDuration;
 
-use super::{Cases, conditional, from_item, text, to_value};
+use super::{Cases, conditional, expiry, from_item, keys, text, to_value};
 use crate::{clock, error::Result};
+
+/// How long the count of a minute is kept; only tidiness asks for it.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 impl Cases {
     /// The digest that is to list a case which is about to be shown first, if so many came at once that it is not to
@@ -16,18 +20,18 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn digest_for(&self, case: &Case) -> Result<Option<String>> {
-        let shown = case.slack_ts.is_some() || case.slack_intent_at.is_some() || case.digest.is_some();
-        if shown || !self.is_burst(case).await? {
+        if !self.is_burst(case).await? {
             return Ok(None);
         }
         Ok(Some(self.list_in_digest(case).await?))
     }
 
     async fn is_burst(&self, case: &Case) -> Result<bool> {
-        let key = digest::burst_key(&case.plan.channel, &case.object().bucket, &clock::now());
+        let key = keys::burst(&case.plan.channel, &case.object().bucket, &clock::now());
         let update = self
             .update(&key)
-            .update_expression("ADD cases :one")
+            .update_expression("SET expires_at = :expires ADD cases :one")
+            .expression_attribute_values(":expires", expiry(KEPT))
             .expression_attribute_values(":one", to_value(&1))
             .return_values(ReturnValue::UpdatedNew);
         let counted = conditional(&self.table, update).await?.unwrap_or_default();
@@ -40,13 +44,13 @@ impl Cases {
         let now = clock::now();
         let (channel, bucket) = (&case.plan.channel, &case.object().bucket);
         for number in 0.. {
-            let key = digest::key(channel, bucket, &now, number);
+            let key = keys::digest(channel, bucket, &now, number);
             let update = self
                 .due(self.update(&key))
                 .update_expression(
-                    "SET members = list_append(if_not_exists(members, :none), :case), channel = :channel, \
-                     #bucket = :bucket, generation = :first, page = if_not_exists(page, :zero), render_due = :due, \
-                     render_due_at = :now",
+                    "SET members = list_append(if_not_exists(members, :none), :case), home = :channel, \
+                     #bucket = :bucket, generation = :first, page = if_not_exists(page, :zero), slack_due = :yes, \
+                     slack_due_at = :now",
                 )
                 .condition_expression(
                     "attribute_not_exists(members) OR (size(members) < :most AND NOT contains(members, :id))",
@@ -57,7 +61,7 @@ impl Cases {
                 .expression_attribute_values(":id", text(&case.case_id))
                 .expression_attribute_values(":channel", text(channel))
                 .expression_attribute_values(":bucket", text(bucket))
-                .expression_attribute_values(":first", to_value(&1))
+                .expression_attribute_values(":first", to_value(&digest::GENERATION))
                 .expression_attribute_values(":zero", to_value(&0))
                 .expression_attribute_values(":most", to_value(&digest::MEMBERS));
             if conditional(&self.table, update).await?.is_some() {
@@ -87,7 +91,7 @@ impl Cases {
     pub async fn digest_changed(&self, key: &str) -> Result<()> {
         let update = self
             .due(self.update(key))
-            .update_expression("SET render_due = :due, render_due_at = :now")
+            .update_expression("SET slack_due = :yes, slack_due_at = :now")
             .condition_expression("attribute_exists(members)");
         conditional(&self.table, update).await.map(|_| ())
     }
@@ -99,7 +103,7 @@ impl Cases {
     pub async fn turn_page(&self, key: &str, page: usize) -> Result<Option<()>> {
         let update = self
             .due(self.update(key))
-            .update_expression("SET page = :page, render_due = :due, render_due_at = :now")
+            .update_expression("SET page = :page, slack_due = :yes, slack_due_at = :now")
             .condition_expression("attribute_exists(members)")
             .expression_attribute_values(":page", to_value(&page));
         Ok(conditional(&self.table, update).await?.map(|_| ()))

@@ -5,8 +5,15 @@
 mod cases;
 mod digests;
 mod exposures;
+pub mod keys;
+mod lists;
+mod messages;
+mod notices;
+mod pauses;
 mod rate_limits;
-mod renderings;
+mod restores;
+mod rounds;
+mod transactions;
 mod votes;
 
 use std::collections::HashMap;
@@ -15,14 +22,16 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
+pub use cases::Cases;
+pub use exposures::{Exposures, Settlement};
+use jiff::{SignedDuration, Timestamp};
+pub use lists::{OpenCase, Page};
+pub use rate_limits::{AutomaticMove, Counted, RateLimits};
 use serde::{Serialize, de::DeserializeOwned};
+pub use votes::{Unseen, Voted};
 
 use super::aws::error::classify;
 use crate::error::{Code, Error, Result};
-pub use cases::Cases;
-pub use exposures::{Exposures, Settlement};
-pub use rate_limits::{AutomaticMove, Counted, RateLimits};
-pub use votes::Voted;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -47,6 +56,11 @@ fn from_item<T: DeserializeOwned>(table: &str, item: Item) -> Result<T> {
 
 fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
+}
+
+/// The value of `expires_at` for what nobody asks for after this time.
+fn expiry(kept: SignedDuration) -> AttributeValue {
+    to_value(&(Timestamp::now() + kept).as_second())
 }
 
 type Update = aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -75,28 +89,8 @@ impl<T> Conditional<T> {
     }
 }
 
-impl Conditional<Item> {
-    fn read<T: DeserializeOwned>(self, table: &str) -> Result<Conditional<T>> {
-        Ok(match self {
-            Self::Written(item) => Conditional::Written(from_item(table, item)?),
-            Self::Mine(item) => Conditional::Mine(from_item(table, item)?),
-            Self::Theirs(item) => Conditional::Theirs(item.map(|item| from_item(table, item)).transpose()?),
-        })
-    }
-}
-
-/// Sends an update whose refusal is looked at: `is_mine` says whether a record holds this very update.
-async fn recognized<T: DeserializeOwned>(
-    table: &str,
-    update: Update,
-    is_mine: impl FnOnce(&T) -> bool,
-) -> Result<Conditional<T>> {
-    let is_mine = |item: &Item| from_item(table, item.clone()).is_ok_and(|record| is_mine(&record));
-    recognized_item(table, update, is_mine).await?.read(table)
-}
-
-/// The same for an item of any kind.
-async fn recognized_item(
+/// Sends an update whose refusal is looked at: `is_mine` says whether an item holds this very update.
+async fn recognized(
     table: &str,
     update: Update,
     is_mine: impl FnOnce(&Item) -> bool,

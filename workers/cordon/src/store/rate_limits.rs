@@ -3,27 +3,16 @@
 //! Each such move is counted once: a mark of its own and the counters are written in one transaction. So a repetition
 //! counts nothing, and a move that does not come about gives its place back.
 
-use aws_sdk_dynamodb::{
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{Put, TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::types::{Put, Update};
 use cordon_domain::case::Case;
+use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Cases, Item, from_item, text, to_value};
-use crate::{
-    aws::error::classify,
-    clock,
-    error::{Error, Result},
-};
+use super::{Cases, Item, expiry, from_item, keys, text, to_value, transactions};
+use crate::{clock, error::Result};
 
-/// The beginning of the keys of counters and of marks.
-const COUNTER: &str = "rate_limit#";
-const MARK: &str = "rate_limit_mark#";
-/// How much of a time of [`time::now`] names the hour.
-const HOUR: usize = "2026-03-11T09".len();
-/// How often a transaction that meets another one is tried again, before the task is.
-const ATTEMPTS: u64 = 6;
+/// How long a count is kept, and the mark by which a move gives its place back: longer than any execution lasts.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 35);
 
 /// The most objects that are moved in a clock hour without a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,12 +67,11 @@ impl Limit {
 
 impl AutomaticMove<'_> {
     fn mark_key(&self) -> String {
-        let Case { case_id, generation, .. } = self.case;
-        format!("{MARK}{case_id}#{generation}#{}", self.execution_arn)
+        keys::counted_move(&self.case.case_id, self.case.generation, self.execution_arn)
     }
 
     fn counter_keys(&self, hour: &str) -> [String; 2] {
-        [format!("{COUNTER}{hour}#{}", self.case.object().bucket), format!("{COUNTER}{hour}")]
+        [keys::moves(hour, Some(&self.case.object().bucket)), keys::moves(hour, None)]
     }
 }
 
@@ -94,7 +82,7 @@ impl Cases {
     /// As classified; retryable when other moves are counted at the same moment.
     pub async fn count_automatic(&self, of: AutomaticMove<'_>, limits: RateLimits) -> Result<Counted> {
         let now = clock::now();
-        let hour = &now[..HOUR];
+        let hour = keys::hour(&now);
         let [in_bucket, in_all] = of.counter_keys(hour);
         let limits: Vec<Limit> =
             [(in_bucket, limits.per_bucket_per_hour, " in this bucket"), (in_all, limits.per_hour, "")]
@@ -114,27 +102,27 @@ impl Cases {
     }
 
     async fn count(&self, of: &AutomaticMove<'_>, hour: &str, limits: &[Limit]) -> Result<Counted> {
-        let mark =
-            Item::from([("case_id".to_owned(), text(&of.mark_key())), ("hour".to_owned(), text(hour))]);
-        let mark = Put::builder()
+        let mark = Item::from([
+            ("id".to_owned(), text(&of.mark_key())),
+            ("hour".to_owned(), text(hour)),
+            ("expires_at".to_owned(), expiry(KEPT)),
+        ]);
+        let once = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(mark))
-            .condition_expression("attribute_not_exists(case_id) OR given_back = :yes")
-            .expression_attribute_values(":yes", to_value(&true))
-            .build()
-            .expect("table and item are set");
-        let mut items = vec![TransactWriteItem::builder().put(mark).build()];
+            .condition_expression("attribute_not_exists(id) OR given_back = :yes")
+            .expression_attribute_values(":yes", to_value(&true));
+        let mut items = vec![transactions::put(once, mark)];
         items.extend(limits.iter().map(|limit| {
-            let update = Update::builder()
-                .table_name(&self.table)
-                .key("case_id", text(&limit.key))
-                .update_expression("ADD moves :one")
-                .condition_expression("attribute_not_exists(moves) OR moves < :limit")
-                .expression_attribute_values(":one", to_value(&1))
-                .expression_attribute_values(":limit", to_value(&limit.limit))
-                .build()
-                .expect("table, key and expression are set");
-            TransactWriteItem::builder().update(update).build()
+            transactions::update(
+                Update::builder()
+                    .table_name(&self.table)
+                    .key("id", text(&limit.key))
+                    .update_expression("SET expires_at = :expires ADD moves :one")
+                    .condition_expression("attribute_not_exists(moves) OR moves < :limit")
+                    .expression_attribute_values(":expires", expiry(KEPT))
+                    .expression_attribute_values(":one", to_value(&1))
+                    .expression_attribute_values(":limit", to_value(&limit.limit)),
+            )
         }));
         match self.together(items).await? {
             None => Ok(Counted::Within),
@@ -152,26 +140,23 @@ impl Cases {
         let Some(mark) = self.mark(&of).await?.filter(|mark| !mark.given_back) else { return Ok(()) };
         let given_back = Update::builder()
             .table_name(&self.table)
-            .key("case_id", text(&of.mark_key()))
+            .key("id", text(&of.mark_key()))
             .update_expression("SET given_back = :yes")
-            .condition_expression("attribute_exists(case_id) AND attribute_not_exists(given_back)")
-            .expression_attribute_values(":yes", to_value(&true))
-            .build()
-            .expect("table, key and expression are set");
-        let mut items = vec![TransactWriteItem::builder().update(given_back).build()];
+            .condition_expression("attribute_exists(id) AND attribute_not_exists(given_back)")
+            .expression_attribute_values(":yes", to_value(&true));
+        let mut items = vec![transactions::update(given_back)];
         for key in of.counter_keys(&mark.hour) {
             if self.moves(&key).await? == 0 {
                 // There is no such limit, or was none when the move was counted.
                 continue;
             }
-            let update = Update::builder()
-                .table_name(&self.table)
-                .key("case_id", text(&key))
-                .update_expression("ADD moves :minus_one")
-                .expression_attribute_values(":minus_one", to_value(&-1))
-                .build()
-                .expect("table, key and expression are set");
-            items.push(TransactWriteItem::builder().update(update).build());
+            items.push(transactions::update(
+                Update::builder()
+                    .table_name(&self.table)
+                    .key("id", text(&key))
+                    .update_expression("ADD moves :minus_one")
+                    .expression_attribute_values(":minus_one", to_value(&-1)),
+            ));
         }
         self.together(items).await.map(|_| ())
     }
@@ -188,35 +173,5 @@ impl Cases {
 
     async fn is_counted(&self, of: &AutomaticMove<'_>) -> Result<bool> {
         Ok(self.mark(of).await?.is_some_and(|mark| !mark.given_back))
-    }
-
-    /// Writes several items or none. `None` when they are written; otherwise the place of the item whose condition does
-    /// not hold.
-    async fn together(&self, items: Vec<TransactWriteItem>) -> Result<Option<usize>> {
-        let mut attempt = 0;
-        loop {
-            let call = self.client.transact_write_items().set_transact_items(Some(items.clone()));
-            let error = match call.send().await {
-                Ok(_) => return Ok(None),
-                Err(error) => error,
-            };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-                error.as_service_error()
-            else {
-                return Err(classify("dynamodb:TransactWriteItems on cases", error));
-            };
-            let reasons = cancelled.cancellation_reasons();
-            let of = |code: &str| reasons.iter().position(|reason| reason.code() == Some(code));
-            if let Some(place) = of("ConditionalCheckFailed") {
-                return Ok(Some(place));
-            }
-            attempt += 1;
-            if attempt == ATTEMPTS {
-                return Err(Error::Retryable("too many automatic moves are counted at this moment".into()));
-            }
-            // Another transaction has one of the items: the counters are everybody's.
-            let wait = rand::random_range(10..40 << attempt);
-            tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
-        }
     }
 }

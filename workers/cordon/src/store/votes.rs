@@ -1,11 +1,12 @@
-//! Votes, snoozes, and attempts of people who may not decide.
+//! Votes, snoozes, and attempts of people who may not decide, in the `approval#` items of the `cases` table.
 
 use cordon_domain::case::{
-    Case, Counted, Status,
+    Case, Counted, Decided, Status,
     vote::{Refused, Snooze, Vote},
 };
+use serde::Deserialize;
 
-use super::{Cases, Conditional, Update, conditional, recognized, text, to_value};
+use super::{Cases, Conditional, Item, Update, conditional, from_item, recognized, text, to_value};
 use crate::error::Result;
 
 /// What became of a vote.
@@ -18,10 +19,26 @@ pub enum Voted {
     Not(Option<Box<Case>>),
 }
 
+/// What became of a vote without a look at the case before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is on record and decides. The token of the execution that waits for it, if it waits already.
+    Decided(Option<String>),
+    /// It is not: the case has to be looked at.
+    Not,
+}
+
 /// What every vote sets.
-const VOTED: &str = "votes = list_append(votes, :votes), render_due = :due, render_due_at = :now";
+const VOTED: &str = "votes = list_append(votes, :votes), slack_due = :yes, slack_due_at = :now";
 /// The most attempts of people who may not decide that a case remembers.
 const REFUSED: usize = 20;
+
+/// What a vote without a look is recognized by.
+#[derive(Deserialize)]
+struct Recorded {
+    votes: Vec<Vote>,
+    task_token: Option<String>,
+}
 
 impl Cases {
     /// Records a vote, and with it the decision where it decides, if the case is open, undecided, and still the one
@@ -33,18 +50,18 @@ impl Cases {
         let mut case = seen.clone();
         loop {
             let counted = case.count(vote);
-            let open = case.takes_votes(&seen.approval_id, &vote.plan_hash);
+            let open = case.takes_votes(&seen.approval.id, &vote.plan_hash);
             if !open || counted == Counted::Repeated {
                 return Ok(Voted::Not(Some(Box::new(case))));
             }
-            let update = self.undecided(&case, self.due(self.update(&case.case_id)));
+            let update = self.undecided(&case, self.due(self.update_approval(&case.case_id)));
             let update = match counted {
                 Counted::Decides => decided(update, vote),
                 Counted::Missing(_) | Counted::Repeated => {
                     voted(update, vote).update_expression(format!("SET {VOTED}"))
                 }
             };
-            match recognized(&self.table, update, |there: &Case| there.votes.contains(vote)).await? {
+            match self.recognized(&case, update, |there| there.approval.votes.contains(vote)).await? {
                 Conditional::Written(case) | Conditional::Mine(case) => {
                     return Ok(Voted::Counted(Box::new(case), counted));
                 }
@@ -56,8 +73,8 @@ impl Cases {
     }
 
     /// Records a vote without a look at the case before, if it decides by itself and is of a person whom the plan names:
-    /// as nearly every click is. What [`Case::takes_votes`], [`Case::count`] and `Plan::allows` ask are conditions here,
-    /// and so is [`Case::is_shown_in`], if the channel is known. Otherwise `Not`, with the case as it is.
+    /// as nearly every click is. The conditions are narrower than what [`Case::takes_votes`], [`Case::count`] and
+    /// `Plan::allows` ask, never wider; and where the channel is known, it is the plan's.
     ///
     /// # Errors
     /// As classified.
@@ -67,31 +84,27 @@ impl Cases {
         approval_id: &str,
         channel: Option<&str>,
         vote: &Vote,
-    ) -> Result<Voted> {
-        let mut condition = "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND \
-                             approval_id = :approval AND size(votes) = :none AND #plan.approvals = :one AND \
-                             attribute_not_exists(#plan.shadow) AND contains(#plan.approvers, :person)"
+    ) -> Result<Unseen> {
+        let mut condition = "#status = :open AND attribute_not_exists(decided) AND plan_hash = :plan AND \
+                             approval_id = :approval AND size(votes) = :none AND contains(sole_approvers, :person)"
             .to_owned();
-        let mut update = decided(self.due(self.update(case_id)), vote)
+        let mut update = decided(self.due(self.update_approval(case_id)), vote)
             .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#plan", "plan")
             .expression_attribute_values(":open", text(Status::Open.name()))
             .expression_attribute_values(":plan", text(&vote.plan_hash))
             .expression_attribute_values(":approval", text(approval_id))
             .expression_attribute_values(":none", to_value(&0))
-            .expression_attribute_values(":one", to_value(&1))
             .expression_attribute_values(":person", text(vote.by.person()));
         if let Some(channel) = channel {
-            condition.push_str(" AND (#plan.channel = :channel OR slack_channel = :channel)");
+            condition.push_str(" AND channel = :channel");
             update = update.expression_attribute_values(":channel", text(channel));
         }
+        let read = |item: &Item| from_item::<Recorded>(&self.table, item.clone());
+        let is_mine = |item: &Item| read(item).is_ok_and(|there| there.votes.contains(vote));
         let update = update.condition_expression(condition);
-        let voted = recognized(&self.table, update, |there: &Case| there.votes.contains(vote));
-        Ok(match voted.await? {
-            Conditional::Written(case) | Conditional::Mine(case) => {
-                Voted::Counted(Box::new(case), Counted::Decides)
-            }
-            Conditional::Theirs(case) => Voted::Not(case.map(Box::new)),
+        Ok(match recognized(&self.table, update, is_mine).await?.stands() {
+            Some(item) => Unseen::Decided(read(&item)?.task_token),
+            None => Unseen::Not,
         })
     }
 
@@ -101,24 +114,24 @@ impl Cases {
     /// As classified.
     pub async fn snooze(&self, case: &Case, snooze: &Snooze) -> Result<Option<Case>> {
         let update = self
-            .undecided(case, self.due(self.update(&case.case_id)))
-            .update_expression("SET snooze = :snooze, render_due = :due, render_due_at = :now")
+            .undecided(case, self.due(self.update_approval(&case.case_id)))
+            .update_expression("SET snooze = :snooze, slack_due = :yes, slack_due_at = :now")
             .expression_attribute_values(":snooze", to_value(snooze));
-        self.changed(update).await
+        self.changed(case, update).await
     }
 
     /// On condition that the case is open and undecided, and nobody has voted since.
     fn undecided(&self, case: &Case, update: Update) -> Update {
         update
             .condition_expression(
-                "#status = :open AND attribute_not_exists(decision) AND plan_hash = :plan AND \
+                "#status = :open AND attribute_not_exists(decided) AND plan_hash = :plan AND \
                  approval_id = :approval AND size(votes) = :votes_seen",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":open", text(Status::Open.name()))
-            .expression_attribute_values(":plan", text(&case.plan_hash))
-            .expression_attribute_values(":approval", text(&case.approval_id))
-            .expression_attribute_values(":votes_seen", to_value(&case.votes.len()))
+            .expression_attribute_values(":plan", text(&case.approval.plan_hash))
+            .expression_attribute_values(":approval", text(&case.approval.id))
+            .expression_attribute_values(":votes_seen", to_value(&case.approval.votes.len()))
     }
 
     /// Records that somebody tried to decide who may not. The oldest such attempts make room.
@@ -126,12 +139,12 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn refuse(&self, case: &Case, refused: &Refused) -> Result<()> {
-        let mut all = case.refused.clone();
+        let mut all = case.approval.refused.clone();
         all.push(refused.clone());
         let surplus = all.len().saturating_sub(REFUSED);
         all.drain(..surplus);
         let update = self
-            .update(&case.case_id)
+            .update_approval(&case.case_id)
             .update_expression("SET refused = :refused")
             .condition_expression("generation = :generation")
             .expression_attribute_values(":refused", to_value(&all))
@@ -144,10 +157,12 @@ fn voted(update: Update, vote: &Vote) -> Update {
     update.expression_attribute_values(":votes", to_value(&[vote]))
 }
 
-/// An update by a vote that decides; a snooze is over.
+/// An update by a vote that decides; a snooze is over, and the execution is to be woken.
 fn decided(update: Update, vote: &Vote) -> Update {
+    let decided = Decided { what: vote.decision, at: vote.at.clone() };
     voted(update, vote)
-        .update_expression(format!("SET decision = :decision, decided_at = :at, {VOTED} REMOVE snooze"))
-        .expression_attribute_values(":decision", text(vote.decision.name()))
-        .expression_attribute_values(":at", text(&vote.at))
+        .update_expression(format!(
+            "SET decided = :decided, is_waiting = :yes, waiting_since = :now, {VOTED} REMOVE snooze"
+        ))
+        .expression_attribute_values(":decided", to_value(&decided))
 }

@@ -18,21 +18,19 @@ fn a_burst_shares_one_message_that_is_turned_page_by_page_and_each_case_stays_it
         }
         let mut listed = Vec::new();
         for (run, object) in runs {
-            let case = env.case(&object).await?;
-            if case.digest.is_some() {
-                listed.push((run, object, case));
+            if let Some(digest) = env.message_of(&object).await?.digest {
+                listed.push((run, object, digest));
             }
         }
         // Two minutes at most, so ten or twenty have messages of their own.
         assert!((10..=20).contains(&listed.len()), "{}", listed.len());
-        let (run, object, case) = listed.last().context("a case that is listed")?;
-        let digest = case.digest.as_ref().context("a digest")?;
+        let (run, object, digest) = listed.last().context("a case that is listed")?;
         let shown = async || {
             let all = env.messages(&bucket);
             let digests = all.into_iter().filter(|message| message["metadata"].to_string().contains(digest));
             anyhow::Ok(<[Value; 1]>::try_from(digests.collect::<Vec<_>>()).ok().map(|[only]| only))
         };
-        let button = format!("quarantine:{}", case.approval_id);
+        let button = format!("quarantine:{}", env.case(object).await?.approval.id);
         let message = eventually("the case in the digest", async || {
             let Some(message) = shown().await? else { return Ok(None) };
             if blocks(&message).contains(&button) {
@@ -76,9 +74,11 @@ fn a_case_that_only_a_digest_shows_expires_like_any_other() -> Result<()> {
         let mut listed = 0;
         for (run, object) in &runs {
             env.succeeded(run).await?;
-            let case = env.case(object).await?;
-            listed += usize::from(case.digest.is_some());
-            assert_eq!(case.outcome.context("an outcome")?.result, OutcomeResult::Expired);
+            listed += usize::from(env.message_of(object).await?.digest.is_some());
+            assert_eq!(
+                env.case(object).await?.outcome().context("an outcome")?.result,
+                OutcomeResult::Expired
+            );
         }
         assert!(listed > 0, "none was listed");
         Ok(())

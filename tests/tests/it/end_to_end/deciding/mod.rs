@@ -52,7 +52,7 @@ fn two_people_have_to_say_the_same_and_one_of_them_twice_is_not_two() -> Result<
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         note(env, ALICE, "another person has to say the same").await?;
         let case = env.case(&object).await?;
-        assert_eq!((case.votes.len(), case.decision), (1, None));
+        assert_eq!((case.approval.votes.len(), case.decision()), (1, None));
         assert!(env.is_there(&bucket, "card.txt").await?);
         assert_eq!(env.click(CAROL, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
@@ -79,7 +79,7 @@ fn of_two_people_one_can_come_by_slack_and_one_by_the_command_line_and_nobody_is
         let said = env.cordon_as("bob", &approve).await?;
         assert!(said.code == Some(1) && said.out.contains("another person has to say the same"), "{said:?}");
         let case = env.case(&object).await?;
-        assert_eq!((case.votes.len(), case.decision), (1, None));
+        assert_eq!((case.approval.votes.len(), case.decision()), (1, None));
         assert!(env.is_there(&bucket, "card.txt").await?);
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
@@ -99,7 +99,7 @@ fn people_who_disagree_decide_nothing_until_one_of_them_changes_their_mind() -> 
         assert_eq!(env.click_because(BOB, &message, "dismiss:", "test data").await?, 200);
         let message = env.shows(&bucket, "1 of 2 for dismissal").await?;
         assert!(blocks(&message).contains("1 of 2 for quarantine"), "{message}");
-        assert_eq!(env.case(&object).await?.decision, None);
+        assert_eq!(env.case(&object).await?.decision(), None);
         assert_eq!(env.click_because(ALICE, &message, "dismiss:", "bob is right").await?, 200);
         env.succeeded(&run).await?;
         let message = env.shows(&bucket, "Dismissed.").await?;
@@ -122,7 +122,7 @@ fn two_people_who_click_at_once_are_both_counted() -> Result<()> {
         assert_eq!((clicks.0?, clicks.1?, clicks.2?), (200, 200, 200));
         env.succeeded(&run).await?;
         let case = env.case(&object).await?;
-        assert_eq!((case.votes.len(), case.decision), (2, Some(Decision::Quarantine)));
+        assert_eq!((case.approval.votes.len(), case.decision()), (2, Some(Decision::Quarantine)));
         Ok(())
     })
 }
@@ -137,7 +137,10 @@ fn a_member_of_a_group_decides_and_who_is_none_is_told_and_recorded() -> Result<
         note(env, ALICE, "not among the people who may decide").await?;
         assert_eq!(blocks(&message), blocks(&env.asked(&bucket).await?), "the message is unchanged");
         let case = env.case(&object).await?;
-        assert_eq!((case.refused[0].by.person(), case.refused[0].asked.as_str()), (ALICE, "quarantine"));
+        assert_eq!(
+            (case.approval.refused[0].by.person(), case.approval.refused[0].asked.as_str()),
+            (ALICE, "quarantine")
+        );
         assert_eq!(env.click(CAROL, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
         assert!(!env.is_there(&bucket, "card.txt").await?);
@@ -178,7 +181,7 @@ fn a_snooze_asks_again_when_it_is_over_and_a_decision_ends_it() -> Result<()> {
             Ok(thread(env, &message).iter().any(|text| text.contains("please decide")).then_some(()))
         })
         .await?;
-        assert!(env.case(&object).await?.snooze.is_none());
+        assert!(env.case(&object).await?.approval.snooze.is_none());
         let message = env.asked(&bucket).await?;
         assert_eq!(env.click(ALICE, &message, "snooze:").await?, 200);
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200, "the buttons stay");
@@ -203,7 +206,7 @@ fn each_round_reminds_in_the_thread_and_the_last_escalates() -> Result<()> {
             Ok(replies.iter().any(|text| text.contains("Escalated") && text.contains(FALLBACK)).then_some(()))
         })
         .await?;
-        assert!(env.case(&object).await?.escalation.is_some());
+        assert!(env.case(&object).await?.approval.escalation.is_some());
         assert_eq!(env.click(FALLBACK, &env.asked(&bucket).await?, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
         assert_eq!(thread(env, &message).len(), 1);
@@ -220,8 +223,8 @@ fn an_expiry_moves_the_object_where_policy_says_so() -> Result<()> {
         env.succeeded(&run).await?;
         assert!(!env.is_there(&bucket, "card.txt").await?);
         let case = env.case(&object).await?;
-        assert_eq!(case.outcome.context("an outcome")?.result, OutcomeResult::Quarantined);
-        assert_eq!(case.decision, Some(Decision::Expired));
+        assert_eq!(case.outcome().context("an outcome")?.result, OutcomeResult::Quarantined);
+        assert_eq!(case.decision(), Some(Decision::Expired));
         let notice = env.operator_notice(&object.version.case_id()).await?;
         assert!(notice.contains("policy moves the object"), "{notice}");
         let message = env.shows(&bucket, "Quarantined.").await?;
@@ -239,7 +242,7 @@ fn people_are_asked_again_where_policy_says_so_and_a_late_click_counts() -> Resu
         assert!(notice.contains("asked again from the first one on"), "{notice}");
         eventually("a reminder", async || Ok((thread(env, &message).len() == 1).then_some(()))).await?;
         let case = env.case(&object).await?;
-        assert_eq!((case.status, case.decision, case.asked), (Status::Open, None, 2));
+        assert_eq!((case.status, case.decision(), case.approval.asked), (Status::Open, None, 2));
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
         assert!(!env.is_there(&bucket, "card.txt").await?);
@@ -262,16 +265,16 @@ fn a_modal_says_what_is_wrong_and_a_cancelled_one_decides_nothing() -> Result<()
         assert!(view.to_string().contains(&bucket), "{view}");
         let blank = slack.submit(&modal, "    ").await;
         assert!(blank.body.contains("response_action") && blank.status == 200, "{blank:?}");
-        assert_eq!(env.case(&object).await?.votes.len(), 0);
+        assert_eq!(env.case(&object).await?.approval.votes.len(), 0);
         slack.cancel(&modal);
-        assert_eq!(env.case(&object).await?.decision, None);
+        assert_eq!(env.case(&object).await?.decision(), None);
         // What was sent by somebody who may not decide, past the modal that they were not given.
         assert_eq!(env.click(ALICE, &message, "dismiss:").await?, 200);
         let modal = env.modal(ALICE, &message, "dismiss:").await?;
         let mut forged = slack.submission(&modal, "let it be").map_err(anyhow::Error::msg)?;
         forged["user"]["id"] = BOB.into();
         assert_eq!(slack.send_interaction(&forged).await.status, 200);
-        assert_eq!(env.case(&object).await?.votes.len(), 0);
+        assert_eq!(env.case(&object).await?.approval.votes.len(), 0);
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await
     })
@@ -313,8 +316,12 @@ fn while_slack_is_away_operators_are_told_how_to_decide_and_can() -> Result<()> 
         let object = decided.await;
         env.sandbox.slack().set_outage(Outage::None);
         let case = env.case(&object?).await?;
-        assert_eq!(case.votes.len(), 1);
-        assert!(case.votes[0].by.person().contains("assumed-role/olivia"), "{:?}", case.votes);
+        assert_eq!(case.approval.votes.len(), 1);
+        assert!(
+            case.approval.votes[0].by.person().contains("assumed-role/olivia"),
+            "{:?}",
+            case.approval.votes
+        );
         let message = env.shows(&bucket, "Quarantined.").await?;
         assert!(blocks(&message).contains("Reason: Slack is away"), "{message}");
         Ok(())

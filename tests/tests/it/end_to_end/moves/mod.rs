@@ -40,7 +40,7 @@ async fn versions(env: &TestEnv, bucket: &str) -> Result<Vec<String>> {
 
 async fn manifest(env: &TestEnv, object: &Placed) -> Result<Manifest> {
     let case = env.case(object).await?;
-    let key = case.quarantine_copy.context("a copy in quarantine")?.key;
+    let key = case.quarantine.newest_copy().context("a copy in quarantine")?.key.clone();
     let quarantine = env.deployment.output("quarantine_bucket")?;
     let key = key.replace("/object", "/manifest.json");
     let read = env.s3.get_object().bucket(quarantine).key(key).send().await?.body.collect().await?;
@@ -160,7 +160,7 @@ fn a_put_between_verification_and_removal_is_never_removed_and_macie_looks_at_it
             env.succeeded(&run).await?;
             env.sandbox.faults().clear();
             assert!(env.is_there(&bucket, "key.txt").await?);
-            assert_eq!(env.case(&found).await?.outcome.unwrap().result, OutcomeResult::ObjectChanged);
+            assert_eq!(env.case(&found).await?.outcome().unwrap().result, OutcomeResult::ObjectChanged);
             // The card number in what was put is found although the bucket is shared with nobody.
             env.asked(&bucket).await?;
         }

@@ -41,7 +41,7 @@ fn what_is_in_quarantine_is_listed_shown_and_purged_and_no_key_steers_the_termin
         let shown = env.cordon(&["quarantine", "show", &case_id, "--json"]).await?;
         let case = env.case(&object).await?;
         assert_eq!(shown.json()?["manifest"]["entries"][0]["source"]["key"], key);
-        assert!(!shown.out.contains(&case.approval_id), "the name of the buttons is no one's business");
+        assert!(!shown.out.contains(&case.approval.id), "the name of the buttons is no one's business");
 
         let purge = ["quarantine", "purge", &case_id, "--reason", "GDPR-17"];
         let unsure = env.cordon(&purge).await?;
@@ -91,7 +91,7 @@ fn a_purge_that_broke_off_is_finished_by_the_same_command() -> Result<()> {
         let said = env.cordon(&["quarantine", "purge", &case_id, "--reason", "GDPR-18", "--yes"]).await?;
         assert_eq!(said.code, Some(0), "{said:?}");
         assert_eq!(copies(env, &case_id, &bucket).await?, ["1/manifest.json"]);
-        assert!(env.case(&object).await?.purge.is_some_and(|purge| purge.done_at.is_some()));
+        assert!(env.case(&object).await?.quarantine.purge.is_some_and(|purge| purge.done_at.is_some()));
         Ok(())
     })
 }
@@ -112,7 +112,7 @@ fn a_person_who_is_no_purger_purges_nothing_and_blocks_nothing() -> Result<()> {
         let refused = CommandOutput::of(command.env("CORDON_PURGER_ROLE_ARN", another).output().await?);
         assert_eq!(refused.code, Some(1), "{refused:?}");
         assert!(refused.out.contains("Terraform's `purgers` names who may"), "{refused:?}");
-        assert_eq!(env.case(&object).await?.purge, None, "it can be put back still");
+        assert_eq!(env.case(&object).await?.quarantine.purge, None, "it can be put back still");
         assert_eq!(copies(env, &case_id, &bucket).await?.len(), 2);
         Ok(())
     })

@@ -72,24 +72,24 @@ impl Activity for AdvanceRound {
                 "The case belongs to a newer run, which takes care of it; this run ends here.",
             ));
         }
-        match case.decision {
+        match case.decision() {
             // This very task has let it expire before it was repeated.
             Some(Decision::Expired) => return Ok(expired(&case)),
             Some(_) => return Ok(Output::next(RoundRoute::Decided)),
             None => {}
         }
-        if let Some(snooze) = &case.snooze {
+        if let Some(snooze) = &case.approval.snooze {
             return match seconds_until(&snooze.until) {
                 Some(seconds) => Ok(Output { seconds: Some(seconds), ..Output::next(RoundRoute::Snoozed) }),
-                None => self.ask(&case, case.round, RoundRoute::Ask).await,
+                None => self.ask(&case, case.approval.round, RoundRoute::Ask).await,
             };
         }
         // The wait ended before the round did: nobody has decided, so the same round goes on.
-        if case.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > clock::now()) {
+        if case.approval.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > clock::now()) {
             return Ok(Output::next(RoundRoute::Ask));
         }
-        if case.round < case.plan.rounds {
-            return self.ask(&case, case.round + 1, RoundRoute::Ask).await;
+        if case.approval.round < case.plan.rounds {
+            return self.ask(&case, case.approval.round + 1, RoundRoute::Ask).await;
         }
         if case.plan.on_expiry == OnExpiry::AskAgain {
             let asked = self.ask(&case, 1, RoundRoute::AskAgain).await?;
@@ -98,7 +98,7 @@ impl Activity for AdvanceRound {
             let told = asked.next == RoundRoute::AskAgain;
             return Ok(Output { notice: told.then(|| about(&case, notice)), ..asked });
         }
-        if case.plan.on_expiry == OnExpiry::Leave && !self.was_shown(&case).await? {
+        if case.plan.on_expiry == OnExpiry::Leave && !self.0.cases.is_shown(&case.case_id).await? {
             return Err(Error::terminal(
                 Code::NotAuthorized,
                 format!(
@@ -122,7 +122,7 @@ impl Activity for AdvanceRound {
             );
             return Ok(Output { notice: Some(about(&case, &notice)), ..Output::next(RoundRoute::AskAgain) });
         }
-        match self.0.cases.expire(&case.case_id, &input.execution_arn).await?.stands() {
+        match self.0.cases.expire(&case).await?.stands() {
             Some(case) => Ok(expired(&case)),
             None => {
                 if moves {
@@ -140,12 +140,6 @@ fn automatic(case: &Case) -> AutomaticMove<'_> {
 }
 
 impl AdvanceRound {
-    /// Whether Slack ever took the case's message, or that of the digest which lists it.
-    async fn was_shown(&self, case: &Case) -> Result<bool> {
-        let Some(digest) = &case.digest else { return Ok(case.slack_ts.is_some()) };
-        Ok(self.0.cases.digest(digest).await?.is_some_and(|digest| digest.slack_ts.is_some()))
-    }
-
     /// Why policy does not move the object by itself now, although nobody has decided. Otherwise the move is counted.
     async fn over_limits(&self, case: &Case) -> Result<Option<String>> {
         let policy = match policy_in_force(&self.0.state, &self.0.config.policy_key).await?.policy {
@@ -162,7 +156,7 @@ impl AdvanceRound {
     }
 
     async fn ask(&self, case: &Case, round: u32, next: RoundRoute) -> Result<Output> {
-        let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end(), None).await?;
+        let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end()).await?;
         // Otherwise it was decided at this moment, or another worker at this task has begun the round.
         match begun.stands() {
             Some(_) => Ok(Output::next(next)),

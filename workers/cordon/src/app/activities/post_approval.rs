@@ -58,26 +58,25 @@ impl Activity for PostApproval {
     type Error = Error;
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
-        let ours = |case: &Case| case.execution_arn == input.execution_arn && case.decision.is_none();
+        let ours = |case: &Case| case.execution_arn == input.execution_arn && case.approval.decided.is_none();
         let Some(case) = self.0.cases.get(&input.case_id).await?.filter(ours) else {
             return Ok(Output { posted: "no", notice: None });
         };
-        let digest = self.digest(&case).await?;
-        let begun = match case.asked {
+        let begun = match case.approval.asked {
             0 => {
-                let ends_at = self.0.config.round_end();
-                self.0.cases.begin_round(&case, 1, &ends_at, digest.as_deref()).await?.stands()
+                notifications::list_in_burst(&self.0, &case).await?;
+                self.0.cases.begin_round(&case, 1, &self.0.config.round_end()).await?.stands()
             }
             _ => Some(case),
         };
         let Some(case) = begun else { return Ok(Output { posted: "no", notice: None }) };
-        let ends_at = case.round_ends_at.clone().filter(|ends_at| *ends_at > clock::now());
+        let ends_at = case.approval.round_ends_at.clone().filter(|ends_at| *ends_at > clock::now());
         let ends_at = ends_at.unwrap_or_else(|| self.0.config.round_end());
         let reach = self.reach(&case).await;
         let (escalation, too_few) = self.escalation(&case).await;
         let shown = self.0.cases.show_round(&case, &ends_at, reach.as_deref(), escalation.as_ref()).await?;
         let Some(case) = shown else { return Ok(Output { posted: "no", notice: None }) };
-        let shown = tokio::time::timeout(PATIENCE, notifications::render(&self.0, &case.case_id)).await;
+        let shown = tokio::time::timeout(PATIENCE, notifications::render_case(&self.0, &case.case_id)).await;
         let (shown, trouble) = match shown {
             Ok(rendered) => rendered.map(|rendered| (rendered.shown, rendered.trouble))?,
             Err(_) => (Shown::Away("no answer in time".into()), None),
@@ -98,11 +97,6 @@ impl Activity for PostApproval {
 }
 
 impl PostApproval {
-    /// The digest that is to list the case, if so many came at once. Looked at once, when people are asked first.
-    async fn digest(&self, case: &Case) -> Result<Option<String>> {
-        if case.asked > 0 { Ok(None) } else { self.0.cases.digest_for(case).await }
-    }
-
     /// Who can reach the bucket from outside, a line each; `None` when that cannot be read, which delays no approval.
     async fn reach(&self, case: &Case) -> Option<Vec<String>> {
         let bucket_arn = self.0.config.bucket_arn(&case.object().bucket);
@@ -126,7 +120,7 @@ impl PostApproval {
     /// Why the fallback approvers are to decide too, if too few others are left or time runs out; and what operators
     /// have to know of it.
     async fn escalation(&self, case: &Case) -> (Option<Escalation>, Option<String>) {
-        if case.escalation.is_some() {
+        if case.approval.escalation.is_some() {
             return (None, None);
         }
         let asked = tokio::time::timeout(ASKING, approvers::count(&self.0.people, case)).await;
@@ -144,7 +138,7 @@ impl PostApproval {
                 case.plan.rule
             )
         });
-        let last = (case.plan.rounds > 1 && case.round == case.plan.rounds)
+        let last = (case.plan.rounds > 1 && case.approval.round == case.plan.rounds)
             .then(|| "the last round has begun, and nobody has decided".to_owned());
         let told = too_few.as_ref().map(|why| {
             format!("The fallback approvers have to decide case {}: {why}. Mend the policy.", case.case_id)
@@ -154,7 +148,9 @@ impl PostApproval {
 
     /// What operators have to know of a limit because of which people are asked.
     async fn limited(&self, case: &Case) -> Result<Option<String>> {
-        let Some(limit) = case.over_limit.as_ref().filter(|_| case.asked <= 1) else { return Ok(None) };
+        let Some(limit) = case.approval.over_limit.as_ref().filter(|_| case.approval.asked <= 1) else {
+            return Ok(None);
+        };
         Ok(tells_operators(&self.0, "rate_limit", &teller(case)).await?.then(|| over_limit(limit)))
     }
 
@@ -174,7 +170,7 @@ impl PostApproval {
 
 /// Who tells operators: this asking of this run, and the repetition of its task if its answer is lost.
 pub(super) fn teller(case: &Case) -> String {
-    format!("{}#{}", case.execution_arn, case.asked)
+    format!("{}#{}", case.execution_arn, case.approval.asked)
 }
 
 /// What operators have to know of a limit on automatic moves that is reached.

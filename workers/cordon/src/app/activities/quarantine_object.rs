@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
-    case::{Case, QuarantineCopy},
+    case::Case,
     finding::{ObjectVersion, real_version},
-    manifest::{Entry, Location, Manifest, Verification, copy_key, quarantine_key},
+    manifest::{Entry, Location, Manifest, Verification, copy_key, new_copy, quarantine_key},
     pause::Pause,
     policy::{Verify, Versions},
     routes::MoveResult,
@@ -150,7 +150,7 @@ impl Move {
     /// An earlier generation was ended after it had copied the object: the removal was refused, or the run was stopped.
     /// Where somebody has put the same bytes again since, with metadata of their own, they are copied anew.
     async fn secured_earlier(&self, versioning: Versioning) -> Result<Option<(Manifest, String)>> {
-        let Some(copy) = &self.case.quarantine_copy else { return Ok(None) };
+        let Some(copy) = self.case.quarantine.newest_copy() else { return Ok(None) };
         let Some((manifest, etag)) = self.recorded().await? else { return Ok(None) };
         if copy.generation == self.case.generation {
             return Ok(Some((manifest, etag)));
@@ -222,7 +222,7 @@ impl Move {
             finding_ids: case.finding_ids.clone(),
             rule: case.plan.rule.clone(),
             policy_version: case.plan.policy_version.clone(),
-            votes: case.votes.clone(),
+            votes: case.approval.votes.clone(),
             verified_at: clock::now(),
         };
         self.record(&manifest, None).await
@@ -230,12 +230,7 @@ impl Move {
 
     /// Records where the copies of this generation go, unless the case was closed or taken over meanwhile.
     async fn begin(&mut self, cases: &Cases) -> Result<()> {
-        self.case.quarantine_copy = None;
-        let copy = QuarantineCopy {
-            generation: self.case.generation,
-            key: copy_key(&self.case, self.case.object()),
-        };
-        self.case = match cases.begin_copying(self.case.clone(), copy).await? {
+        self.case = match cases.begin_copying(self.case.clone(), new_copy(&self.case)).await? {
             Conditional::Written(case) | Conditional::Mine(case) => case,
             Conditional::Theirs(case) => {
                 let why = case.and_then(|case| case.authorization(&self.case.execution_arn).err());
@@ -573,7 +568,7 @@ fn not_authorized(why: &str) -> Error {
 fn copied_only(case: &Case, error: Error) -> Error {
     match error {
         Error::Terminal { code, cause } => {
-            let key = case.quarantine_copy.as_ref().map_or("", |copy| copy.key.as_str());
+            let key = case.quarantine.newest_copy().map_or("", |copy| copy.key.as_str());
             Error::terminal(code, format!("{cause} A complete copy is in quarantine at {key}."))
         }
         retryable => retryable,

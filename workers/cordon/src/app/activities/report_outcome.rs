@@ -18,10 +18,9 @@ use cordon_domain::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{quarantine_object, restore_object, triage_finding};
-
+use super::{quarantine_object, restore_object};
 use crate::{
-    app::clients::Clients,
+    app::{clients::Clients, notifications},
     clock,
     error::{Code, Error, Result},
     store::Conditional,
@@ -48,11 +47,17 @@ struct Run {
     /// Of a restore: the input names case and request.
     request_id: Option<Value>,
     case_id: Option<Value>,
-    triage: Option<Left<triage_finding::Output>>,
+    triage: Option<Left<Triaged>>,
     #[serde(rename = "move")]
     moved: Option<Value>,
     rescan: Option<Left<Value>>,
     error: Option<Value>,
+}
+
+/// What is needed of the output of triage.
+#[derive(Deserialize)]
+struct Triaged {
+    case_id: Option<String>,
 }
 
 /// What a state leaves behind: its output, or its failure.
@@ -115,7 +120,7 @@ impl Activity for ReportOutcome {
         let mut ended = match &case {
             Some(case) if case.plan.shadow && input.run.error.is_none() => shadow(case),
             None if case_id.is_some() && input.run.error.is_none() => overtaken(),
-            _ => outcome(&input.run, case.as_ref().and_then(|case| case.decision)),
+            _ => outcome(&input.run, case.as_ref().and_then(Case::decision)),
         };
         let unscanned = unscanned(&input.run);
         if let Some(unscanned) = &unscanned {
@@ -153,14 +158,16 @@ impl ReportOutcome {
     /// before it was repeated, or whoever took the run for dead. `None` when the case is another run's by now.
     async fn close(&self, case: &Case, outcome: &Outcome) -> Result<Option<Outcome>> {
         if case.status != Status::Open {
-            return Ok(case.outcome.clone());
+            return Ok(case.outcome().cloned());
         }
-        let digest = self.0.cases.digest_for(case).await?;
-        let closed = match self.0.cases.close(case, outcome, digest.as_deref()).await? {
+        notifications::list_in_burst(&self.0, case).await?;
+        let closed = match self.0.cases.close(case, outcome).await? {
             Conditional::Written(closed) | Conditional::Mine(closed) => Some(closed),
             Conditional::Theirs(other) => other,
         };
-        Ok(closed.filter(|now| now.execution_arn == case.execution_arn).and_then(|now| now.outcome))
+        Ok(closed
+            .filter(|now| now.execution_arn == case.execution_arn)
+            .and_then(|now| now.outcome().cloned()))
     }
 
     async fn of_restore(&self, input: &Input) -> Result<Output> {
@@ -205,7 +212,8 @@ impl ReportOutcome {
         let is_ours =
             |case: &Case| case.open_restore().is_some_and(|restore| restore.execution_arn == execution_arn);
         let recorded = |case: &Case| {
-            let ours = case.restores.iter().rev().find(|restore| restore.execution_arn == execution_arn);
+            let ours =
+                case.quarantine.restores.iter().rev().find(|restore| restore.execution_arn == execution_arn);
             ours.and_then(|restore| restore.outcome.clone())
         };
         if !is_ours(case) {
@@ -398,8 +406,7 @@ mod tests {
 
     #[test]
     fn what_a_policy_in_shadow_mode_would_have_done_is_the_outcome() {
-        let mut case = cordon_domain::fixtures::case(Disposition::Review);
-        case.plan.shadow = true;
+        let case = cordon_domain::fixtures::case(Disposition::Review).with_plan(|plan| plan.shadow = true);
         let outcome = shadow(&case);
         assert_eq!(outcome.result, OutcomeResult::Shadow);
         for says in

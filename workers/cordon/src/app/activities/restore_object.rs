@@ -27,6 +27,7 @@ use crate::{
         CopyOutcome, Destination, ObjectHead, ObjectSession, Place, Restorer, VersionEntry, Versioning,
     },
     error::{Code, Error, Result},
+    store::keys,
 };
 
 pub(super) const TERMINAL: &[Code] = &[
@@ -68,7 +69,8 @@ impl Activity for RestoreObject {
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
         let restorer = self.0.restorers.open(&place, &case.case_id).await?;
-        let copy = case.quarantine_copy.as_ref().ok_or_else(|| not_authorized("nothing is in quarantine"))?;
+        let copy = case.quarantine.copy_for(&restore);
+        let copy = copy.ok_or_else(|| not_authorized("there is no such copy in quarantine"))?;
         let key = manifest_beside(&copy.key);
         let Some((manifest, _)) = restorer.manifest(&key).await? else {
             return Err(missing(format!("There is no manifest {key} in quarantine; nothing was put back.")));
@@ -148,9 +150,13 @@ impl RestoreObject {
         let member = |name: &str| input.request.get(name).and_then(Value::as_str);
         let (Some(case_id), Some(request_id)) = (member("case_id"), member("request_id")) else {
             return Err(not_authorized(
-                "the run's input lacks case_id or request_id; ask with `cordon restore` or in Slack",
+                "the execution's input lacks case_id or request_id; ask with `cordon restore` or in Slack",
             ));
         };
+        // The state machine waits there while Cordon is paused.
+        if member("approval") != Some(keys::approval(case_id).as_str()) {
+            return Err(not_authorized("the execution's input names another item than the case's"));
+        }
         let (case, pause) = self.0.cases.with_pause(case_id).await?;
         let case = case.ok_or_else(|| not_authorized("there is no such case"))?;
         let restore = case

@@ -28,7 +28,7 @@ use crate::{
     aws::{macie::Known, object_session::Place, step_functions::Run},
     clock,
     error::{Code, Error, Result},
-    store::{AutomaticMove, Counted, RateLimits},
+    store::{AutomaticMove, Counted, RateLimits, keys},
 };
 
 pub(super) const TERMINAL: &[Code] = &[Code::InvalidFinding, Code::AccessDenied, Code::RequestRejected];
@@ -42,24 +42,33 @@ pub(super) struct Input {
     event: Value,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub(super) struct Output {
     disposition: TriageRoute,
-    pub(super) case_id: Option<String>,
+    case_id: Option<String>,
+    /// The item that the state machine writes its tokens to.
+    approval: Option<String>,
     plan_hash: Option<String>,
     reason: String,
 }
 
 impl Output {
     fn without_case(reason: &str) -> Self {
-        Self { disposition: TriageRoute::Ignore, case_id: None, plan_hash: None, reason: reason.into() }
+        Self {
+            disposition: TriageRoute::Ignore,
+            case_id: None,
+            approval: None,
+            plan_hash: None,
+            reason: reason.into(),
+        }
     }
 
     fn of(case: &Case, disposition: TriageRoute) -> Self {
         Self {
             disposition,
             case_id: Some(case.case_id.clone()),
-            plan_hash: Some(case.plan_hash.clone()),
+            approval: Some(keys::approval(&case.case_id)),
+            plan_hash: Some(case.approval.plan_hash.clone()),
             reason: case.plan.rule.clone(),
         }
     }
@@ -154,7 +163,7 @@ struct Claim<'a> {
 impl Claim<'_> {
     async fn make(self) -> Result<Output> {
         let Some(existing) = self.clients.cases.get(&self.case.case_id).await? else {
-            return match self.clients.cases.story_of_restored(&self.case.case_id).await? {
+            return match self.clients.cases.original_of_restored(&self.case.case_id).await? {
                 Some(original) => self.restored_elsewhere(&original).await,
                 None => self.open(self.case.clone(), None).await,
             };
@@ -176,7 +185,7 @@ impl Claim<'_> {
         let there = !running && self.object_is_there(&existing).await?;
         let standing = Standing::of(&existing, running, there);
         let event = Event::of(&existing.policy_answer, &self.case.policy_answer);
-        let made_by_restore = self.clients.cases.story_of_restored(&existing.case_id).await?.is_some();
+        let made_by_restore = self.clients.cases.original_of_restored(&existing.case_id).await?.is_some();
         let left_by_person = is_left_by_person(&existing, made_by_restore);
         match (response(standing, event, left_by_person), standing) {
             (Response::Join, _) => self.join(&existing).await,
@@ -245,11 +254,12 @@ impl Claim<'_> {
         if case.plan.shadow || existing.is_being_moved() {
             return self.join(existing).await;
         }
-        if existing.decision.is_some() {
+        if existing.approval.decided.is_some() {
             return Err(Error::Retryable("the case is being closed, as it was decided".into()));
         }
         let case = self.within_limits(Case { generation: existing.generation, ..case }).await?;
-        if case.plan_hash == existing.plan_hash && case.disposition == existing.disposition {
+        if case.approval.plan_hash == existing.approval.plan_hash && case.disposition == existing.disposition
+        {
             return self.join(existing).await;
         }
         let renewal = Renewal { at: clock::now(), why: self.why_renewed(existing) };
@@ -259,7 +269,7 @@ impl Claim<'_> {
             return Err(Error::Retryable("the case was decided or voted on at the same moment".into()));
         };
         // A run that cannot be woken now finds the record when its wait ends; one that is decided the reconciler wakes.
-        if let Some(token) = &case.task_token
+        if let Some(token) = &case.waits.task_token
             && let Err(error) = self.clients.step_functions.wake(token).await
         {
             tracing::warn!(case.id = case.case_id, error.message = %error, "run not woken");
@@ -306,13 +316,13 @@ impl Claim<'_> {
     /// case has seen, or that is older than its end, speaks of the time before.
     async fn object_is_there(&self, existing: &Case) -> Result<bool> {
         let moved = matches!(
-            existing.outcome.as_ref().map(|outcome| outcome.result),
+            existing.outcome().map(|outcome| outcome.result),
             Some(OutcomeResult::Quarantined | OutcomeResult::ObjectMissing)
         );
         let case = &self.case;
         let seen = existing.finding_ids.contains(&case.finding.id)
             // To the second, as Macie tells times.
-            || existing.closed_at.as_ref().is_some_and(|closed| closed.get(..SECOND) > case.finding.created_at.get(..SECOND));
+            || existing.closed_at().is_some_and(|closed| closed.get(..SECOND) > case.finding.created_at.get(..SECOND));
         if !moved || seen || case.finding.sample {
             return Ok(false);
         }

@@ -4,21 +4,28 @@
 //! What Slack refuses for good ends in something else that people see: a plain message, a new message, the fallback
 //! channel; operators are told what to mend.
 
+mod put_off;
 mod trouble;
 
 use std::time::Duration;
 
-use cordon_domain::{case::Case, digest::Digest, time};
+use cordon_domain::{
+    case::Case,
+    digest::Digest,
+    slack_message::{Posted, SlackMessage},
+    time,
+};
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::trouble::Trouble;
+pub use self::{put_off::PutOff, trouble::Trouble};
 use crate::{
     app::clients::Clients,
     error::{Error, Result},
     slack::{
         api::{Refusal, SlackError},
-        rendering::{Due, Rendering},
+        rendering::{Record, Rendering},
     },
+    store::keys,
 };
 
 /// A rendering that takes longer than this is taken over by another worker.
@@ -34,6 +41,7 @@ const LONGEST_RETRY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_RETRY_OF_PASSING: SignedDuration = SignedDuration::from_mins(5);
 /// Added at random, so that all that waited for Slack does not come back at once.
 const SPREAD: std::ops::Range<i64> = 0..10_000;
+
 /// What came of a rendering.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
@@ -54,85 +62,138 @@ pub enum Shown {
     Away(String),
 }
 
+impl Shown {
+    fn after(error: &SlackError) -> Self {
+        match error {
+            SlackError::RateLimited(wait) if *wait <= MOMENT => Self::NotYet,
+            _ => Self::Away(error.to_string()),
+        }
+    }
+}
+
 impl From<Shown> for Rendered {
     fn from(shown: Shown) -> Self {
         Self { shown, trouble: None }
     }
 }
 
-/// Renders one case or digest, if it is due and nobody else is at it. Says whether Slack shows it now.
+/// Renders one case or digest, by the key of the item that is due, unless nobody can at the moment or somebody else is at it.
+/// Says whether Slack shows it now.
 ///
 /// # Errors
 /// Only those of the store; Slack's are logged, and the record stays due.
-pub async fn render(clients: &Clients, case_id: &str) -> Result<Rendered> {
+pub async fn render(clients: &Clients, key: &str) -> Result<Rendered> {
+    let channel = match clients.put_off.channel(key) {
+        Some(channel) => Some(channel),
+        None => clients.cases.due_channel(key).await?,
+    };
+    let Some(channel) = channel else { return Ok(Shown::NotYet.into()) };
+    if let Some(wait) = clients.slack.held(&channel) {
+        clients.put_off.remember(key, &channel);
+        return Ok(Shown::after(&SlackError::RateLimited(wait)).into());
+    }
+    clients.put_off.forget(key);
     let until = time::stored(Timestamp::now() + CLAIM);
-    match clients.cases.claim_rendering(case_id, &until).await? {
-        None => Ok(Shown::NotYet.into()),
-        Some(Due::Case(case)) => match &case.digest {
-            None => bring_up_to_date(clients, Rendering::of_case(&case)).await,
-            Some(digest) => hand_on(clients, &case, digest).await,
+    let Some(due) = clients.cases.claim_rendering(key, &until).await? else {
+        return Ok(Shown::NotYet.into());
+    };
+    match due.record.clone() {
+        Record::Case(case, message) => match &message.digest {
+            None => bring_up_to_date(clients, Rendering::of_case(due, &case, message)).await,
+            Some(digest) => {
+                // A case without a message of its own is shown by its digest.
+                clients.cases.digest_changed(digest).await?;
+                clients.cases.handed_on(&due).await?;
+                Ok(Shown::NotYet.into())
+            }
         },
-        Some(Due::Digest(digest)) => {
+        Record::Digest(digest) => {
             let cases = members(clients, &digest).await?;
-            bring_up_to_date(clients, Rendering::of_digest(&digest, &cases)).await
+            bring_up_to_date(clients, Rendering::of_digest(due, &digest, &cases)).await
         }
     }
 }
 
-/// A case without a message of its own is shown by its digest.
-async fn hand_on(clients: &Clients, case: &Case, digest: &str) -> Result<Rendered> {
-    clients.cases.digest_changed(digest).await?;
-    clients.cases.no_longer_due(&case.case_id, case.generation, case.render_due_at.as_deref()).await?;
-    Ok(Shown::NotYet.into())
+/// Renders one case.
+///
+/// # Errors
+/// As [`render`].
+pub async fn render_case(clients: &Clients, case_id: &str) -> Result<Rendered> {
+    render(clients, &keys::approval(case_id)).await
+}
+
+/// Has a case that is about to be shown first listed in a digest, if so many came at once that it is not to have a message
+/// of its own.
+///
+/// # Errors
+/// As classified.
+pub(crate) async fn list_in_burst(clients: &Clients, case: &Case) -> Result<()> {
+    let message = clients.cases.message(&case.case_id).await?.unwrap_or_default().for_case(case);
+    if message.is_begun() {
+        return Ok(());
+    }
+    match clients.cases.digest_for(case).await? {
+        Some(digest) => clients.cases.list(case, &digest).await,
+        None => Ok(()),
+    }
 }
 
 async fn members(clients: &Clients, digest: &Digest) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
-    for case_id in digest.on_page() {
-        cases.extend(clients.cases.get(case_id).await?);
-    }
-    Ok(cases)
+    clients.cases.get_all(digest.on_page()).await?.into_iter().collect()
 }
 
 async fn bring_up_to_date(clients: &Clients, rendering: Rendering) -> Result<Rendered> {
     let mut showing = Showing { clients, rendering: &rendering, trouble: None };
     let shown = tokio::time::timeout(PATIENCE, showing.show()).await;
     let trouble = showing.trouble;
-    match shown.unwrap_or_else(|_| Err(Failed::Slack(SlackError::Unreachable("no answer in time".into())))) {
+    let error = match shown
+        .unwrap_or_else(|_| Err(Failed::Slack(SlackError::Unreachable("no answer in time".into()))))
+    {
         Ok(posted) => {
-            clients.cases.rendered(&rendering, &posted.channel, &posted.ts).await?;
-            Ok(Rendered { shown: Shown::Yes, trouble })
+            let message = SlackMessage { posted: Some(posted), ..rendering.message.clone() };
+            clients.cases.rendered(&Rendering { message, ..rendering }).await?;
+            return Ok(Rendered { shown: Shown::Yes, trouble });
         }
-        Err(Failed::Slack(error)) => {
-            tracing::warn!(case.id = rendering.case_id, error.message = %error, "Slack does not show the case yet");
-            let (wait, failures) = retry(&error, rendering.failures);
+        Err(Failed::Store(error)) => return Err(error),
+        Err(Failed::Slack(error)) => error,
+    };
+    tracing::warn!(case.id = rendering.id, error.message = %error, "Slack does not show the case yet");
+    match retry(&error, rendering.message.failures) {
+        Retry::WithChannel => {
+            clients.put_off.remember(&rendering.due.key, rendering.channel());
+            clients.cases.release_rendering(&rendering.due.claim).await?;
+        }
+        Retry::After(wait, failures) => {
             let retry_at = time::stored(Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX));
             clients.cases.postpone_rendering(&rendering, failures, &retry_at).await?;
-            let soon = matches!(&error, SlackError::RateLimited(wait) if *wait <= MOMENT);
-            let shown = if soon { Shown::NotYet } else { Shown::Away(error.to_string()) };
-            let nowhere = error.refusal().is_some();
-            Ok(Rendered {
-                shown,
-                trouble: if nowhere { trouble::nowhere(&rendering, &error) } else { trouble },
-            })
         }
-        Err(Failed::Store(error)) => Err(error),
     }
+    let nowhere = error.refusal().is_some();
+    Ok(Rendered {
+        shown: Shown::after(&error),
+        trouble: if nowhere { trouble::nowhere(&rendering, &error) } else { trouble },
+    })
 }
 
-/// After how long a message that Slack did not take is tried again, and how often in a row it was refused then.
-fn retry(error: &SlackError, failures: u32) -> (SignedDuration, u32) {
+/// When a message that Slack did not take is tried again.
+#[derive(Debug)]
+enum Retry {
+    /// When Slack takes messages in the channel again. Nothing is written meanwhile.
+    WithChannel,
+    /// After so long; Slack has refused it so often in a row by now.
+    After(SignedDuration, u32),
+}
+
+fn retry(error: &SlackError, failures: u32) -> Retry {
     let spread = SignedDuration::from_millis(rand::random_range(SPREAD));
     let longest = match error {
-        SlackError::RateLimited(wait) => {
-            return (SignedDuration::try_from(*wait).unwrap_or(RETRY), failures);
-        }
-        SlackError::Unreachable(_) => return (RETRY + spread, failures),
+        SlackError::RateLimited(_) => return Retry::WithChannel,
+        SlackError::Unreachable(_) => return Retry::After(RETRY + spread, failures),
         SlackError::Refused { .. } if error.refusal().is_some() => LONGEST_RETRY,
         SlackError::Refused { .. } => LONGEST_RETRY_OF_PASSING,
     };
     let doubled = RETRY.saturating_mul(1i32.checked_shl(failures.min(16)).unwrap_or(i32::MAX));
-    (doubled.min(longest) + spread, failures.saturating_add(1))
+    Retry::After(doubled.min(longest) + spread, failures.saturating_add(1))
 }
 
 enum Failed {
@@ -152,12 +213,6 @@ impl From<Error> for Failed {
     }
 }
 
-/// Where a message is.
-struct Posted {
-    channel: String,
-    ts: String,
-}
-
 /// A rendering on its way to Slack.
 struct Showing<'a> {
     clients: &'a Clients,
@@ -169,14 +224,15 @@ impl Showing<'_> {
     /// Brings the message up to date, or posts one: where it cannot be changed any more, where there is none yet, and in
     /// another channel where Slack does not take it in its own.
     async fn show(&mut self) -> std::result::Result<Posted, Failed> {
-        let Rendering { channel, slack_ts, slack_intent_at, .. } = self.rendering;
+        let SlackMessage { posted, intent_at, .. } = &self.rendering.message;
+        let channel = self.rendering.channel();
         // An earlier attempt may have reached Slack although its answer did not reach us.
-        let mut earlier = slack_intent_at.as_deref();
+        let mut earlier = intent_at.as_deref();
         let mut channels = self.channels();
         let mut closed = None;
-        if let Some(ts) = slack_ts {
-            let Err(error) = self.change(channel, ts).await else {
-                return Ok(Posted { channel: channel.clone(), ts: ts.clone() });
+        if let Some(posted) = posted {
+            let Err(error) = self.change(&posted.channel, &posted.ts).await else {
+                return Ok(posted.clone());
             };
             match error.refusal() {
                 Some(Refusal::MessageGone) => earlier = None,
@@ -186,7 +242,7 @@ impl Showing<'_> {
                 }
                 Some(Refusal::Channel) if channels.len() > 1 => {
                     channels.remove(0);
-                    closed = Some((channel.as_str(), error));
+                    closed = Some((channel, error));
                 }
                 _ => return Err(error.into()),
             }
@@ -211,9 +267,8 @@ impl Showing<'_> {
 
     /// Where the message may be, the first choice first.
     fn channels(&self) -> Vec<String> {
-        let Rendering { channel, home, .. } = self.rendering;
-        let mut channels = vec![channel.clone()];
-        for other in [home, &self.clients.config.common.fallback.channel] {
+        let mut channels = vec![self.rendering.channel().to_owned()];
+        for other in [&self.rendering.message.home, &self.clients.config.common.fallback.channel] {
             if !channels.contains(other) {
                 channels.push(other.clone());
             }
@@ -223,11 +278,11 @@ impl Showing<'_> {
 
     /// Posts the message, unless it was posted after `earlier`.
     async fn post(&mut self, channel: &str, earlier: Option<&str>) -> std::result::Result<Posted, Failed> {
-        let Rendering { case_id, generation, .. } = self.rendering;
+        let Rendering { id, message, .. } = self.rendering;
         let slack = &self.clients.slack;
         if let Some(earlier) = earlier {
             let since = earlier.parse::<Timestamp>().map_or(0, |time| time.as_second() - 60);
-            match slack.find(channel, case_id, *generation, since).await {
+            match slack.find(channel, id, message.generation, since).await {
                 Ok(Some(ts)) => {
                     self.change(channel, &ts).await?;
                     return Ok(Posted { channel: channel.to_owned(), ts });
@@ -238,8 +293,8 @@ impl Showing<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.clients.cases.intend_to_post(case_id).await?;
-        let posted = match slack.post(channel, &self.rendering.message).await {
+        self.clients.cases.intend_to_post(self.rendering).await?;
+        let posted = match slack.post(channel, &self.rendering.content).await {
             Err(error) if error.refusal() == Some(Refusal::Content) => {
                 self.trouble = Some(trouble::simplified(self.rendering, &error));
                 slack.post(channel, &self.rendering.plain).await
@@ -252,7 +307,7 @@ impl Showing<'_> {
     /// Brings a message up to date, and reminds people in its thread if that is due.
     async fn change(&mut self, channel: &str, ts: &str) -> std::result::Result<(), SlackError> {
         let slack = &self.clients.slack;
-        match slack.update(channel, ts, &self.rendering.message).await {
+        match slack.update(channel, ts, &self.rendering.content).await {
             Err(error) if error.refusal() == Some(Refusal::Content) => {
                 self.trouble = Some(trouble::simplified(self.rendering, &error));
                 slack.update(channel, ts, &self.rendering.plain).await?;
@@ -277,17 +332,22 @@ mod tests {
     #[test]
     fn what_slack_refuses_for_good_is_tried_ever_later_and_at_least_once_an_hour() {
         let refused = |error: &str| SlackError::Refused { method: "chat.postMessage", error: error.into() };
+        let record = |error: &SlackError, failures| match retry(error, failures) {
+            Retry::After(wait, failures) => (wait, failures),
+            other => panic!("{other:?}"),
+        };
         let (mut failures, mut waits) = (0, Vec::new());
         for _ in 0..40 {
-            let (wait, so_often) = retry(&refused("is_archived"), failures);
+            let (wait, so_often) = record(&refused("is_archived"), failures);
             failures = so_often;
             waits.push(wait.as_secs());
         }
         assert!((10..20).contains(&waits[0]) && (40..50).contains(&waits[2]), "{waits:?}");
         assert!(waits[12..].iter().all(|wait| (3_600..3_610).contains(wait)), "{waits:?}");
         assert_eq!(failures, 40);
-        assert!(retry(&refused("internal_error"), 40).0 <= SignedDuration::from_secs(310), "it may pass");
-        let (wait, failures) = retry(&SlackError::Unreachable(String::new()), 40);
+        assert!(record(&refused("internal_error"), 40).0 <= SignedDuration::from_secs(310), "it may pass");
+        let (wait, failures) = record(&SlackError::Unreachable(String::new()), 40);
         assert!(wait <= SignedDuration::from_secs(20) && failures == 40, "as soon as Slack is back");
+        assert!(matches!(retry(&SlackError::RateLimited(Duration::from_secs(1)), 40), Retry::WithChannel));
     }
 }

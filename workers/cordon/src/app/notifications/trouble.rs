@@ -47,7 +47,7 @@ pub(super) fn simplified(rendering: &Rendering, error: &SlackError) -> Trouble {
     let what = format!(
         "Slack does not take the message of case {} ({}). A plain message with the same buttons is shown instead. \
          `cordon approvals show` shows the whole case. Please report this as a bug of Cordon.",
-        rendering.case_id,
+        rendering.id,
         error.code()
     );
     Trouble::new("message", error, what)
@@ -68,7 +68,7 @@ pub(super) fn nowhere(rendering: &Rendering, error: &SlackError) -> Option<Troub
     let what = format!(
         "Slack shows the message of case {} nowhere ({error}). {mend} Nothing is lost: it is tried again, at least once an \
          hour. Until then decide by `cordon approvals list` and `cordon approvals show {}`.",
-        rendering.case_id, rendering.case_id
+        rendering.id, rendering.id
     );
     Some(Trouble::new("nowhere", error, what))
 }

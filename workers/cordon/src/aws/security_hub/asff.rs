@@ -297,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn the_finding_of_an_exposure_that_is_over() {
+        for (name, over) in [("access", Over::Access), ("objects", Over::Objects)] {
+            let archived =
+                reporter().archived(&bucket(), over, "2026-03-11T10:00:00.000Z", "2026-03-12T10:00:00.000Z");
+            insta::assert_json_snapshot!(format!("over_{name}"), archived);
+        }
+    }
+
+    #[test]
     fn at_most_32_resources_are_listed_and_the_rest_is_counted() {
         let finding = reporter().active(&exposure(100), "t", "t");
         assert_eq!(finding.resources.len(), 32);

@@ -9,7 +9,7 @@ use cordon_domain::case::{
 };
 
 use crate::{
-    app::approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome},
+    app::approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome, Waiting},
     aws::step_functions::StepFunctions,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
@@ -118,11 +118,11 @@ impl Deciding<'_> {
             decision,
             by: self.by.clone(),
             reason: Some(reason.to_owned()),
-            plan_hash: case.plan_hash.clone(),
+            plan_hash: case.approval.plan_hash.clone(),
         };
         Ok(match self.approvals.vote(case, ballot).await? {
             VoteOutcome::Decided(case) => {
-                self.approvals.wake(&case).await;
+                self.approvals.wake(&Waiting::from(&*case)).await;
                 Ok(("decided", format!("{} is decided; the run goes on.", decision.name())))
             }
             VoteOutcome::Counted(missing) => {
@@ -140,7 +140,7 @@ impl Deciding<'_> {
     async fn snooze(&self, case: &Case) -> Result<std::result::Result<(&'static str, String), Refusal>> {
         Ok(match self.approvals.snooze(case, self.by.clone()).await? {
             SnoozeOutcome::Snoozed(case, snooze) => {
-                self.approvals.wake(&case).await;
+                self.approvals.wake(&Waiting::from(&*case)).await;
                 Ok(("snoozed", format!("Nobody is asked until {}.", snooze.until)))
             }
             SnoozeOutcome::NotTaken(case) => Err(undecidable(&case).unwrap_or_else(Refusal::overtaken)),
@@ -165,7 +165,7 @@ impl Deciding<'_> {
 fn undecidable(case: &Case) -> Option<Refusal> {
     Some(match case.undecidable()? {
         Undecidable::Decided(decision) => {
-            let at = case.decided_at.as_deref().unwrap_or("an unknown time");
+            let at = case.approval.decided.as_ref().map_or("an unknown time", |decided| &decided.at);
             Refusal { code: "DecidedBefore", why: format!("It was decided at {at}: {}.", decision.name()) }
         }
         Undecidable::Closed | Undecidable::NobodyIsAsked => Refusal {

@@ -34,18 +34,28 @@ pub(in crate::cli) struct ListArguments {
 impl ListArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = Operator::connect().await?;
-        let (mut array, mut printed, mut page) = (JsonArray::default(), 0, None);
+        let (mut array, mut printed, mut unreadable, mut page) = (JsonArray::default(), 0, false, None);
         loop {
-            let (cases, next) = operator.cases.in_status(Status::Open, page).await?;
-            for case in cases.iter().filter(|case| self.wants(case)) {
-                printed += 1;
-                if self.json {
-                    array.push(&entry(case))?;
-                } else {
-                    terminal::say(&line(case))?;
+            let open = operator.cases.open_cases(Status::Open, page).await?;
+            let ids: Vec<_> = open.entries.into_iter().map(|case| case.case_id).collect();
+            for case in operator.cases.get_all(&ids).await? {
+                match case {
+                    Ok(case) if self.wants(&case) => {
+                        printed += 1;
+                        if self.json {
+                            array.push(&entry(&case, operator.cases.is_shown(&case.case_id).await?))?;
+                        } else {
+                            terminal::say(&line(&case))?;
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        unreadable = true;
+                        terminal::note(&error.to_string());
+                    }
                 }
             }
-            page = next;
+            page = open.next;
             if page.is_none() {
                 break;
             }
@@ -55,27 +65,27 @@ impl ListArguments {
         } else if printed == 0 {
             terminal::note("No case waits for a decision.");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
     fn wants(&self, case: &Case) -> bool {
-        let waits = case.disposition == Disposition::Review && case.decision.is_none();
+        let waits = case.disposition == Disposition::Review && case.approval.decided.is_none();
         waits && self.bucket.as_ref().is_none_or(|glob| glob.matches(&case.object().bucket))
     }
 }
 
 fn line(case: &Case) -> String {
     let object = case.object();
-    let votes = match case.votes.len() {
+    let votes = match case.approval.votes.len() {
         0 => String::new(),
         n => format!("  {n} of {} votes", case.plan.approvals),
     };
-    let snoozed = case.snooze.as_ref().map(|snooze| format!("  snoozed until {}", snooze.until));
+    let snoozed = case.approval.snooze.as_ref().map(|snooze| format!("  snoozed until {}", snooze.until));
     format!(
         "{}  {}  round {} of {}{votes}{}  {}/{}",
         case.case_id,
         case.opened_at,
-        case.round,
+        case.approval.round,
         case.plan.rounds,
         snoozed.unwrap_or_default(),
         object.bucket,
@@ -83,7 +93,7 @@ fn line(case: &Case) -> String {
     )
 }
 
-fn entry(case: &Case) -> Value {
+fn entry(case: &Case, shown_in_slack: bool) -> Value {
     let object = case.object();
     json!({
         "case_id": case.case_id,
@@ -95,12 +105,35 @@ fn entry(case: &Case) -> Value {
         "finding_type": case.finding.finding_type,
         "rule": case.plan.rule,
         "opened_at": case.opened_at,
-        "round": case.round,
+        "round": case.approval.round,
         "rounds": case.plan.rounds,
-        "round_ends_at": case.round_ends_at,
+        "round_ends_at": case.approval.round_ends_at,
         "approvals": case.plan.approvals,
-        "votes": case.votes,
-        "snooze": case.snooze,
-        "shown_in_slack": case.slack_ts.is_some(),
+        "votes": case.approval.votes,
+        "snooze": case.approval.snooze,
+        "shown_in_slack": shown_in_slack,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cordon_domain::{
+        case::vote::{Snooze, Voter},
+        fixtures::{case, vote},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_line_and_an_entry() {
+        let mut waits = case(Disposition::Review).with_plan(|plan| plan.approvals = 2);
+        waits.approval.round = 1;
+        let mut snoozed = waits.clone();
+        snoozed.approval.votes = vec![vote("U0ALICE001", &snoozed.approval.plan_hash)];
+        let by = Voter::Iam { arn: "arn:alice".into(), slack_user: None };
+        let until = "2026-03-12T10:00:00.000Z".into();
+        snoozed.approval.snooze = Some(Snooze { by, at: "2026-03-11T10:00:00.000Z".into(), until });
+        insta::assert_snapshot!([line(&waits), line(&snoozed)].join("\n"));
+        insta::assert_json_snapshot!(entry(&snoozed, true));
+    }
 }

@@ -3,10 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use cordon_domain::{
-    case::{Case, Status},
-    time,
-};
+use cordon_domain::{case::Case, time};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
@@ -43,36 +40,36 @@ pub(in crate::cli) struct ListArguments {
 impl ListArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = Operator::connect().await?;
-        let (mut array, mut printed, mut unreadable) = (JsonArray::default(), 0, false);
+        let (mut array, mut printed, mut unreadable, mut page) = (JsonArray::default(), 0, false, None);
         let limit = self.limit.unwrap_or(usize::MAX);
-        'all: for status in [Status::Open, Status::Restoring, Status::Closed] {
-            let mut page = None;
-            loop {
-                let (cases, next) = operator.cases.quarantined(status, page).await?;
-                for case in cases {
-                    if printed == limit {
-                        break 'all;
-                    }
-                    match case {
-                        Ok(case) if self.wants(&case) => {
-                            printed += 1;
-                            if self.json {
-                                array.push(&entry(&case))?;
-                            } else {
-                                terminal::say(&line(&case))?;
-                            }
-                        }
-                        Ok(_) => {}
-                        Err(error) => {
-                            unreadable = true;
-                            terminal::note(&error.to_string());
+        'pages: loop {
+            let ids = match self.bucket_name() {
+                Some(bucket) => operator.cases.cases_of_bucket(&bucket, page).await?,
+                None => operator.cases.quarantined_cases(page).await?,
+            };
+            for case in operator.cases.get_all(&ids.entries).await? {
+                if printed == limit {
+                    break 'pages;
+                }
+                match case {
+                    Ok(case) if self.wants(&case) => {
+                        printed += 1;
+                        if self.json {
+                            array.push(&entry(&case))?;
+                        } else {
+                            terminal::say(&line(&case))?;
                         }
                     }
+                    Ok(_) => {}
+                    Err(error) => {
+                        unreadable = true;
+                        terminal::note(&error.to_string());
+                    }
                 }
-                page = next;
-                if page.is_none() || printed == limit {
-                    break;
-                }
+            }
+            page = ids.next;
+            if page.is_none() {
+                break;
             }
         }
         if self.json {
@@ -83,11 +80,19 @@ impl ListArguments {
         Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
+    /// The bucket that is asked for by its name: an index spares a look at all the others.
+    fn bucket_name(&self) -> Option<String> {
+        self.bucket.as_ref().map(WildMatch::pattern).filter(|pattern| !pattern.contains(['*', '?']))
+    }
+
     fn wants(&self, case: &Case) -> bool {
+        if case.quarantine.copies.is_empty() && case.quarantine.purge.is_none() {
+            return false;
+        }
         let bucket = self.bucket.as_ref().is_none_or(|glob| glob.matches(&case.object().bucket));
         let since = self
             .since
-            .is_none_or(|since| case.closed_at.as_ref().is_none_or(|closed| *closed >= time::stored(since)));
+            .is_none_or(|since| case.closed_at().is_none_or(|closed| closed >= time::stored(since).as_str()));
         bucket && since
     }
 }
@@ -102,7 +107,7 @@ fn line(case: &Case) -> String {
     format!(
         "{}  {}  {state:<14}  {by}  {}/{}",
         case.case_id,
-        case.closed_at.as_deref().unwrap_or_default(),
+        case.closed_at().unwrap_or_default(),
         object.bucket,
         object.key
     )
@@ -117,11 +122,38 @@ fn entry(case: &Case) -> Value {
         "key": object.key,
         "version_id": object.version_id,
         "state": super::state(case),
-        "quarantined_at": case.closed_at,
+        "quarantined_at": case.closed_at(),
         "quarantine_key": copy(case),
         "rule": case.plan.rule,
         "decided_by": super::person(case),
-        "last_restore": case.restores.last(),
-        "purge": case.purge,
+        "last_restore": case.quarantine.restores.last(),
+        "purge": case.quarantine.purge,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cordon_domain::{
+        case::{OutcomeResult, QuarantineCopy, Status},
+        fixtures::{case, closing, vote},
+        policy::Disposition,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_line_and_an_entry() {
+        let ended = |disposition, result| {
+            let mut case = case(disposition);
+            case.status = Status::Closed;
+            case.closing = Some(closing(result, "d"));
+            case.quarantine.copies = vec![QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() }];
+            case
+        };
+        let mut by_alice = ended(Disposition::Review, OutcomeResult::Quarantined);
+        by_alice.approval.votes = vec![vote("U0ALICE001", &by_alice.approval.plan_hash)];
+        let copied = ended(Disposition::Quarantine, OutcomeResult::Failed);
+        insta::assert_snapshot!([line(&by_alice), line(&copied)].join("\n"));
+        insta::assert_json_snapshot!(entry(&by_alice));
+    }
 }

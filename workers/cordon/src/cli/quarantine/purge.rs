@@ -15,7 +15,7 @@ use crate::{
     aws::purger::Purgers,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
-        report::{Refusal, copy, unavailable},
+        report::{Refusal, unavailable},
         terminal::{self, JsonArray, Progress},
     },
     error::Result,
@@ -110,8 +110,7 @@ impl PurgeArguments {
 impl Operator {
     async fn purge(&self, purgers: &Purgers<'_>, case: &Case, reason: &str) -> Result<Report> {
         let report = Report::on(&case.case_id, Some(case));
-        let copy_key = copy(case).unwrap_or_default();
-        Ok(match purges::purge(&self.cases, purgers, case, copy_key, reason).await? {
+        Ok(match purges::purge(&self.cases, purgers, case, reason).await? {
             PurgeOutcome::Deleted(versions) => {
                 let plural = if versions == 1 { "" } else { "s" };
                 let detail = format!("Deleted for good ({versions} version{plural}); the manifest stays.");

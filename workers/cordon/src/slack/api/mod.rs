@@ -4,7 +4,7 @@ pub(super) mod lookups;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,16 +28,8 @@ pub struct Slack {
     token: SecretString,
     api_url: Url,
     hooks_url: Url,
-    /// Channels that are left in peace for a while.
-    held: Arc<Mutex<HashMap<String, Held>>>,
-}
-
-/// A channel that is left in peace.
-#[derive(Debug)]
-struct Held {
-    until: Instant,
-    /// How many calls have been put off meanwhile.
-    put_off: u32,
+    /// Channels that are left in peace until then.
+    held: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 /// Why Slack did not do it. None of these ends a case: the notifier tries again.
@@ -150,10 +142,6 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_URL: &str = "response_url";
 /// How long a channel is left in peace when Slack gave no answer.
 const PEACE: Duration = Duration::from_secs(3);
-/// Slack takes about one message a second for a channel (<https://docs.slack.dev/apis/web-api/rate-limits>), so what is
-/// put off comes back one after the other, and no later than this after the channel is free.
-const PACE: Duration = Duration::from_secs(1);
-const LATEST: Duration = Duration::from_secs(30);
 /// How many messages a search for one that may have been posted looks back through.
 const SEARCH_PAGES: usize = 10;
 
@@ -349,12 +337,8 @@ impl Slack {
         method: &'static str,
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, SlackError> {
-        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = held().get_mut(channel)
-            && let Some(wait) = held.until.checked_duration_since(Instant::now())
-        {
-            held.put_off += 1;
-            return Err(SlackError::RateLimited(wait + LATEST.min(PACE * (held.put_off - 1))));
+        if let Some(wait) = self.held(channel) {
+            return Err(SlackError::RateLimited(wait));
         }
         let answer = self.call(method, with_body).await;
         let wait = match &answer {
@@ -362,8 +346,22 @@ impl Slack {
             Err(SlackError::Unreachable(_)) => PEACE,
             Ok(_) | Err(SlackError::Refused { .. }) => return answer,
         };
-        held().insert(channel.to_owned(), Held { until: Instant::now() + wait, put_off: 0 });
+        self.held_until().insert(channel.to_owned(), Instant::now() + wait);
         answer
+    }
+
+    /// How long a channel is still left in peace.
+    pub(crate) fn held(&self, channel: &str) -> Option<Duration> {
+        let mut held = self.held_until();
+        let wait = held.get(channel)?.checked_duration_since(Instant::now());
+        if wait.is_none() {
+            held.remove(channel);
+        }
+        wait
+    }
+
+    fn held_until(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn call(

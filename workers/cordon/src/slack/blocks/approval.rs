@@ -23,9 +23,9 @@ const NAMED: usize = 20;
 /// Whether people are asked.
 pub(super) fn is_asked(case: &Case) -> bool {
     case.disposition == Disposition::Review
-        && case.outcome.is_none()
-        && case.paused_at.is_none()
-        && case.takes_votes(&case.approval_id, &case.plan_hash)
+        && case.closing.is_none()
+        && case.waits.paused.is_none()
+        && case.takes_votes(&case.approval.id, &case.approval.plan_hash)
 }
 
 pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
@@ -39,14 +39,14 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
         },
         until(case)
     ))];
-    blocks.extend(case.renewal.as_ref().map(|renewal| {
+    blocks.extend(case.approval.renewal.as_ref().map(|renewal| {
         section(&format!(
             ":arrows_counterclockwise: {} Changed at {}. Earlier votes no longer count.",
             escape(&renewal.why, room.of(1_000)),
             at(&renewal.at)
         ))
     }));
-    blocks.extend(case.escalation.as_ref().map(|escalation| {
+    blocks.extend(case.approval.escalation.as_ref().map(|escalation| {
         section(&format!(
             ":rotating_light: The fallback approvers may decide too since {}: {}.",
             at(&escalation.at),
@@ -56,7 +56,7 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
     for decision in [Decision::Quarantine, Decision::Dismiss] {
         blocks.extend(so_far(case, decision, room));
     }
-    blocks.extend(case.snooze.as_ref().map(|snooze| {
+    blocks.extend(case.approval.snooze.as_ref().map(|snooze| {
         section(&format!(
             ":zzz: Snoozed by {} until {}. Whoever may decide still can.",
             voter(&snooze.by, room),
@@ -71,7 +71,7 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
 /// Who is asked, as mentions.
 pub(super) fn approvers(case: &Case, room: Room) -> String {
     let plan = &case.plan;
-    let fallback = if case.escalation.is_some() { plan.fallback_approvers.as_slice() } else { &[] };
+    let fallback = if case.approval.escalation.is_some() { plan.fallback_approvers.as_slice() } else { &[] };
     let mut users: Vec<&String> = plan.approvers.iter().collect();
     users.extend(fallback.iter().filter(|user| !plan.approvers.contains(user)));
     let mut who: Vec<String> = plan.approver_groups.iter().map(|group| mention_group(group)).collect();
@@ -85,8 +85,8 @@ pub(super) fn approvers(case: &Case, room: Room) -> String {
 
 /// Until when, and what happens then.
 pub(super) fn until(case: &Case) -> String {
-    let end = case.round_ends_at.as_deref().map(at).unwrap_or_else(|| "the round's end".into());
-    let (round, rounds) = (case.round.max(1), case.plan.rounds);
+    let end = case.approval.round_ends_at.as_deref().map(at).unwrap_or_else(|| "the round's end".into());
+    let (round, rounds) = (case.approval.round.max(1), case.plan.rounds);
     if round < rounds {
         return format!("Round {round} of {rounds}, until {end}; then they are asked again.");
     }
@@ -100,7 +100,7 @@ pub(super) fn until(case: &Case) -> String {
 }
 
 fn so_far(case: &Case, decision: Decision, room: Room) -> Option<Value> {
-    let votes_for = votes_for(&case.votes, &case.plan_hash, decision);
+    let votes_for = votes_for(&case.approval.votes, &case.approval.plan_hash, decision);
     let voted = |vote: &Vote| format!("{} at {}", voter(&vote.by, room), at(&vote.at));
     (!votes_for.is_empty()).then(|| {
         section(&format!(
@@ -144,8 +144,8 @@ fn length(seconds: u32) -> String {
 
 pub(super) fn buttons(case: &Case) -> Vec<Value> {
     let button = |action: &str, text: &str| {
-        json!({"type": "button", "action_id": format!("{action}{}", case.approval_id), "text": plain(75, text),
-            "value": format!("{}:{}", case.case_id, case.plan_hash)})
+        json!({"type": "button", "action_id": format!("{action}{}", case.approval.id), "text": plain(75, text),
+            "value": format!("{}:{}", case.case_id, case.approval.plan_hash)})
     };
     let what = match (&case.object().version_id, case.plan.versions) {
         (_, Versions::All) => "every version of the object",

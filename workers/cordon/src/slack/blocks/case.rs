@@ -63,12 +63,13 @@ pub struct Reminder {
 }
 
 /// The reminder that the thread does not have yet, if one is due.
-pub fn reminder(case: &Case) -> Option<Reminder> {
-    let open = case.status == Status::Open && case.decision.is_none() && case.snooze.is_none();
-    if !open || case.asked < 2 || case.asked <= case.reminded {
+pub fn reminder(case: &Case, reminded: u32) -> Option<Reminder> {
+    let open =
+        case.status == Status::Open && case.approval.decided.is_none() && case.approval.snooze.is_none();
+    if !open || case.approval.asked < 2 || case.approval.asked <= reminded {
         return None;
     }
-    let sign = if case.escalation.is_some() { ":rotating_light: *Escalated.* " } else { ":bell: " };
+    let sign = if case.approval.escalation.is_some() { ":rotating_light: *Escalated.* " } else { ":bell: " };
     Some(Reminder {
         text: format!(
             "{sign}{}: please decide. {}",
@@ -76,7 +77,7 @@ pub fn reminder(case: &Case) -> Option<Reminder> {
             approval::until(case)
         ),
         metadata: json!({"event_type": REMINDER_TYPE,
-            "event_payload": {"case_id": case.case_id, "generation": case.generation, "asked": case.asked}}),
+            "event_payload": {"case_id": case.case_id, "generation": case.generation, "asked": case.approval.asked}}),
     })
 }
 
@@ -96,7 +97,7 @@ pub fn render(case: &Case) -> Message {
 /// and the buttons.
 pub fn render_plainly(case: &Case) -> Message {
     let (room, Message { text, metadata, .. }) = (Room::LEAST, render(case));
-    let standing = match &case.outcome {
+    let standing = match case.outcome() {
         Some(outcome) => format!("*{}* {}", label(outcome.result), escape(&outcome.detail, 300)),
         None if approval::is_asked(case) => {
             format!("*Who decides:* {}. {}", approval::approvers(case, room), approval::until(case))
@@ -129,13 +130,13 @@ fn mark(case: &Case) -> &'static str {
 fn title(case: &Case) -> &'static str {
     match (case.status, case.disposition) {
         (Status::Open | Status::Closed, _) if case.plan.shadow => "Sensitive data in S3: nothing was touched",
-        (Status::Open, Disposition::Review) if case.decision.is_none() => {
+        (Status::Open, Disposition::Review) if case.approval.decided.is_none() => {
             "Sensitive data in S3: your decision, please"
         }
         (Status::Open, _) => "Sensitive data in S3: quarantine under way",
         (Status::Restoring, _) => "Sensitive data in S3: being put back",
         (Status::Closed, _) if put_back(case) => "Sensitive data in S3: put back from quarantine",
-        (Status::Closed, _) => match case.outcome.as_ref().map(|outcome| outcome.result) {
+        (Status::Closed, _) => match case.outcome().map(|outcome| outcome.result) {
             Some(OutcomeResult::Quarantined) => "Sensitive data in S3: quarantined",
             Some(OutcomeResult::Dismissed) => "Sensitive data in S3: dismissed",
             Some(OutcomeResult::Failed) | None => "Sensitive data in S3: response failed",
@@ -184,7 +185,8 @@ fn render_in(case: &Case, room: Room) -> Message {
         section(&format!(":warning: *{}* There may be more in it.", escape(&incomplete.to_string(), 300)))
     }));
     blocks.extend(
-        (case.asked > 0).then(|| section(&format!("*Who can reach the bucket:* {}", reach(case, room)))),
+        (case.approval.asked > 0)
+            .then(|| section(&format!("*Who can reach the bucket:* {}", reach(case, room)))),
     );
     blocks.push(context(&links(case)));
     blocks.push(json!({"type": "divider"}));
@@ -240,7 +242,7 @@ fn links(case: &Case) -> String {
 
 /// Who outside can reach the bucket, as Access Analyzer said when people were asked last.
 fn reach(case: &Case, room: Room) -> String {
-    match case.reach.as_deref() {
+    match case.approval.reach.as_deref() {
         None => "not known at the moment; see Access Analyzer.".into(),
         Some([]) => "nobody outside, as far as Access Analyzer has told.".into(),
         Some(lines) => {
@@ -254,7 +256,7 @@ fn reach(case: &Case, room: Room) -> String {
 
 /// What the message says of the state of the case, and the buttons while there is something to decide.
 fn state(case: &Case, room: Room) -> Vec<Value> {
-    if let Some(outcome) = &case.outcome {
+    if let Some(outcome) = case.outcome() {
         let sign = match outcome.result {
             OutcomeResult::Quarantined => ":lock:",
             OutcomeResult::Failed => ":rotating_light:",
@@ -264,10 +266,10 @@ fn state(case: &Case, room: Room) -> Vec<Value> {
         let mut lines = vec![section(&format!("{sign} *{}* {detail}", label(outcome.result)))];
         lines.push(context(&format!("{}{}", decider_in(case, room), closed(case))));
         lines.extend(restores(case, room));
-        if let Some(purge) = &case.purge {
+        if let Some(purge) = &case.quarantine.purge {
             let done = purge.done_at.as_deref().map_or_else(
                 || "is being deleted from quarantine".to_owned(),
-                |at| format!("was deleted from quarantine at {}", escape(at, 100)),
+                |time| format!("was deleted from quarantine at {}", at(time)),
             );
             lines.push(section(&format!(
                 ":wastebasket: The copy {done}, as {} asked: {}",
@@ -280,10 +282,10 @@ fn state(case: &Case, room: Room) -> Vec<Value> {
         lines.extend(pause(case, room));
         return lines;
     }
-    if case.paused_at.is_some() {
+    if case.waits.paused.is_some() {
         return pause(case, room).into_iter().collect();
     }
-    match case.decision {
+    match case.decision() {
         _ if case.plan.shadow => Vec::new(),
         Some(Decision::Quarantine) => {
             vec![section(&format!(
@@ -305,14 +307,15 @@ fn state(case: &Case, room: Room) -> Vec<Value> {
 
 /// Whether the last word is that the object was put back.
 fn put_back(case: &Case) -> bool {
-    let last = case.restores.last().and_then(|restore| restore.outcome.as_ref());
+    let last = case.quarantine.restores.last().and_then(|restore| restore.outcome.as_ref());
     last.is_some_and(|outcome| outcome.result == RestoreResult::Restored)
 }
 
 /// The latest restores, and how many there were before.
 fn restores(case: &Case, room: Room) -> Vec<Value> {
-    let earlier = case.restores.len().saturating_sub(room.items(RESTORES_SHOWN));
-    let mut lines: Vec<_> = case.restores[earlier..].iter().map(|restore| restored(restore, room)).collect();
+    let earlier = case.quarantine.restores.len().saturating_sub(room.items(RESTORES_SHOWN));
+    let mut lines: Vec<_> =
+        case.quarantine.restores[earlier..].iter().map(|restore| restored(restore, room)).collect();
     if earlier > 0 {
         let times = if earlier == 1 { "once".to_owned() } else { format!("{earlier} times") };
         lines.insert(0, context(&format!("Restores were asked for {times} before.")));
@@ -342,10 +345,10 @@ fn restored(restore: &Restore, room: Room) -> Value {
 }
 
 fn pause(case: &Case, room: Room) -> Option<Value> {
-    let since = case.paused_at.as_deref()?;
-    let why = case.pause.as_ref().map_or_else(String::new, |pause| {
-        format!(", as {} ordered: {}", person(&pause.paused_by, room), escape(&pause.reason, room.of(500)))
-    });
+    let paused = case.waits.paused.as_ref()?;
+    let (since, pause) = (&paused.at, &paused.by);
+    let why =
+        format!(", as {} ordered: {}", person(&pause.paused_by, room), escape(&pause.reason, room.of(500)));
     Some(section(&format!(
         ":double_vertical_bar: *Paused* since {}{why}. Nothing is touched until somebody runs `cordon resume`.",
         at(since)
@@ -361,16 +364,16 @@ fn person(requested_by: &str, room: Room) -> String {
 }
 
 pub(super) fn can_be_restored(case: &Case) -> bool {
-    case.outcome.is_some()
-        && case.quarantine_copy.is_some()
+    case.closing.is_some()
+        && !case.quarantine.copies.is_empty()
         && case.status == Status::Closed
-        && case.purge.is_none()
+        && case.quarantine.purge.is_none()
 }
 
 pub(super) fn restore_button(case: &Case) -> Value {
     json!({"type": "actions", "block_id": "restore", "elements": [
-        {"type": "button", "action_id": format!("{RESTORE_ACTION}{}", case.approval_id), "text": plain(75, "Restore"),
-            "value": format!("{}:{}", case.case_id, case.plan_hash)}]})
+        {"type": "button", "action_id": format!("{RESTORE_ACTION}{}", case.approval.id), "text": plain(75, "Restore"),
+            "value": format!("{}:{}", case.case_id, case.approval.plan_hash)}]})
 }
 
 /// Who decided what and when, as one sentence for people.
@@ -379,9 +382,9 @@ pub fn decider(case: &Case) -> String {
 }
 
 pub(super) fn decider_in(case: &Case, room: Room) -> String {
-    let decided_at = case.decided_at.as_deref().map_or_else(|| "an unknown time".into(), at);
+    let decided_at = case.approval.decided.as_ref().map(|decided| at(&decided.at)).unwrap_or_default();
     let rule = || code(&case.plan.rule, room.of(300).max(100));
-    match case.decision {
+    match case.decision() {
         _ if case.plan.shadow => format!("Decided by policy in shadow mode, rule {}.", rule()),
         Some(Decision::Expired) => format!("Nobody decided; expired at {decided_at}."),
         Some(decision) => {
@@ -389,7 +392,7 @@ pub(super) fn decider_in(case: &Case, room: Room) -> String {
             if decision == Decision::Quarantine && case.disposition == Disposition::Quarantine {
                 return by_policy(case, room);
             }
-            let votes = votes_for(&case.votes, &case.plan_hash, decision);
+            let votes = votes_for(&case.approval.votes, &case.approval.plan_hash, decision);
             let who = crate::slack::blocks::mrkdwn::voters(&votes, " and ", room, |vote| {
                 crate::slack::blocks::mrkdwn::voter(&vote.by, room)
             });
@@ -408,13 +411,14 @@ pub(super) fn decider_in(case: &Case, room: Room) -> String {
 
 /// Policy alone has decided, at once or after a stricter finding came to the open case.
 fn by_policy(case: &Case, room: Room) -> String {
-    let why = case.renewal.as_ref().map(|renewal| format!(" {}", escape(&renewal.why, room.of(500))));
+    let why =
+        case.approval.renewal.as_ref().map(|renewal| format!(" {}", escape(&renewal.why, room.of(500))));
     let rule = code(&case.plan.rule, room.of(300).max(100));
     format!("Decided by policy, rule {rule}.{}", why.unwrap_or_default())
 }
 
 fn closed(case: &Case) -> String {
-    case.closed_at.as_deref().map(|time| format!("  ·  closed at {}", at(time))).unwrap_or_default()
+    case.closed_at().map(|time| format!("  ·  closed at {}", at(time))).unwrap_or_default()
 }
 
 pub(super) fn label(result: OutcomeResult) -> &'static str {
@@ -454,13 +458,14 @@ fn detections(case: &Case, room: Room) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::fixtures::{case, vote};
-    use cordon_domain::{case::Outcome, finding::Incomplete};
+    use cordon_domain::{
+        finding::Incomplete,
+        fixtures::{self, case, closing, vote},
+    };
 
     fn decided(mut case: Case) -> Case {
-        case.decision = Some(Decision::Quarantine);
-        case.decided_at = Some("2026-03-11T09:50:00.000Z".into());
-        case.votes = vec![vote("U0ALICE001", &case.plan_hash)];
+        case.approval.decided = Some(fixtures::decided(Decision::Quarantine));
+        case.approval.votes = vec![vote("U0ALICE001", &case.approval.plan_hash)];
         case
     }
 
@@ -469,23 +474,13 @@ mod tests {
     }
 
     #[test]
-    fn an_open_case_asks_with_two_buttons() {
-        let mut case = case(Disposition::Review);
-        case.round_ends_at = Some("2026-03-11T13:47:00.000Z".into());
-        insta::assert_json_snapshot!(render(&case).blocks);
-    }
-
-    #[test]
     fn a_case_of_a_policy_in_shadow_mode_is_marked_and_has_no_buttons() {
         for disposition in [Disposition::Review, Disposition::Quarantine] {
-            let mut case = case(disposition);
-            case.plan.shadow = true;
+            let mut case = case(disposition).with_plan(|plan| plan.shadow = true);
             for closed in [false, true] {
                 if closed {
                     case.status = Status::Closed;
-                    let detail = "Policy alone would move it.".into();
-                    let result = OutcomeResult::Shadow;
-                    case.outcome = Some(Outcome { result, detail, code: None });
+                    case.closing = Some(closing(OutcomeResult::Shadow, "Policy alone would move it."));
                 }
                 let message = render(&case);
                 let header = message.blocks[0]["text"]["text"].as_str().unwrap();
@@ -510,11 +505,7 @@ mod tests {
     fn a_closed_case_names_outcome_and_decider() {
         let mut case = decided(case(Disposition::Review));
         case.status = Status::Closed;
-        case.outcome = Some(Outcome {
-            result: OutcomeResult::Quarantined,
-            detail: "Moved to quarantine.".into(),
-            code: None,
-        });
+        case.closing = Some(closing(OutcomeResult::Quarantined, "Moved to quarantine."));
         let blocks = render(&case).blocks.to_string();
         assert!(blocks.contains("Quarantined.") && blocks.contains("<@U0ALICE001>"), "{blocks}");
     }
@@ -523,7 +514,7 @@ mod tests {
     fn nothing_from_outside_can_mention_link_or_format() {
         let mut case = case(Disposition::Review);
         case.finding.object.key = "<!channel> <http://evil|x> `*_~ &amp;\n\u{202e}".into();
-        case.plan.rule = "<!here>".into();
+        let case = case.with_plan(|plan| plan.rule = "<!here>".into());
         let blocks = render(&case).blocks.to_string();
         for forbidden in ["<!channel>", "<http://evil", "<!here>", "\\n\u{202e}"] {
             assert!(!blocks.contains(forbidden), "{forbidden} in {blocks}");
@@ -535,7 +526,7 @@ mod tests {
         for key in ["%".repeat(800), "字".repeat(341), "&".repeat(1_024), "\u{1}".repeat(1_024)] {
             let mut case = case(Disposition::Review);
             case.finding.object.key.clone_from(&key);
-            case.plan.object.key = key;
+            let case = case.with_plan(|plan| plan.object.key = key);
             let message = render(&case);
             assert_eq!(crate::slack::blocks::limits::exceeded(&message), Vec::<String>::new());
             assert_eq!(buttons(&message), 1);
@@ -577,8 +568,8 @@ mod tests {
     fn a_case_that_was_restored_often_with_long_reasons_is_within_slacks_limits() {
         let mut case = decided(case(Disposition::Review));
         case.status = Status::Closed;
-        let (detail, result) = ("&".repeat(2_000), OutcomeResult::Quarantined);
-        case.outcome = Some(Outcome { result, detail: detail.clone(), code: None });
+        let detail = "&".repeat(2_000);
+        case.closing = Some(closing(OutcomeResult::Quarantined, &detail));
         let failed = |requested_by: &str| Restore {
             request_id: "r".into(),
             execution_arn: "arn".into(),
@@ -586,6 +577,7 @@ mod tests {
             reason: detail.clone(),
             replace: false,
             even_if_exposed: false,
+            copy_generation: None,
             requested_at: "2026-03-11T10:00:00.000Z".into(),
             restored: Vec::new(),
             outcome: Some(cordon_domain::case::RestoreOutcome {
@@ -595,7 +587,7 @@ mod tests {
                 at: "2026-03-11T10:01:00.000Z".into(),
             }),
         };
-        case.restores = (0..7).map(|_| failed("slack:T0CORDON01/U0ALICE001")).collect();
+        case.quarantine.restores = (0..7).map(|_| failed("slack:T0CORDON01/U0ALICE001")).collect();
         let message = render(&case);
         assert_eq!(crate::slack::blocks::limits::exceeded(&message), Vec::<String>::new());
     }

@@ -2,7 +2,7 @@
 
 use cordon_domain::{
     case::{Case, Decision},
-    digest::Digest,
+    digest::{self, Digest},
     policy::Disposition,
 };
 use serde_json::{Value, json};
@@ -64,16 +64,16 @@ fn render_in(digest: &Digest, cases: &[Case], room: Room) -> Message {
     Message {
         text: escape(&title, 1_000),
         blocks: Value::Array(blocks),
-        metadata: metadata(&digest.case_id, digest.generation),
+        metadata: metadata(&digest.id, digest::GENERATION),
     }
 }
 
 /// The reminder for a digest's thread, when its cases were asked for more often than it tells of.
 pub fn digest_reminder(digest: &Digest, asked: u32) -> Option<Reminder> {
-    (asked >= 2 && asked > digest.reminded).then(|| Reminder {
+    (asked >= 2 && asked > digest.message.reminded).then(|| Reminder {
         text: format!(":bell: Objects in {} still wait for a decision.", code(&digest.bucket, 63)),
         metadata: json!({"event_type": REMINDER_TYPE,
-            "event_payload": {"case_id": digest.case_id, "generation": digest.generation, "asked": asked}}),
+            "event_payload": {"case_id": digest.id, "generation": digest::GENERATION, "asked": asked}}),
     })
 }
 
@@ -91,7 +91,7 @@ fn buttons(case: &Case, number: usize) -> Option<Value> {
 }
 
 fn is_open(case: &Case) -> bool {
-    case.disposition == Disposition::Review && case.takes_votes(&case.approval_id, &case.plan_hash)
+    case.disposition == Disposition::Review && case.takes_votes(&case.approval.id, &case.approval.plan_hash)
 }
 
 fn entry(case: &Case, room: Room) -> String {
@@ -114,31 +114,35 @@ fn entry(case: &Case, room: Room) -> String {
 }
 
 fn standing(case: &Case, room: Room) -> String {
-    if let Some(outcome) = &case.outcome {
+    if let Some(outcome) = case.outcome() {
         let detail = escape(&outcome.detail, room.of(200));
         return format!("*{}* {detail} {}", label(outcome.result), decider_in(case, room));
     }
-    if case.decision.is_some() {
+    if case.approval.decided.is_some() {
         return format!(":hourglass_flowing_sand: {}", decider_in(case, room));
     }
     let votes: Vec<String> = [(Decision::Quarantine, "quarantine"), (Decision::Dismiss, "dismissal")]
         .into_iter()
         .filter_map(|(decision, word)| {
-            let votes_for = cordon_domain::case::vote::votes_for(&case.votes, &case.plan_hash, decision);
+            let votes_for = cordon_domain::case::vote::votes_for(
+                &case.approval.votes,
+                &case.approval.plan_hash,
+                decision,
+            );
             (!votes_for.is_empty()).then(|| {
                 format!("{} for {word}", voters(&votes_for, ", ", room, |vote| voter(&vote.by, room)))
             })
         })
         .collect();
     let votes = if votes.is_empty() { String::new() } else { format!(" {} so far.", votes.join("; ")) };
-    let snooze = case.snooze.as_ref().map(|snooze| format!(" Snoozed until {}.", at(&snooze.until)));
+    let snooze = case.approval.snooze.as_ref().map(|snooze| format!(" Snoozed until {}.", at(&snooze.until)));
     format!("{}{votes}{}", approval::until(case), snooze.unwrap_or_default())
 }
 
 fn turning(digest: &Digest, page: usize, pages: usize) -> Option<Value> {
     let button = |text: &str, page: usize| {
         json!({"type": "button", "action_id": format!("{PAGE_ACTION}{page}"), "text": plain(75, text),
-            "value": format!("{}:{page}", digest.case_id)})
+            "value": format!("{}:{page}", digest.id)})
     };
     let mut buttons = Vec::new();
     buttons.extend((page > 0).then(|| button("Previous page", page.saturating_sub(1))));
@@ -149,32 +153,24 @@ fn turning(digest: &Digest, page: usize, pages: usize) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::digest;
-    use cordon_domain::fixtures::case;
+    use cordon_domain::{fixtures::case, slack_message::SlackMessage};
 
     #[test]
     fn a_full_page_of_the_longest_keys_keeps_slacks_limits() {
         let cases: Vec<Case> = (0..digest::PAGE)
             .map(|_| {
-                let mut case = case(Disposition::Review);
-                case.plan.object.key = "&".repeat(1_024);
-                case.round_ends_at = Some("2026-03-11T13:47:00.000Z".into());
+                let mut case =
+                    case(Disposition::Review).with_plan(|plan| plan.object.key = "&".repeat(1_024));
+                case.approval.round_ends_at = Some("2026-03-11T13:47:00.000Z".into());
                 case
             })
             .collect();
         let digest = Digest {
-            case_id: digest::key("C0SECURITY", &"b".repeat(63), "2026-03-11T09:47:00.000Z", 0),
-            generation: 1,
-            channel: "C0SECURITY".into(),
+            id: "digest#1".into(),
             bucket: "b".repeat(63),
             members: (0..digest::MEMBERS).map(|n| format!("{n:064}")).collect(),
             page: 3,
-            reminded: 0,
-            slack_ts: None,
-            slack_channel: None,
-            slack_intent_at: None,
-            render_due_at: None,
-            render_failures: 0,
+            message: SlackMessage::new(digest::GENERATION, "C0SECURITY"),
         };
         let message = render_digest(&digest, &cases);
         let blocks = message.blocks.as_array().unwrap();

@@ -6,3 +6,5 @@ pub mod digest;
 mod limits;
 pub mod modal;
 pub mod mrkdwn;
+#[cfg(test)]
+mod snapshots;

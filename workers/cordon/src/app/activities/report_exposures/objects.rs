@@ -154,6 +154,6 @@ impl ReportExposures {
 
 /// Whether the object of a case was moved away, and nobody has asked for it since.
 fn is_quarantined(case: &Case) -> bool {
-    let result = case.outcome.as_ref().map(|outcome| outcome.result);
-    result == Some(OutcomeResult::Quarantined) && case.restores.is_empty()
+    let result = case.outcome().map(|outcome| outcome.result);
+    result == Some(OutcomeResult::Quarantined) && case.quarantine.restores.is_empty()
 }

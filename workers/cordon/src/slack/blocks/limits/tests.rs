@@ -1,7 +1,7 @@
 use cordon_domain::{
     case::{
-        Case, Decision, Escalation, Outcome, OutcomeResult, Purge, QuarantineCopy, Renewal, Restore,
-        RestoreOutcome, RestoreResult, Status,
+        Case, Closing, Decided, Decision, Escalation, Outcome, OutcomeResult, Paused, Purge, QuarantineCopy,
+        Renewal, Restore, RestoreOutcome, RestoreResult, Status,
         vote::{Snooze, Vote, Voter},
     },
     digest::{self, Digest},
@@ -9,6 +9,7 @@ use cordon_domain::{
     fixtures::case,
     pause::Pause,
     policy::{Disposition, OnExpiry, Versions},
+    slack_message::SlackMessage,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -88,6 +89,7 @@ fn restores() -> impl Strategy<Value = Vec<Restore>> {
             reason,
             replace: false,
             even_if_exposed: false,
+            copy_generation: None,
             requested_at: AT.into(),
             restored: Vec::new(),
             outcome: ended.map(|(result, detail)| RestoreOutcome {
@@ -126,15 +128,17 @@ fn found() -> impl Strategy<Value = Case> {
     (object, told, shown, severity, disposition).prop_map(
         |((key, bucket, version), (owner, size, detections), (reach, rule, flags), severity, disposition)| {
             let mut case = case(disposition);
-            let object = &mut case.plan.object;
+            let object = &mut case.finding.object;
             (object.key, object.bucket, object.version_id) = (key, bucket, version);
-            case.finding.object = object.clone();
             (case.finding.owner, case.finding.size, case.finding.detections) = (owner, size, detections);
             case.finding.last_modified = Some(AT.into());
             case.finding.severity = severity;
-            (case.plan.shadow, case.finding.sample) = flags;
-            case.plan.rule = rule;
-            case.reach = reach;
+            let (shadow, sample) = flags;
+            case.finding.sample = sample;
+            let object = case.finding.object.clone();
+            let mut case =
+                case.with_plan(|plan| (plan.object, plan.shadow, plan.rule) = (object, shadow, rule));
+            case.approval.reach = reach;
             case.execution_arn = format!(
                 "arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:{}:{}",
                 "m".repeat(80),
@@ -157,38 +161,43 @@ fn any_case() -> impl Strategy<Value = Case> {
     let status = select(vec![Status::Open, Status::Closed, Status::Restoring]);
     (found(), asked, votes(), waits, ends, purge, status, any::<bool>(), renewed).prop_map(
         |(mut case, asked, votes, waits, ends, purge, status, every_version, (renewed, copied))| {
-            case.renewal = renewed.map(|why| Renewal { at: AT.into(), why });
-            case.quarantine_copy = copied.then(|| QuarantineCopy { generation: 1, key: "k".into() });
-            (case.plan.approvers, case.plan.approver_groups, case.plan.approvals, case.asked) = asked;
-            case.plan.fallback_approvers =
-                case.plan.approvers.iter().map(|user| format!("{user}X")).collect();
-            if every_version {
-                case.plan.versions = Versions::All;
-            }
+            case.approval.renewal = renewed.map(|why| Renewal { at: AT.into(), why });
+            let copy = QuarantineCopy { generation: 1, key: "k".into() };
+            case.quarantine.copies = copied.then_some(copy).into_iter().collect();
+            let (approvers, approver_groups, approvals, times) = asked;
             let (why, snoozed_by, on_expiry, paused) = waits;
-            case.plan.on_expiry = on_expiry;
-            case.escalation = why.map(|why| Escalation { at: AT.into(), why });
-            case.snooze = snoozed_by.map(|by| Snooze { by, at: AT.into(), until: AT.into() });
+            let mut case = case.with_plan(|plan| {
+                plan.fallback_approvers = approvers.iter().map(|user| format!("{user}X")).collect();
+                (plan.approvers, plan.approver_groups, plan.approvals) =
+                    (approvers, approver_groups, approvals);
+                if every_version {
+                    plan.versions = Versions::All;
+                }
+                plan.on_expiry = on_expiry;
+            });
+            case.approval.asked = times;
+            case.approval.escalation = why.map(|why| Escalation { at: AT.into(), why });
+            case.approval.snooze = snoozed_by.map(|by| Snooze { by, at: AT.into(), until: AT.into() });
             if let Some((paused_by, reason)) = paused {
-                case.paused_at = Some(AT.into());
-                case.pause = Some(Pause { paused_at: AT.into(), paused_by, reason });
+                let by = Pause { paused_at: AT.into(), paused_by, reason };
+                case.waits.paused = Some(Paused { at: AT.into(), by });
             }
-            (case.decision, case.outcome, case.restores) = ends;
-            case.decided_at = case.decision.map(|_| AT.into());
-            case.closed_at = case.outcome.as_ref().map(|_| AT.into());
+            let (decision, outcome, restores) = ends;
+            case.approval.decided = decision.map(|what| Decided { what, at: AT.into() });
+            case.closing = outcome.map(|outcome| Closing { outcome, at: AT.into() });
+            case.quarantine.restores = restores;
             case.status = status;
-            case.round_ends_at = Some(AT.into());
+            case.approval.round_ends_at = Some(AT.into());
             case.generation = 1_000;
-            case.purge = purge.map(|(requested_by, reason, done)| Purge {
+            case.quarantine.purge = purge.map(|(requested_by, reason, done)| Purge {
                 requested_by,
                 reason,
                 requested_at: AT.into(),
                 done_at: done.then(|| AT.into()),
             });
-            case.plan_hash = case.plan.hash();
-            case.votes = votes;
-            for vote in &mut case.votes {
-                vote.plan_hash.clone_from(&case.plan_hash);
+            case.approval.votes = votes;
+            for vote in &mut case.approval.votes {
+                vote.plan_hash.clone_from(&case.approval.plan_hash);
             }
             case
         },
@@ -199,18 +208,11 @@ fn any_digest() -> impl Strategy<Value = (Digest, Vec<Case>)> {
     (vec(any_case(), 1..=digest::PAGE), 1..=digest::MEMBERS, 0usize..80).prop_map(|(cases, members, page)| {
         let bucket = "b".repeat(63);
         let digest = Digest {
-            case_id: digest::key("C0SECURITY", &bucket, AT, 12),
-            generation: 1,
-            channel: "C0SECURITY".into(),
+            id: "digest#1".into(),
             bucket,
             members: (0..members).map(|n| format!("{n:064}")).collect(),
             page,
-            reminded: 0,
-            slack_ts: None,
-            slack_channel: None,
-            slack_intent_at: None,
-            render_due_at: None,
-            render_failures: 0,
+            message: SlackMessage::new(digest::GENERATION, "C0SECURITY"),
         };
         (digest, cases)
     })
@@ -247,8 +249,8 @@ proptest! {
         let message = render(&case);
         prop_assert_eq!(exceeded(&message), Vec::<String>::new());
         prop_assert!(!harmful(&message.blocks) && !message.text.contains(is_harmful), "{:?}", message);
-        let asks = case.disposition == Disposition::Review && !case.plan.shadow && case.decision.is_none()
-            && case.outcome.is_none() && case.paused_at.is_none() && case.status == Status::Open;
+        let asks = case.disposition == Disposition::Review && !case.plan.shadow && case.approval.decided.is_none()
+            && case.closing.is_none() && case.waits.paused.is_none() && case.status == Status::Open;
         if asks {
             prop_assert_eq!(buttons(&message), 3, "a question keeps its buttons");
         }
@@ -256,7 +258,7 @@ proptest! {
         prop_assert_eq!(exceeded(&plain), Vec::<String>::new());
         prop_assert!(!harmful(&plain.blocks), "{:?}", plain);
         prop_assert_eq!((buttons(&plain), &plain.metadata), (buttons(&message), &message.metadata));
-        if let Some(reminder) = reminder(&case) {
+        if let Some(reminder) = reminder(&case, 0) {
             prop_assert!(reminder.text.len() <= NOTIFICATION);
         }
     }
@@ -278,7 +280,7 @@ proptest! {
     #[test]
     fn every_modal_is_within_slacks_limits(case in any_case()) {
         let explanation = format!("{} stays where it is.", place(&case));
-        let value = format!("{}:{}", case.case_id, case.plan_hash);
+        let value = format!("{}:{}", case.case_id, case.approval.plan_hash);
         let response_url = Capability::new(format!("https://hooks.slack.com/actions/{}", "x".repeat(2_000)));
         let opened = Opened { action_id: "dismiss:a1", value: &value, response_url: Some(&response_url) };
         let view = modal::why("Dismiss this finding?", &explanation, "Dismiss", &opened);
