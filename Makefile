@@ -8,11 +8,9 @@ BUILD = sh sandbox/prerequisites.sh && cargo build --workspace --all-targets
 TARGET = $${CARGO_TARGET_DIR:-target}
 SANDBOX = $(BUILD) && exec $(TARGET)/debug/cordon-sandbox
 PORTS = $(PORT:%=--port %) $(SLACK_PORT:%=--slack-port %)
-# In `it` each test waits for its turn in its environment (tests/README.md), so there are more threads than turns. One
-# environment after the other: side by side on two cores they starve each other, and take longer. The other two look at
-# the clock, so they run by themselves, and `gateway` one test at a time.
-IT = cargo test --workspace --test it -- --test-threads=96
-ALL_OF_IT = $(IT) end_to_end:: browser:: cli:: && $(IT) crashes:: && $(IT) --skip end_to_end:: --skip browser:: --skip cli:: --skip crashes::
+# In `it` each test waits for its turn in its environment (tests/README.md), so there are more threads than tests. The other
+# two look at the clock, so they run by themselves, and `gateway` one test at a time.
+IT = cargo test --workspace --test it -- --test-threads=256
 GATEWAY = cargo test --workspace --test gateway -- --test-threads=1
 SANDBOX_TESTS = cargo test --workspace --test sandbox -- --test-threads=8
 # A tool that comes with neither Rust nor Terraform may be missing here. In CI it may not: .ci/run.
@@ -37,7 +35,7 @@ check:
 
 # Every behavior.
 test:
-	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && $(ALL_OF_IT)
+	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && $(IT)
 
 # Every line that begins with PROOF, at its full size.
 prove:

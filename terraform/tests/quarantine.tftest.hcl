@@ -172,7 +172,7 @@ run "moves_keep_to_their_side" {
   assert {
     condition = [for statement in data.aws_iam_policy_document.operator.statement : flatten([for condition in statement.condition : concat([condition.test, condition.variable], condition.values)])
       if contains(statement.actions, "dynamodb:DeleteItem") || contains(statement.actions, "dynamodb:PutItem")
-    ] == [["ForAllValues:StringEquals", "dynamodb:LeadingKeys", "brake#pause"]]
+    ] == [["ForAllValues:StringEquals", "dynamodb:LeadingKeys", "pause"]]
     error_message = "An operator may replace or remove a case."
   }
 }

@@ -12,3 +12,4 @@ mod renderings;
 mod signing;
 mod silent_clicks;
 mod slow_clients;
+mod vote_conditions;

@@ -28,7 +28,7 @@ const SLACK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A case that Alice and Carol's group may decide, with its message in Slack.
 async fn asked(env: &GatewayEnv) -> Result<Case> {
-    let case = env.draft("card.txt")?.with_plan(|plan| plan.approver_groups = vec![GROUP.into()]);
+    let case = env.draft("card.txt")?.with_plan(|plan| plan.effect.approvers.groups = vec![GROUP.into()]);
     ensure!(env.cases.open(&case, None).await?.stands().is_some(), "the case is new");
     shown(env, &case).await
 }
@@ -226,7 +226,7 @@ fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
         let copy = QuarantineCopy { generation: 1, key: "k".into() };
         env.cases.begin_copying(case.clone(), copy.clone()).await?.stands().context("the case was open")?;
         env.cases.close(&case, &outcome).await?.stands().context("the case was open")?;
-        notifications::render(&env.clients().await?, &case.case_id).await?;
+        notifications::render_case(&env.clients().await?, &case.case_id).await?;
         let closed = now(env, &case).await?;
         env.set_policy("{").await?;
         let before = notes(env);

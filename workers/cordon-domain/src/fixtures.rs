@@ -11,7 +11,7 @@ use crate::{
         access_finding::{AccessFinding, AccessStatus},
     },
     finding::{Detection, Finding, ObjectVersion, Severity},
-    policy::{self, AfterRestore, Approvers, Disposition, OnExpiry, Verify, Versions, answer::PolicyAnswer},
+    policy::{self, Approvers, Disposition, RuleEffect, answer::PolicyAnswer},
 };
 
 /// A finding about an object in a bucket.
@@ -47,19 +47,12 @@ pub fn finding(finding_type: &str, severity: Severity, bucket: &str) -> Finding 
 /// An open case, of which policy has said this; Alice or the group S0SECURITY may decide.
 pub fn case(disposition: Disposition) -> Case {
     let finding = finding("SensitiveData:S3Object/Credentials", Severity::High, "finance");
+    let approvers = Approvers { users: vec!["U0ALICE001".into()], groups: vec!["S0SECURITY".into()] };
     let decided = policy::Decided {
-        disposition,
         rule: "credentials".into(),
-        approvers: Approvers { users: vec!["U0ALICE001".into()], groups: vec!["S0SECURITY".into()] },
+        effect: RuleEffect::new(disposition, approvers),
         fallback_approvers: vec!["U0FALLBACK".into()],
-        approvals: 1,
         channel: "C0SECURITY".into(),
-        rounds: 1,
-        on_expiry: OnExpiry::Leave,
-        snooze_seconds: 86_400,
-        versions: Versions::Reported,
-        verify: Verify::Standard,
-        after_restore: AfterRestore::Join,
         shadow: false,
     };
     let plan = Plan::new(&finding, &decided, Some("v1".into()));

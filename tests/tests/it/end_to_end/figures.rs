@@ -1,8 +1,10 @@
-//! Speed and size, as medians of ten.
+//! Speed, as medians of ten, and size.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use cordon::store::keys;
+use cordon_sandbox::CallFilter;
 use cordon_tests::{ALICE, TestEnv, eventually, report, run_test};
 
 const RUNS: usize = 10;
@@ -62,4 +64,46 @@ fn clicks_and_findings_are_answered_fast_by_a_small_worker() -> Result<()> {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
+}
+
+/// What a reviewed case costs in DynamoDB, from the finding to the message that shows how it ended. The two calls of the
+/// state machine itself are not among them, nor the queries of the loops, which are there without any case.
+#[test]
+fn a_reviewed_case_reads_and_writes_little() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = TestEnv::alone().await?;
+        let bucket = env.bucket("reviewed").await?;
+        let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
+        let before = env.sandbox.calls().last();
+        let run = env.respond("Financial", &object).await?;
+        let message = env.asked(&bucket).await?;
+        env.reaches(&run, "AwaitDecision").await?;
+        assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
+        env.succeeded(&run).await?;
+        env.shows(&bucket, "Quarantined.").await?;
+        let cases = env.cases()?;
+        let key = keys::approval(&object.version.case_id());
+        eventually("nothing more to show", async || {
+            Ok(cases.due_channel(&key).await?.is_none().then_some(()))
+        })
+        .await?;
+        let calls = env.sandbox.calls().select(&CallFilter {
+            after: Some(before),
+            service: Some("dynamodb".into()),
+            ..CallFilter::default()
+        });
+        let count = |operations: &[&str]| {
+            calls.iter().filter(|call| operations.contains(&call.operation.as_str())).count()
+        };
+        let writes = count(&["PutItem", "TransactWriteItems", "UpdateItem"]);
+        let reads = count(&["BatchGetItem", "GetItem"]);
+        let case = env.case(&object).await?;
+        report(&format!(
+            "BENCH reviewed_case_dynamodb writes={writes} reads={reads} votes={}",
+            case.approval.votes.len()
+        ));
+        // Of the test itself there are two reads or more.
+        assert!(writes <= 20 && reads <= 40, "{writes} writes, {reads} reads");
+        Ok(())
+    })
 }

@@ -227,8 +227,8 @@ impl Case {
     #[must_use]
     pub fn only_by_people(self, why: &str) -> Self {
         let case = self.with_plan(|plan| {
-            if plan.on_expiry == OnExpiry::Quarantine {
-                plan.on_expiry = OnExpiry::AskAgain;
+            if plan.effect.on_expiry == OnExpiry::Quarantine {
+                plan.effect.on_expiry = OnExpiry::AskAgain;
             }
         });
         case.reviewed_instead(why)
@@ -294,7 +294,7 @@ impl Case {
     }
 
     fn approvals(&self) -> usize {
-        usize::try_from(self.plan.approvals.max(1)).unwrap_or(usize::MAX)
+        usize::try_from(self.plan.effect.approvals.max(1)).unwrap_or(usize::MAX)
     }
 
     /// Whether nobody is to be asked at this time.
@@ -324,7 +324,7 @@ impl Case {
         if self.disposition == Disposition::Quarantine {
             return Ok(Authorized::Policy);
         }
-        if self.decision() == Some(Decision::Expired) && self.plan.on_expiry == OnExpiry::Quarantine {
+        if self.decision() == Some(Decision::Expired) && self.plan.effect.on_expiry == OnExpiry::Quarantine {
             return Ok(Authorized::Policy);
         }
         if self.decision() != Some(Decision::Quarantine) {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::vote::Voter;
 use crate::{
     finding::{Finding, ObjectVersion},
-    policy::{Decided, OnExpiry, Verify, Versions, answer::categories},
+    policy::{Decided, RuleEffect, answer::categories},
 };
 
 /// What a vote agrees to.
@@ -23,33 +23,14 @@ pub struct Plan {
     pub rule: String,
     /// The version id of the policy object that was in force, if it could be read.
     pub policy_version: Option<String>,
-    /// Slack user ids that may decide.
-    pub approvers: Vec<String>,
-    /// Slack user groups whose members may.
-    #[serde(default)]
-    pub approver_groups: Vec<String>,
+    /// What the rule gives.
+    #[serde(flatten)]
+    pub effect: RuleEffect,
     /// Slack user ids that may decide too once the case is escalated.
     #[serde(default)]
     pub fallback_approvers: Vec<String>,
-    /// How many people have to say the same.
-    #[serde(default = "one")]
-    pub approvals: u32,
     /// The Slack channel of the case.
     pub channel: String,
-    /// How often people are asked.
-    pub rounds: u32,
-    /// What happens when nobody decides.
-    #[serde(default)]
-    pub on_expiry: OnExpiry,
-    /// How long a snooze lasts.
-    #[serde(default = "day")]
-    pub snooze_seconds: u32,
-    /// Which versions of the key are moved.
-    #[serde(default)]
-    pub versions: Versions,
-    /// How copies are verified.
-    #[serde(default)]
-    pub verify: Verify,
     /// Whether all this is only told: policy was in shadow mode.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shadow: bool,
@@ -63,31 +44,24 @@ impl Plan {
             categories: categories(finding),
             rule: decided.rule.clone(),
             policy_version,
-            approvers: decided.approvers.users.clone(),
-            approver_groups: decided.approvers.groups.clone(),
+            effect: decided.effect.clone(),
             fallback_approvers: decided.fallback_approvers.clone(),
-            approvals: decided.approvals,
             channel: decided.channel.clone(),
-            rounds: decided.rounds,
-            on_expiry: decided.on_expiry,
-            snooze_seconds: decided.snooze_seconds,
-            versions: decided.versions,
-            verify: decided.verify,
             shadow: decided.shadow,
         }
     }
 
     /// The people each of whom decides alone, whatever else there is to look up: nearly every click is one of theirs.
     pub fn sole_approvers(&self) -> &[String] {
-        if self.approvals > 1 || self.shadow { &[] } else { &self.approvers }
+        if self.effect.approvals > 1 || self.shadow { &[] } else { &self.effect.approvers.users }
     }
 
     /// Whether this person may decide: one whom the plan names, or who is in a group that it names, or a fallback
     /// approver once the case is escalated. Who comes by the command line has been allowed by IAM.
     pub fn allows(&self, voter: &Voter, escalated: bool) -> bool {
         let Voter::Slack { user, group, .. } = voter else { return true };
-        self.approvers.contains(user)
-            || group.as_ref().is_some_and(|group| self.approver_groups.contains(group))
+        self.effect.approvers.users.contains(user)
+            || group.as_ref().is_some_and(|group| self.effect.approvers.groups.contains(group))
             || escalated && self.fallback_approvers.contains(user)
     }
 }
@@ -139,15 +113,6 @@ impl<'de> Deserialize<'de> for PinnedPlan {
 
 fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text))
-}
-
-/// What plans meant that were pinned before there was such a member.
-const fn one() -> u32 {
-    1
-}
-
-const fn day() -> u32 {
-    86_400
 }
 
 #[cfg(test)]

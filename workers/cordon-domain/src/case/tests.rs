@@ -56,7 +56,7 @@ fn a_later_generation_knows_the_copies_of_those_before_unless_they_are_purged() 
 #[test]
 fn two_people_have_to_say_the_same_where_policy_asks_for_two() {
     let mut case = case(Disposition::Review);
-    case = case.with_plan(|plan| plan.approvals = 2);
+    case = case.with_plan(|plan| plan.effect.approvals = 2);
     let by = |voter| Vote { by: voter, ..vote("", &case.approval.plan_hash) };
     let alice = vote("U0ALICE001", &case.approval.plan_hash);
     let alice_by_iam = by(Voter::Iam { arn: "arn:alice".into(), slack_user: Some("U0ALICE001".into()) });
@@ -96,14 +96,14 @@ fn expiry_moves_an_object_only_where_policy_says_so() {
     let mut case = case(Disposition::Review);
     case.approval.decided = Some(decided(Decision::Expired));
     assert!(case.authorization("arn:run").is_err());
-    case = case.with_plan(|plan| plan.on_expiry = OnExpiry::Quarantine);
+    case = case.with_plan(|plan| plan.effect.on_expiry = OnExpiry::Quarantine);
     assert_eq!(case.authorization("arn:run"), Ok(Authorized::Policy));
 }
 
 #[test]
 fn what_only_people_may_move_does_not_move_when_nobody_decides() {
     let mut case = case(Disposition::Quarantine);
-    case = case.with_plan(|plan| plan.on_expiry = OnExpiry::Quarantine);
+    case = case.with_plan(|plan| plan.effect.on_expiry = OnExpiry::Quarantine);
     let mut case = case.only_by_people("somebody left it");
     assert_eq!(
         (case.disposition, case.policy_answer.disposition),

@@ -5,11 +5,8 @@
 
 use serde_json::Value;
 
-use super::{Detection, Finding, FindingEvent, Incomplete, ObjectVersion, Severity, bare_etag, real_version};
-use crate::{
-    invalid::{Invalid, Result},
-    time,
-};
+use super::{Finding, FindingEvent, RawAffected, RawDetection, RawFinding};
+use crate::invalid::{Invalid, Result};
 
 impl Finding {
     /// The findings of a text, each as a document of its own: one, a list, what `aws macie2 get-findings` prints, or
@@ -42,7 +39,7 @@ impl Finding {
         if finding.get("category").and_then(Value::as_str) == Some("POLICY") {
             return Ok(None);
         }
-        read(finding).map(Some)
+        Finding::from_raw(raw(finding)).map(Some).map_err(|lacking| invalid(&lacking.to_string()))
     }
 }
 
@@ -57,74 +54,67 @@ fn add(document: Value, all: &mut Vec<Value>) {
     }
 }
 
-fn read(finding: &Value) -> Result<Finding> {
-    let text =
-        |pointer: &str| finding.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let required = |pointer: &str, what: &str| {
-        text(pointer).map(str::to_owned).ok_or_else(|| invalid(&format!("has no {what}")))
-    };
-    let object = "/resourcesAffected/s3Object";
-    let at = |member: &str| text(&format!("{object}/{member}"));
-    let sample = finding.get("sample").and_then(Value::as_bool).unwrap_or(false);
-    // The event spells it in lower case, the API does not. A sample is about no real object.
-    let etag = at("eTag").or(at("etag")).or(sample.then_some("sample"));
-    let score = finding.pointer("/severity/score").and_then(Value::as_i64);
-    Ok(Finding {
-        id: required("/id", "id")?,
-        finding_type: required("/type", "type")?,
-        severity: score
-            .and_then(Severity::from_score)
-            .ok_or_else(|| invalid("has no severity of score 1, 2 or 3"))?,
-        title: text("/title").unwrap_or_default().to_owned(),
-        region: required("/region", "region")?,
-        created_at: time::normalized("createdAt", &required("/createdAt", "createdAt")?)?,
-        sample,
-        object: ObjectVersion {
-            account: required("/accountId", "accountId")?,
-            bucket: required("/resourcesAffected/s3Bucket/name", "resourcesAffected.s3Bucket.name")?,
-            key: required(&format!("{object}/key"), "resourcesAffected.s3Object.key")?,
-            version_id: real_version(at("versionId")),
-            etag: bare_etag(etag.ok_or_else(|| invalid("has no resourcesAffected.s3Object.eTag"))?)
-                .to_owned(),
+/// The members of a document, whatever their types: what is of another type is as good as missing.
+fn raw(finding: &Value) -> RawFinding {
+    let text = |pointer: &str| finding.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let object = |member: &str| text(&format!("/resourcesAffected/s3Object/{member}"));
+    let tags = |of: &str| pairs(finding.pointer(&format!("/resourcesAffected/{of}/tags")));
+    RawFinding {
+        id: text("/id"),
+        finding_type: text("/type"),
+        score: finding.pointer("/severity/score").and_then(Value::as_i64),
+        title: text("/title"),
+        region: text("/region"),
+        created_at: text("/createdAt"),
+        sample: finding.get("sample").and_then(Value::as_bool),
+        account: text("/accountId"),
+        affected: RawAffected {
+            bucket: text("/resourcesAffected/s3Bucket/name"),
+            bucket_tags: tags("s3Bucket"),
+            key: object("key"),
+            version_id: object("versionId"),
+            // The event spells it in lower case, the API does not.
+            etag: object("eTag").or(object("etag")),
+            size: finding.pointer("/resourcesAffected/s3Object/size").and_then(Value::as_i64),
+            last_modified: object("lastModified"),
+            tags: tags("s3Object"),
         },
-        size: finding.pointer(&format!("{object}/size")).and_then(Value::as_i64),
-        last_modified: at("lastModified").and_then(|time| time::normalized("lastModified", time).ok()),
-        owner: owner(finding),
         detections: detections(finding),
-        incomplete: Incomplete::of(
+        status: (
             text("/classificationDetails/result/status/code"),
             text("/classificationDetails/result/status/reason"),
         ),
-        job_id: text("/classificationDetails/jobId").map(str::to_owned),
-    })
+        job_id: text("/classificationDetails/jobId"),
+    }
 }
 
-/// The tag `owner` of the object, else of the bucket, in any case.
-fn owner(finding: &Value) -> Option<String> {
-    ["s3Object", "s3Bucket"].iter().find_map(|of| {
-        let tags = finding.pointer(&format!("/resourcesAffected/{of}/tags")).and_then(Value::as_array)?;
-        let owner =
-            tags.iter().find(|tag| tag["key"].as_str().is_some_and(|key| key.eq_ignore_ascii_case("owner")));
-        owner?["value"].as_str().filter(|value| !value.is_empty()).map(str::to_owned)
-    })
+fn pairs(tags: Option<&Value>) -> Vec<(String, String)> {
+    let tags = tags.and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(|tag| Some((tag["key"].as_str()?.to_owned(), tag["value"].as_str()?.to_owned())))
+        .collect()
 }
 
-fn detections(finding: &Value) -> Vec<Detection> {
+fn detections(finding: &Value) -> Vec<RawDetection> {
     let list = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_array).cloned();
     let result = "/classificationDetails/result";
-    let detection = |found: &Value, category: &str, names: [&str; 2]| Detection {
-        category: category.to_owned(),
-        name: names.iter().find_map(|name| found[*name].as_str()).unwrap_or_default().to_owned(),
-        count: found["count"].as_i64().unwrap_or_default(),
-    };
+    let text = |found: &Value, member: &str| found[member].as_str().map(str::to_owned);
     let mut all = Vec::new();
     for item in list(finding, &format!("{result}/sensitiveData")).unwrap_or_default() {
-        let category = item["category"].as_str().unwrap_or_default();
         let found = list(&item, "/detections").unwrap_or_default();
-        all.extend(found.iter().map(|found| detection(found, category, ["type", "type"])));
+        all.extend(found.iter().map(|found| RawDetection {
+            category: Some(text(&item, "category").unwrap_or_default()),
+            name: text(found, "type"),
+            arn: None,
+            count: found["count"].as_i64(),
+        }));
     }
     let custom = list(finding, &format!("{result}/customDataIdentifiers/detections")).unwrap_or_default();
-    all.extend(custom.iter().map(|found| detection(found, "CUSTOM_IDENTIFIER", ["name", "arn"])));
+    all.extend(custom.iter().map(|found| RawDetection {
+        category: None,
+        name: text(found, "name"),
+        arn: text(found, "arn"),
+        count: found["count"].as_i64(),
+    }));
     all
 }
 
@@ -140,6 +130,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::finding::Incomplete;
 
     fn document() -> Value {
         json!({"id": "d5a83c6d", "accountId": "444455556666", "region": "us-east-1",

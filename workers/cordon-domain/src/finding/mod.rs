@@ -1,6 +1,7 @@
 //! Macie findings, and the object versions that they are about.
 
 mod document;
+mod raw;
 
 use std::fmt;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use self::raw::{Lacking, RawAffected, RawDetection, RawFinding};
 use super::event::other_than;
 use crate::invalid::{Invalid, Result};
 

@@ -26,9 +26,9 @@ impl PolicyAnswer {
     /// What policy decided on a finding in a bucket that is, or is not, `exposed`.
     pub fn new(finding: &Finding, decided: &Decided, exposed: Option<bool>) -> Self {
         Self {
-            disposition: decided.disposition,
-            versions: decided.versions,
-            approvals: decided.approvals,
+            disposition: decided.effect.disposition,
+            versions: decided.effect.versions,
+            approvals: decided.effect.approvals,
             categories: categories(finding),
             exposed,
         }

@@ -59,26 +59,66 @@ pub struct Rule {
     pub name: String,
     /// What it asks of a finding.
     pub criteria: Criteria,
-    /// What happens.
-    pub disposition: Disposition,
-    /// Who may decide; nobody named means the fallback approvers.
-    pub approvers: Approvers,
-    /// How many people have to say the same: 1 or 2.
-    pub approvals: u32,
-    /// How often people are asked before the case expires.
-    pub rounds: u32,
-    /// What happens when nobody decides.
-    pub on_expiry: OnExpiry,
-    /// How long a snooze lasts.
-    pub snooze_seconds: u32,
     /// The Slack channel, when not the default one.
     pub channel: Option<String>,
+    /// What it gives.
+    pub effect: RuleEffect,
+}
+
+/// What a rule gives. Rule, decision and plan share it, so that a new member of a rule touches this type alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleEffect {
+    /// What happens.
+    pub disposition: Disposition,
+    /// Who may decide; in a rule, nobody named means the fallback approvers.
+    pub approvers: Approvers,
+    /// How many people have to say the same: 1 or 2.
+    #[serde(default = "one")]
+    pub approvals: u32,
+    /// How often people are asked before the case expires.
+    #[serde(default = "one")]
+    pub rounds: u32,
+    /// What happens when nobody decides.
+    #[serde(default)]
+    pub on_expiry: OnExpiry,
+    /// How long a snooze lasts.
+    #[serde(default = "day")]
+    pub snooze_seconds: u32,
     /// Which versions of the key are moved.
+    #[serde(default)]
     pub versions: Versions,
     /// How copies are verified.
+    #[serde(default)]
     pub verify: Verify,
     /// What happens to a finding about an object that was put back from quarantine.
+    #[serde(default)]
     pub after_restore: AfterRestore,
+}
+
+impl RuleEffect {
+    /// What a rule gives that says nothing but this.
+    pub fn new(disposition: Disposition, approvers: Approvers) -> Self {
+        Self {
+            disposition,
+            approvers,
+            approvals: one(),
+            rounds: one(),
+            on_expiry: OnExpiry::default(),
+            snooze_seconds: day(),
+            versions: Versions::default(),
+            verify: Verify::default(),
+            after_restore: AfterRestore::default(),
+        }
+    }
+}
+
+/// What plans meant that were pinned before there was such a member.
+const fn one() -> u32 {
+    1
+}
+
+const fn day() -> u32 {
+    86_400
 }
 
 /// What policy says of a finding.
@@ -126,7 +166,7 @@ pub enum Verify {
 }
 
 /// Who may decide.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approvers {
     /// Slack user ids.
     pub users: Vec<String>,
@@ -181,30 +221,15 @@ pub struct Fallback {
 /// What was decided for a finding, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decided {
-    /// What happens.
-    pub disposition: Disposition,
     /// The rule's name, or why none decided.
     pub rule: String,
-    /// Who may decide.
-    pub approvers: Approvers,
+    /// What the rule gives, with the people who may decide.
+    #[serde(flatten)]
+    pub effect: RuleEffect,
     /// Slack user ids of those who may too once the case is escalated.
     pub fallback_approvers: Vec<String>,
-    /// How many people have to say the same.
-    pub approvals: u32,
     /// The Slack channel.
     pub channel: String,
-    /// How often people are asked.
-    pub rounds: u32,
-    /// What happens when nobody decides.
-    pub on_expiry: OnExpiry,
-    /// How long a snooze lasts.
-    pub snooze_seconds: u32,
-    /// Which versions of the key are moved.
-    pub versions: Versions,
-    /// How copies are verified.
-    pub verify: Verify,
-    /// What happens when the object was put back from quarantine.
-    pub after_restore: AfterRestore,
     /// Whether all this is only told, and nothing of it happens.
     pub shadow: bool,
 }
@@ -217,19 +242,12 @@ pub fn decide(
     exposed: Option<bool>,
     fallback: &Fallback,
 ) -> Decided {
+    let fallback_approvers = || Approvers { users: fallback.approvers.clone(), groups: Vec::new() };
     let review = |rule: String, shadow: bool| Decided {
-        disposition: Disposition::Review,
         rule,
-        approvers: Approvers { users: fallback.approvers.clone(), groups: Vec::new() },
+        effect: RuleEffect::new(Disposition::Review, fallback_approvers()),
         fallback_approvers: fallback.approvers.clone(),
-        approvals: 1,
         channel: fallback.channel.clone(),
-        rounds: 1,
-        on_expiry: OnExpiry::default(),
-        snooze_seconds: 86_400,
-        versions: Versions::default(),
-        verify: Verify::default(),
-        after_restore: AfterRestore::default(),
         shadow,
     };
     let policy = match policy {
@@ -240,23 +258,15 @@ pub fn decide(
     let explained = policy.explain(finding, exposed);
     let unsure = if explained.unsure { " (whether the bucket is exposed is unknown)" } else { "" };
     let Some(rule) = explained.rule else { return review(format!("no rule matches{unsure}"), shadow) };
+    let mut effect = rule.effect.clone();
+    if effect.approvers == Approvers::default() {
+        effect.approvers = fallback_approvers();
+    }
     Decided {
-        disposition: rule.disposition,
         rule: format!("{}{unsure}", rule.name),
-        approvers: if rule.approvers == Approvers::default() {
-            Approvers { users: fallback.approvers.clone(), groups: Vec::new() }
-        } else {
-            rule.approvers.clone()
-        },
+        effect,
         fallback_approvers: fallback.approvers.clone(),
-        approvals: rule.approvals,
         channel: rule.channel.clone().unwrap_or_else(|| fallback.channel.clone()),
-        rounds: rule.rounds,
-        on_expiry: rule.on_expiry,
-        snooze_seconds: rule.snooze_seconds,
-        versions: rule.versions,
-        verify: rule.verify,
-        after_restore: rule.after_restore,
         shadow,
     }
 }
@@ -292,11 +302,11 @@ mod tests {
                 &fallback(),
             )
         };
-        assert_eq!(on("Credentials", Severity::High, "www-site").disposition, Disposition::Ignore);
-        assert_eq!(on("Credentials", Severity::High, "finance").disposition, Disposition::Quarantine);
+        assert_eq!(on("Credentials", Severity::High, "www-site").effect.disposition, Disposition::Ignore);
+        assert_eq!(on("Credentials", Severity::High, "finance").effect.disposition, Disposition::Quarantine);
         let review = on("Credentials", Severity::Medium, "finance");
-        assert_eq!((review.disposition, review.rounds), (Disposition::Review, 2));
-        assert_eq!(review.approvers.users, ["U0ALICE001"]);
+        assert_eq!((review.effect.disposition, review.effect.rounds), (Disposition::Review, 2));
+        assert_eq!(review.effect.approvers.users, ["U0ALICE001"]);
     }
 
     #[test]
@@ -305,8 +315,8 @@ mod tests {
         let empty = policy(json!([]));
         for policy in [Ok(&empty), Err("it is cut short")] {
             let decided = decide(policy, &finding, None, &fallback());
-            assert_eq!(decided.disposition, Disposition::Review);
-            assert_eq!(decided.approvers.users, ["U0FALLBACK"]);
+            assert_eq!(decided.effect.disposition, Disposition::Review);
+            assert_eq!(decided.effect.approvers.users, ["U0FALLBACK"]);
         }
     }
 

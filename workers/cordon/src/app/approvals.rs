@@ -139,7 +139,7 @@ impl Approvals {
     /// As classified.
     pub async fn snooze(&self, seen: &Case, by: Voter) -> Result<SnoozeOutcome> {
         let now = Timestamp::now();
-        let until = now.saturating_add(SignedDuration::from_secs(seen.plan.snooze_seconds.into()));
+        let until = now.saturating_add(SignedDuration::from_secs(seen.plan.effect.snooze_seconds.into()));
         let until = time::stored(until.unwrap_or(Timestamp::MAX));
         let snooze = Snooze { by, at: time::stored(now), until };
         if let Some(case) = self.cases.snooze(seen, &snooze).await? {

@@ -29,7 +29,7 @@ pub(crate) async fn voter(
         return Ok(Some(themselves));
     }
     let deadline = Instant::now() + GROUPS_TIMEOUT;
-    let groups = case.plan.approver_groups.iter();
+    let groups = case.plan.effect.approvers.groups.iter();
     let mut lookups: FuturesUnordered<_> =
         groups.map(|group| async move { (group, people.members(group).await) }).collect();
     let mut unknown = None;
@@ -52,12 +52,12 @@ pub(crate) async fn voter(
 /// As Slack says.
 pub(crate) async fn count(people: &People, case: &Case) -> Result<usize, SlackError> {
     let mut approvers: Vec<String> = Vec::new();
-    for user in &case.plan.approvers {
+    for user in &case.plan.effect.approvers.users {
         if people.is_active(user).await? {
             approvers.push(user.clone());
         }
     }
-    for group in &case.plan.approver_groups {
+    for group in &case.plan.effect.approvers.groups {
         approvers.extend(people.members(group).await?);
     }
     approvers.sort_unstable();

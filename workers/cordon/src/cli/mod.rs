@@ -5,6 +5,7 @@
 
 mod approvals;
 mod gateway;
+mod listing;
 mod operator;
 mod pause;
 mod policy;

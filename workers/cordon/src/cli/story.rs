@@ -76,7 +76,10 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
     {
         lines.push(field("Who decides", &approvers(case)));
         let ends = case.approval.round_ends_at.as_deref().unwrap_or("not begun");
-        lines.push(field("Round", &format!("{} of {}, until {ends}", case.approval.round, case.plan.rounds)));
+        lines.push(field(
+            "Round",
+            &format!("{} of {}, until {ends}", case.approval.round, case.plan.effect.rounds),
+        ));
     }
     if let Some(reach) = &case.approval.reach {
         let reach = if reach.is_empty() { "nobody outside".to_owned() } else { reach.join(", ") };
@@ -121,11 +124,13 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
 
 fn approvers(case: &Case) -> String {
     let plan = &case.plan;
-    let mut who: Vec<&str> = plan.approver_groups.iter().chain(&plan.approvers).map(String::as_str).collect();
+    let mut who: Vec<&str> =
+        plan.effect.approvers.groups.iter().chain(&plan.effect.approvers.users).map(String::as_str).collect();
     if case.approval.escalation.is_some() {
         who.extend(plan.fallback_approvers.iter().map(String::as_str));
     }
-    let needed = if plan.approvals > 1 { format!("{} of ", plan.approvals) } else { String::new() };
+    let needed =
+        if plan.effect.approvals > 1 { format!("{} of ", plan.effect.approvals) } else { String::new() };
     format!("{needed}{} in Slack, and whoever IAM lets", who.join(", "))
 }
 

@@ -23,7 +23,7 @@ async fn pass(clients: &Clients) -> Result<()> {
     loop {
         let page = clients.cases.slack_due(&now, next).await?;
         for key in page.entries {
-            if let Some(trouble) = notifications::render(clients, &key).await?.trouble {
+            if let Some(trouble) = notifications::render_due(clients, &key).await?.trouble {
                 operator_notices::tell_of_trouble(clients, &trouble, &key).await?;
             }
         }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{KeysAndAttributes, Put, ReturnValue, Update as TransactUpdate},
+    types::{KeysAndAttributes, Put, ReturnValue},
 };
 use cordon_domain::{
-    case::{Case, Closing, Decided, Decision, Outcome, QuarantineCopy, Renewal, Status},
+    case::{Case, Closing, Outcome, QuarantineCopy, Status},
     policy::Disposition,
 };
 use jiff::SignedDuration;
@@ -221,81 +221,6 @@ impl Cases {
         [of_case, approval]
     }
 
-    /// Gives an open and undecided case the plan of a stricter finding: `by`, over exactly `existing`. Votes for the old
-    /// plan stay on record and count no more. Where `by` is to be moved, that is decided with it. `Theirs` when the case
-    /// was decided, closed, taken over, voted on or renewed meanwhile.
-    ///
-    /// # Errors
-    /// As classified.
-    pub async fn renew(
-        &self,
-        existing: &Case,
-        by: &Case,
-        renewal: &Renewal,
-        ends_at: &str,
-    ) -> Result<Conditional<Case>> {
-        let (now, key) = (clock::now(), |id: String| ("id", text(&id)));
-        let mut set = "SET disposition = :disposition, plan_hash = :hash, approval_id = :approval, channel = :channel, \
-                       sole_approvers = :sole_approvers, renewal = :renewal, #round = :one, round_ends_at = :ends, \
-                       asked = :asked, slack_due = :yes, slack_due_at = :now"
-            .to_owned();
-        let (id, value) = key(keys::approval(&existing.case_id));
-        let mut approval = TransactUpdate::builder().table_name(&self.table).key(id, value);
-        if by.disposition == Disposition::Quarantine {
-            set.push_str(", decided = :decided, is_waiting = :yes, waiting_since = :now");
-            let decided = Decided { what: Decision::Quarantine, at: now.clone() };
-            approval = approval.expression_attribute_values(":decided", to_value(&decided));
-        }
-        let approval = approval
-            .update_expression(set + " REMOVE snooze, escalation, over_limit")
-            .condition_expression(
-                "execution_arn = :execution AND generation = :generation AND #status = :open AND \
-                 attribute_not_exists(decided) AND plan_hash = :seen AND size(votes) = :votes_seen",
-            )
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#round", "round")
-            .expression_attribute_values(":disposition", to_value(&by.disposition))
-            .expression_attribute_values(":hash", text(&by.approval.plan_hash))
-            .expression_attribute_values(":approval", text(&by.approval.id))
-            .expression_attribute_values(":channel", text(&by.plan.channel))
-            .expression_attribute_values(":sole_approvers", to_value(&sole_approvers(by)))
-            .expression_attribute_values(":renewal", to_value(renewal))
-            .expression_attribute_values(":one", to_value(&1))
-            .expression_attribute_values(":ends", text(ends_at))
-            .expression_attribute_values(":asked", to_value(&(existing.approval.asked + 1)))
-            .expression_attribute_values(":yes", text(YES))
-            .expression_attribute_values(":now", text(&now))
-            .expression_attribute_values(":execution", text(&existing.execution_arn))
-            .expression_attribute_values(":generation", to_value(&existing.generation))
-            .expression_attribute_values(":open", text(Status::Open.name()))
-            .expression_attribute_values(":seen", text(&existing.approval.plan_hash))
-            .expression_attribute_values(":votes_seen", to_value(&existing.approval.votes.len()));
-        let new_ids: Vec<_> = by.finding_ids.iter().filter(|id| !existing.finding_ids.contains(id)).collect();
-        let (id, value) = key(keys::case(&existing.case_id));
-        let of_case = TransactUpdate::builder()
-            .table_name(&self.table)
-            .key(id, value)
-            .update_expression(
-                "SET finding = :finding, finding_ids = list_append(finding_ids, :ids), policy_answer = :answer, \
-                 #plan = :plan, plan_hash = :hash",
-            )
-            .expression_attribute_names("#plan", "plan")
-            .expression_attribute_values(":finding", to_value(&by.finding))
-            .expression_attribute_values(":ids", to_value(&new_ids))
-            .expression_attribute_values(":answer", to_value(&by.policy_answer))
-            .expression_attribute_values(":plan", to_value(&by.plan))
-            .expression_attribute_values(":hash", text(&by.approval.plan_hash));
-        let written = self
-            .together(vec![transactions::update(approval), transactions::update(of_case)])
-            .await?
-            .is_none();
-        Ok(match self.get(&existing.case_id).await? {
-            Some(there) if there.approval.id == by.approval.id && written => Conditional::Written(there),
-            Some(there) if there.approval.id == by.approval.id => Conditional::Mine(there),
-            other => Conditional::Theirs(other),
-        })
-    }
-
     /// Adds a finding to the case that answers it.
     ///
     /// # Errors
@@ -407,6 +332,37 @@ impl Cases {
 }
 
 /// The people whose single vote decides the case.
-fn sole_approvers(case: &Case) -> &[String] {
+pub(super) fn sole_approvers(case: &Case) -> &[String] {
     if case.disposition == Disposition::Review { case.plan.sole_approvers() } else { &[] }
+}
+
+#[cfg(test)]
+mod tests {
+    use cordon_domain::fixtures::case;
+
+    use super::*;
+
+    #[test]
+    fn whoever_writes_how_a_case_stands_cannot_change_what_is_done_to_which_object() {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .build();
+        let cases = Cases::new(Client::from_conf(config), "cases".into());
+        let case = case(Disposition::Review);
+        let [of_case, approval] = cases.items(&case);
+        for name in ["finding", "policy_answer", "disposition", "plan", "history"] {
+            assert!(of_case.contains_key(name) && !approval.contains_key(name), "{name}");
+        }
+        let items = HashMap::from([
+            (keys::case(&case.case_id), of_case.clone()),
+            (keys::approval(&case.case_id), approval.clone()),
+        ]);
+        assert_eq!(cases.joined(&case.case_id, &items).unwrap(), Some(case.clone()));
+        // Both are of one generation and about one plan, or the case was being written.
+        let mut renewed = approval;
+        renewed.insert("plan_hash".into(), text("another"));
+        let items =
+            HashMap::from([(keys::case(&case.case_id), of_case), (keys::approval(&case.case_id), renewed)]);
+        assert!(matches!(cases.joined(&case.case_id, &items), Err(Error::Retryable(_))));
+    }
 }

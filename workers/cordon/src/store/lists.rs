@@ -15,8 +15,12 @@ pub struct Page<T> {
     /// What is on it.
     pub entries: Vec<T>,
     /// Pass it to get the next page; absent after the last.
-    pub next: Option<Item>,
+    pub next: Option<Cursor>,
 }
+
+/// Where a page begins.
+#[derive(Clone, Debug)]
+pub struct Cursor(Item);
 
 /// A case at which an execution is at work: its response, or a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn open_cases(&self, status: Status, after: Option<Item>) -> Result<Page<OpenCase>> {
+    pub async fn open_cases(&self, status: Status, after: Option<Cursor>) -> Result<Page<OpenCase>> {
         let page = self.page("open", ("is_open", status.name()), None, true, after).await?;
         let entries = page.entries.iter().filter_map(|item| {
             let (since, execution_arn) = member(item, "open_since")?.split_once('#')?;
@@ -56,7 +60,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn waiting_cases(&self, after: Option<Item>) -> Result<Page<String>> {
+    pub async fn waiting_cases(&self, after: Option<Cursor>) -> Result<Page<String>> {
         self.ids(self.page("waiting", ("is_waiting", YES), None, true, after).await?)
     }
 
@@ -64,7 +68,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn quarantined_cases(&self, after: Option<Item>) -> Result<Page<String>> {
+    pub async fn quarantined_cases(&self, after: Option<Cursor>) -> Result<Page<String>> {
         self.ids(self.page("quarantined", ("is_quarantined", YES), None, false, after).await?)
     }
 
@@ -72,7 +76,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn cases_of_bucket(&self, bucket: &str, after: Option<Item>) -> Result<Page<String>> {
+    pub async fn cases_of_bucket(&self, bucket: &str, after: Option<Cursor>) -> Result<Page<String>> {
         self.ids(self.page("by_bucket", ("bucket", bucket), None, false, after).await?)
     }
 
@@ -88,7 +92,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn slack_due(&self, now: &str, after: Option<Item>) -> Result<Page<String>> {
+    pub async fn slack_due(&self, now: &str, after: Option<Cursor>) -> Result<Page<String>> {
         let until = Some(("slack_due_at", now));
         let page = self.page("slack_due", ("slack_due", YES), until, true, after).await?;
         let keys = page.entries.iter().filter_map(|item| member(item, "id").map(str::to_owned));
@@ -123,7 +127,7 @@ impl Cases {
         (hash, value): (&str, &str),
         until: Option<(&str, &str)>,
         oldest_first: bool,
-        after: Option<Item>,
+        after: Option<Cursor>,
     ) -> Result<Page<Item>> {
         let mut query = self
             .client
@@ -133,7 +137,7 @@ impl Cases {
             .expression_attribute_names("#hash", hash)
             .expression_attribute_values(":value", text(value))
             .scan_index_forward(oldest_first)
-            .set_exclusive_start_key(after)
+            .set_exclusive_start_key(after.map(|Cursor(key)| key))
             .limit(PAGE);
         query = match until {
             None => query.key_condition_expression("#hash = :value"),
@@ -143,7 +147,7 @@ impl Cases {
                 .expression_attribute_values(":last", text(last)),
         };
         let page = query.send().await.map_err(|error| classify("dynamodb:Query on cases", error))?;
-        Ok(Page { entries: page.items.unwrap_or_default(), next: page.last_evaluated_key })
+        Ok(Page { entries: page.items.unwrap_or_default(), next: page.last_evaluated_key.map(Cursor) })
     }
 
     fn ids(&self, page: Page<Item>) -> Result<Page<String>> {

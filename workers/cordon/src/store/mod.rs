@@ -25,10 +25,10 @@ use aws_sdk_dynamodb::{
 pub use cases::Cases;
 pub use exposures::{Exposures, Settlement};
 use jiff::{SignedDuration, Timestamp};
-pub use lists::{OpenCase, Page};
-pub use rate_limits::{AutomaticMove, Counted, RateLimits};
+pub use lists::{Cursor, OpenCase, Page};
+pub use rate_limits::{AutomaticMove, Counted, RateLimits, ReachedLimit};
 use serde::{Serialize, de::DeserializeOwned};
-pub use votes::{Unseen, Voted};
+pub use votes::{UNSEEN, Unseen, Voted};
 
 use super::aws::error::classify;
 use crate::error::{Code, Error, Result};

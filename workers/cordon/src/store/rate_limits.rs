@@ -28,8 +28,17 @@ pub struct RateLimits {
 pub enum Counted {
     /// It is within the limits, and counted.
     Within,
-    /// This limit is reached: a sentence's end, such as "more than 5 automatic moves in this hour".
-    Over(String),
+    /// This limit is reached.
+    Over(ReachedLimit),
+}
+
+/// A limit that is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReachedLimit {
+    /// The most moves in the hour.
+    pub limit: u32,
+    /// Whether it is that of the bucket, or that of all.
+    pub in_bucket: bool,
 }
 
 /// A move that no person decided, by the run that counts it.
@@ -56,12 +65,12 @@ struct Mark {
 struct Limit {
     key: String,
     limit: u32,
-    of: &'static str,
+    in_bucket: bool,
 }
 
 impl Limit {
     fn reached(&self) -> Counted {
-        Counted::Over(format!("more than {} automatic moves{} in this hour", self.limit, self.of))
+        Counted::Over(ReachedLimit { limit: self.limit, in_bucket: self.in_bucket })
     }
 }
 
@@ -85,9 +94,9 @@ impl Cases {
         let hour = keys::hour(&now);
         let [in_bucket, in_all] = of.counter_keys(hour);
         let limits: Vec<Limit> =
-            [(in_bucket, limits.per_bucket_per_hour, " in this bucket"), (in_all, limits.per_hour, "")]
+            [(in_bucket, limits.per_bucket_per_hour, true), (in_all, limits.per_hour, false)]
                 .into_iter()
-                .filter_map(|(key, limit, of)| Some(Limit { key, limit: limit?, of }))
+                .filter_map(|(key, limit, in_bucket)| Some(Limit { key, limit: limit?, in_bucket }))
                 .collect();
         for limit in &limits {
             // Most of a flood ends here, without a transaction.

@@ -1,8 +1,16 @@
 //! Rounds of asking people, in the `approval#` items of the `cases` table.
 
-use cordon_domain::case::{Case, Decided, Decision, Escalation};
+use aws_sdk_dynamodb::types::Update as TransactUpdate;
+use cordon_domain::{
+    case::{Case, Decided, Decision, Escalation, Renewal, Status},
+    policy::Disposition,
+};
 
-use super::{Cases, Conditional, text, to_value};
+use super::{
+    Cases, Conditional,
+    cases::{YES, sole_approvers},
+    keys, text, to_value, transactions,
+};
 use crate::{clock, error::Result};
 
 impl Cases {
@@ -85,5 +93,80 @@ impl Cases {
             there.execution_arn == case.execution_arn && there.decision() == Some(Decision::Expired)
         };
         self.recognized(case, update, expired).await
+    }
+
+    /// Gives an open and undecided case the plan of a stricter finding: `by`, over exactly `existing`. Votes for the old
+    /// plan stay on record and count no more. Where `by` is to be moved, that is decided with it. `Theirs` when the case
+    /// was decided, closed, taken over, voted on or renewed meanwhile.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn renew(
+        &self,
+        existing: &Case,
+        by: &Case,
+        renewal: &Renewal,
+        ends_at: &str,
+    ) -> Result<Conditional<Case>> {
+        let (now, key) = (clock::now(), |id: String| ("id", text(&id)));
+        let mut set = "SET plan_hash = :hash, approval_id = :approval, channel = :channel, \
+                       sole_approvers = :sole_approvers, renewal = :renewal, #round = :one, round_ends_at = :ends, \
+                       asked = :asked, slack_due = :yes, slack_due_at = :now"
+            .to_owned();
+        let (id, value) = key(keys::approval(&existing.case_id));
+        let mut approval = TransactUpdate::builder().table_name(&self.table).key(id, value);
+        if by.disposition == Disposition::Quarantine {
+            set.push_str(", decided = :decided, is_waiting = :yes, waiting_since = :now");
+            let decided = Decided { what: Decision::Quarantine, at: now.clone() };
+            approval = approval.expression_attribute_values(":decided", to_value(&decided));
+        }
+        let approval = approval
+            .update_expression(set + " REMOVE snooze, escalation, over_limit")
+            .condition_expression(
+                "execution_arn = :execution AND generation = :generation AND #status = :open AND \
+                 attribute_not_exists(decided) AND plan_hash = :seen AND size(votes) = :votes_seen",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#round", "round")
+            .expression_attribute_values(":hash", text(&by.approval.plan_hash))
+            .expression_attribute_values(":approval", text(&by.approval.id))
+            .expression_attribute_values(":channel", text(&by.plan.channel))
+            .expression_attribute_values(":sole_approvers", to_value(&sole_approvers(by)))
+            .expression_attribute_values(":renewal", to_value(renewal))
+            .expression_attribute_values(":one", to_value(&1))
+            .expression_attribute_values(":ends", text(ends_at))
+            .expression_attribute_values(":asked", to_value(&(existing.approval.asked + 1)))
+            .expression_attribute_values(":yes", text(YES))
+            .expression_attribute_values(":now", text(&now))
+            .expression_attribute_values(":execution", text(&existing.execution_arn))
+            .expression_attribute_values(":generation", to_value(&existing.generation))
+            .expression_attribute_values(":open", text(Status::Open.name()))
+            .expression_attribute_values(":seen", text(&existing.approval.plan_hash))
+            .expression_attribute_values(":votes_seen", to_value(&existing.approval.votes.len()));
+        let new_ids: Vec<_> = by.finding_ids.iter().filter(|id| !existing.finding_ids.contains(id)).collect();
+        let (id, value) = key(keys::case(&existing.case_id));
+        let of_case = TransactUpdate::builder()
+            .table_name(&self.table)
+            .key(id, value)
+            .update_expression(
+                "SET finding = :finding, finding_ids = list_append(finding_ids, :ids), policy_answer = :answer, \
+                 disposition = :disposition, #plan = :plan, plan_hash = :hash",
+            )
+            .expression_attribute_names("#plan", "plan")
+            .expression_attribute_values(":finding", to_value(&by.finding))
+            .expression_attribute_values(":ids", to_value(&new_ids))
+            .expression_attribute_values(":answer", to_value(&by.policy_answer))
+            .expression_attribute_values(":disposition", to_value(&by.disposition))
+            .expression_attribute_values(":plan", to_value(&by.plan))
+            .expression_attribute_values(":hash", text(&by.approval.plan_hash));
+        let written = self
+            .together(vec![transactions::update(approval), transactions::update(of_case)])
+            .await?
+            .is_none();
+        Ok(match self.get(&existing.case_id).await? {
+            Some(there) if there.approval.id == by.approval.id && written => Conditional::Written(there),
+            Some(there) if there.approval.id == by.approval.id => Conditional::Mine(there),
+            other => Conditional::Theirs(other),
+        })
     }
 }

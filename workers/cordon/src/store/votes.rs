@@ -30,6 +30,18 @@ pub enum Unseen {
 
 /// What every vote sets.
 const VOTED: &str = "votes = list_append(votes, :votes), slack_due = :yes, slack_due_at = :now";
+/// The conditions of a vote without a look at the case.
+pub const UNSEEN: &[&str] = &[
+    "#status = :open",
+    "attribute_not_exists(decided)",
+    "plan_hash = :plan",
+    "approval_id = :approval",
+    "size(votes) = :none",
+    "contains(sole_approvers, :person)",
+    IN_CHANNEL,
+];
+/// Where the channel of the click is known.
+const IN_CHANNEL: &str = "channel = :channel";
 /// The most attempts of people who may not decide that a case remembers.
 const REFUSED: usize = 20;
 
@@ -85,19 +97,37 @@ impl Cases {
         channel: Option<&str>,
         vote: &Vote,
     ) -> Result<Unseen> {
-        let mut condition = "#status = :open AND attribute_not_exists(decided) AND plan_hash = :plan AND \
-                             approval_id = :approval AND size(votes) = :none AND contains(sole_approvers, :person)"
-            .to_owned();
-        let mut update = decided(self.due(self.update_approval(case_id)), vote)
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":open", text(Status::Open.name()))
-            .expression_attribute_values(":plan", text(&vote.plan_hash))
-            .expression_attribute_values(":approval", text(approval_id))
-            .expression_attribute_values(":none", to_value(&0))
-            .expression_attribute_values(":person", text(vote.by.person()));
-        if let Some(channel) = channel {
-            condition.push_str(" AND channel = :channel");
-            update = update.expression_attribute_values(":channel", text(channel));
+        self.vote_under(UNSEEN, case_id, approval_id, channel, vote).await
+    }
+
+    /// The same under some of the conditions, for the test that leaves them out one by one.
+    #[doc(hidden)]
+    pub async fn vote_under(
+        &self,
+        conditions: &[&str],
+        case_id: &str,
+        approval_id: &str,
+        channel: Option<&str>,
+        vote: &Vote,
+    ) -> Result<Unseen> {
+        let conditions: Vec<_> =
+            conditions.iter().copied().filter(|it| channel.is_some() || *it != IN_CHANNEL).collect();
+        let condition = conditions.join(" AND ");
+        let mut update = decided(self.due(self.update_approval(case_id)), vote);
+        if condition.contains("#status") {
+            update = update.expression_attribute_names("#status", "status");
+        }
+        for (name, value) in [
+            (":open", text(Status::Open.name())),
+            (":plan", text(&vote.plan_hash)),
+            (":approval", text(approval_id)),
+            (":none", to_value(&0)),
+            (":person", text(vote.by.person())),
+            (":channel", text(channel.unwrap_or_default())),
+        ] {
+            if condition.contains(name) {
+                update = update.expression_attribute_values(name, value);
+            }
         }
         let read = |item: &Item| from_item::<Recorded>(&self.table, item.clone());
         let is_mine = |item: &Item| read(item).is_ok_and(|there| there.votes.contains(vote));

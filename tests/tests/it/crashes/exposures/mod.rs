@@ -68,6 +68,32 @@ async fn plan(fixture: &Fixture, name: &str, about: &str) -> Result<Vec<Value>> 
     batches(fixture, &planned, about).await
 }
 
+/// Leaves no bucket due but those whose names begin so: the first that is planned is one of them.
+async fn only_due(fixture: &Fixture, about: &str) -> Result<()> {
+    let table = fixture.deployment.output("exposures_table")?;
+    let mut due = fixture
+        .dynamodb
+        .query()
+        .table_name(table)
+        .index_name("due")
+        .key_condition_expression("due = :due")
+        .expression_attribute_values(":due", AttributeValue::S("bucket".into()))
+        .into_paginator()
+        .items()
+        .send();
+    while let Some(item) = due.next().await {
+        let mut item = item?;
+        let arn = item.remove("bucket_arn").context("a key")?;
+        if arn.as_s().is_ok_and(|arn| arn.contains(&format!(":::{about}"))) {
+            continue;
+        }
+        let update = fixture.dynamodb.update_item().table_name(table).key("bucket_arn", arn);
+        let update = update.key("item", AttributeValue::S("bucket".into()));
+        update.update_expression("REMOVE due, due_at").send().await?;
+    }
+    Ok(())
+}
+
 /// The batches of a plan that are about a bucket whose name begins so.
 async fn batches(fixture: &Fixture, planned: &Value, about: &str) -> Result<Vec<Value>> {
     let place = |member: &str| planned[member].as_str().unwrap_or_default();

@@ -6,8 +6,8 @@ use super::reader::{Place, Reader, is_slack_id};
 use crate::{
     finding::Severity,
     policy::{
-        AfterRestore, Approvers, Criteria, Detected, Disposition, OnExpiry, Rule, Verify, Versions,
-        criteria::matches, json::Json,
+        AfterRestore, Approvers, Criteria, Detected, Disposition, OnExpiry, Rule, RuleEffect, Verify,
+        Versions, criteria::matches, json::Json,
     },
 };
 
@@ -124,16 +124,18 @@ impl Reader {
         Some(Rule {
             name: name?,
             criteria: criteria?,
-            disposition: disposition?,
-            approvers: approvers?,
-            approvals: approvals?,
-            rounds: rounds?,
-            on_expiry: on_expiry?,
-            snooze_seconds: snooze_seconds?,
             channel: channel?,
-            versions: versions?,
-            verify: verify?,
-            after_restore: after_restore?,
+            effect: RuleEffect {
+                disposition: disposition?,
+                approvers: approvers?,
+                approvals: approvals?,
+                rounds: rounds?,
+                on_expiry: on_expiry?,
+                snooze_seconds: snooze_seconds?,
+                versions: versions?,
+                verify: verify?,
+                after_restore: after_restore?,
+            },
         })
     }
 

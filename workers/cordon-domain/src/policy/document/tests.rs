@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     finding::Severity,
-    policy::{AfterRestore, Approvers, Criteria, Disposition, OnExpiry, Rule, Verify, Versions},
+    policy::{AfterRestore, Approvers, Criteria, Disposition, OnExpiry, Rule, RuleEffect, Verify, Versions},
 };
 
 /// What is wrong with a document, a line each.
@@ -33,16 +33,18 @@ fn what_is_left_out_matches_all_and_asks_once() {
             detected: None,
             exposed: None,
         },
-        disposition: Disposition::Quarantine,
-        approvers: Approvers::default(),
-        approvals: 1,
-        rounds: 1,
-        on_expiry: OnExpiry::Leave,
-        snooze_seconds: 86_400,
         channel: None,
-        versions: Versions::Reported,
-        verify: Verify::Standard,
-        after_restore: AfterRestore::Join,
+        effect: RuleEffect {
+            disposition: Disposition::Quarantine,
+            approvers: Approvers::default(),
+            approvals: 1,
+            rounds: 1,
+            on_expiry: OnExpiry::Leave,
+            snooze_seconds: 86_400,
+            versions: Versions::Reported,
+            verify: Verify::Standard,
+            after_restore: AfterRestore::Join,
+        },
     };
     let policy = Policy::parse(document.as_bytes()).unwrap();
     assert_eq!(policy.rules, [expected]);

@@ -79,7 +79,8 @@ fn stricter<'a>(one: Explanation<'a>, other: Explanation<'a>) -> Explanation<'a>
 impl Explanation<'_> {
     fn strictness(&self) -> (Disposition, OnExpiry, Versions) {
         let review = (Disposition::Review, OnExpiry::default(), Versions::default());
-        self.rule.map_or(review, |rule| (rule.disposition, rule.on_expiry, rule.versions))
+        self.rule
+            .map_or(review, |rule| (rule.effect.disposition, rule.effect.on_expiry, rule.effect.versions))
     }
 }
 

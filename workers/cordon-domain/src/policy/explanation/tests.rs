@@ -184,8 +184,8 @@ proptest! {
     ) {
         let rules: Vec<_> = rules.into_iter().enumerate().map(|(n, members)| rule(n, members)).collect();
         let policy = policy(&rules);
-        let unknown = decided(&policy, &finding, None).disposition;
-        let known = [true, false].map(|exposed| decided(&policy, &finding, Some(exposed)).disposition);
+        let unknown = decided(&policy, &finding, None).effect.disposition;
+        let known = [true, false].map(|exposed| decided(&policy, &finding, Some(exposed)).effect.disposition);
         prop_assert_eq!(unknown, known.into_iter().max().unwrap());
     }
 }

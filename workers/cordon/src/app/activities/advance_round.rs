@@ -19,12 +19,11 @@ use cordon_domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{post_approval::teller, tells_operators, triage_finding::rate_limits};
+use super::{post_approval::teller, tells_operators};
 use crate::{
-    app::{clients::Clients, policy_in_force::policy_in_force},
+    app::{clients::Clients, policy_in_force::policy_in_force, rate_limits},
     clock,
     error::{Code, Error, Result},
-    store::{AutomaticMove, Counted},
 };
 
 pub(super) const TERMINAL: &[Code] = &[Code::NotAuthorized, Code::AccessDenied, Code::RequestRejected];
@@ -88,17 +87,17 @@ impl Activity for AdvanceRound {
         if case.approval.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > clock::now()) {
             return Ok(Output::next(RoundRoute::Ask));
         }
-        if case.approval.round < case.plan.rounds {
+        if case.approval.round < case.plan.effect.rounds {
             return self.ask(&case, case.approval.round + 1, RoundRoute::Ask).await;
         }
-        if case.plan.on_expiry == OnExpiry::AskAgain {
+        if case.plan.effect.on_expiry == OnExpiry::AskAgain {
             let asked = self.ask(&case, 1, RoundRoute::AskAgain).await?;
             let notice =
                 "Nobody has decided in the last round; people are asked again from the first one on.";
             let told = asked.next == RoundRoute::AskAgain;
             return Ok(Output { notice: told.then(|| about(&case, notice)), ..asked });
         }
-        if case.plan.on_expiry == OnExpiry::Leave && !self.0.cases.is_shown(&case.case_id).await? {
+        if case.plan.effect.on_expiry == OnExpiry::Leave && !self.0.cases.is_shown(&case.case_id).await? {
             return Err(Error::terminal(
                 Code::NotAuthorized,
                 format!(
@@ -108,7 +107,7 @@ impl Activity for AdvanceRound {
                 ),
             ));
         }
-        let moves = case.plan.on_expiry == OnExpiry::Quarantine;
+        let moves = case.plan.effect.on_expiry == OnExpiry::Quarantine;
         if moves && let Some(why) = self.over_limits(&case).await? {
             let asked = self.ask(&case, 1, RoundRoute::Ask).await?;
             if asked.next != RoundRoute::Ask
@@ -126,17 +125,12 @@ impl Activity for AdvanceRound {
             Some(case) => Ok(expired(&case)),
             None => {
                 if moves {
-                    self.0.cases.give_back_automatic(automatic(&case)).await?;
+                    rate_limits::give_back(&self.0, &case, &case.execution_arn).await?;
                 }
                 Ok(Output::next(RoundRoute::Decided))
             }
         }
     }
-}
-
-/// The move that policy makes when nobody has decided.
-fn automatic(case: &Case) -> AutomaticMove<'_> {
-    AutomaticMove { case, execution_arn: &case.execution_arn }
 }
 
 impl AdvanceRound {
@@ -149,10 +143,7 @@ impl AdvanceRound {
         if policy.mode == Mode::Shadow {
             return Ok(Some("it is in shadow mode by now".into()));
         }
-        match self.0.cases.count_automatic(automatic(case), rate_limits(&policy)).await? {
-            Counted::Within => Ok(None),
-            Counted::Over(limit) => Ok(Some(limit)),
-        }
+        rate_limits::count(&self.0, case, &case.execution_arn, rate_limits::limits(&policy)).await
     }
 
     async fn ask(&self, case: &Case, round: u32, next: RoundRoute) -> Result<Output> {
@@ -166,7 +157,7 @@ impl AdvanceRound {
 }
 
 fn expired(case: &Case) -> Output {
-    let (next, what) = match case.plan.on_expiry {
+    let (next, what) = match case.plan.effect.on_expiry {
         OnExpiry::Quarantine => {
             (RoundRoute::Quarantine, "Nobody has decided in time, so policy moves the object.")
         }

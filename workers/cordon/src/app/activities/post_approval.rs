@@ -131,14 +131,14 @@ impl PostApproval {
                 None
             }
         };
-        let needed = usize::try_from(case.plan.approvals.max(1)).unwrap_or(usize::MAX);
+        let needed = usize::try_from(case.plan.effect.approvals.max(1)).unwrap_or(usize::MAX);
         let too_few = left.filter(|left| *left < needed).map(|left| {
             format!(
                 "{needed} of the approvers that rule {} names must decide, and {left} are left in Slack",
                 case.plan.rule
             )
         });
-        let last = (case.plan.rounds > 1 && case.approval.round == case.plan.rounds)
+        let last = (case.plan.effect.rounds > 1 && case.approval.round == case.plan.effect.rounds)
             .then(|| "the last round has begun, and nobody has decided".to_owned());
         let told = too_few.as_ref().map(|why| {
             format!("The fallback approvers have to decide case {}: {why}. Mend the policy.", case.case_id)

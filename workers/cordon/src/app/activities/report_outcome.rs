@@ -6,22 +6,22 @@
 //! Idempotency: case and outcome; the first close counts, and what it recorded is reported.
 //! Errors: `AccessDenied`, `RequestRejected`.  Undo: none; a later generation may follow.
 
+mod run;
+
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
-    case::{Case, Decision, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
+    case::{Case, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
     failure::Failure,
     policy::preview::foresee,
-    quoted::quoted,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{quarantine_object, restore_object};
+use self::run::{Run, outcome, restore_outcome, unscanned};
 use crate::{
     app::{clients::Clients, notifications},
-    clock,
     error::{Code, Error, Result},
     store::Conditional,
 };
@@ -38,56 +38,6 @@ pub(super) struct ReportOutcome(pub(super) Arc<Clients>);
 pub(super) struct Input {
     execution_arn: String,
     run: Run,
-}
-
-/// What the states of a run have left behind, and what it was started with. Whoever starts a run can put anything there,
-/// so a member that is not as expected is as good as none.
-#[derive(Default, Deserialize)]
-struct Run {
-    /// Of a restore: the input names case and request.
-    request_id: Option<Value>,
-    case_id: Option<Value>,
-    triage: Option<Left<Triaged>>,
-    #[serde(rename = "move")]
-    moved: Option<Value>,
-    rescan: Option<Left<Value>>,
-    error: Option<Value>,
-}
-
-/// What is needed of the output of triage.
-#[derive(Deserialize)]
-struct Triaged {
-    case_id: Option<String>,
-}
-
-/// What a state leaves behind: its output, or its failure.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Left<T> {
-    Failure(Failure),
-    Output(T),
-    Other(Value),
-}
-
-impl Run {
-    /// The case of a response.
-    fn triaged_case(&self) -> Option<&str> {
-        match &self.triage {
-            Some(Left::Output(triage)) => triage.case_id.as_deref(),
-            _ => None,
-        }
-    }
-
-    /// The case of a restore.
-    fn restored_case(&self) -> Option<&str> {
-        self.case_id.as_ref()?.as_str()
-    }
-
-    /// What the move has left behind.
-    fn moved<T: DeserializeOwned>(&self) -> Option<Left<T>> {
-        let moved = self.moved.clone().filter(|moved| !moved.is_null())?;
-        Some(Left::deserialize(&moved).unwrap_or(Left::Other(moved)))
-    }
 }
 
 #[derive(Serialize)]
@@ -290,56 +240,6 @@ fn failed(code: Option<&str>, detail: &str) -> Failure {
     Failure { code: code.unwrap_or(UNKNOWN).into(), cause: detail.into() }
 }
 
-/// What a person has to do about the object that was written since the finding, where it could not be scanned.
-fn unscanned(run: &Run) -> Option<String> {
-    let Some(Left::Failure(rescan)) = &run.rescan else { return None };
-    let sentence = rescan.sentence();
-    let why = sentence.trim_end_matches('.');
-    Some(format!("The new object could not be scanned ({why}). Scan it in Macie by hand."))
-}
-
-/// The error that brought the run to its end.
-fn error(run: &Run) -> Option<Failure> {
-    let error = run.error.as_ref()?;
-    let unknown = || Failure { code: UNKNOWN.into(), cause: String::new() };
-    Some(serde_json::from_value(error.clone()).unwrap_or_else(|_| unknown()))
-}
-
-/// Reads the outcome of a restore from what the states left behind.
-fn restore_outcome(run: &Run) -> RestoreOutcome {
-    let ended = |result, detail: &str, code: Option<&str>| RestoreOutcome {
-        result,
-        detail: detail.into(),
-        code: code.map(str::to_owned),
-        at: clock::now(),
-    };
-    if let Some(error) = error(run) {
-        return ended(RestoreResult::Failed, &error.sentence(), Some(&error.code));
-    }
-    match run.moved::<restore_object::Output>() {
-        Some(Left::Output(output)) if output.result == RestoreResult::Restored => {
-            ended(RestoreResult::Restored, &output.detail, None)
-        }
-        other => ended(RestoreResult::Failed, &unexpected(other.map(result_of)), Some(UNKNOWN)),
-    }
-}
-
-/// What a state has left behind that no activity answers with, as text.
-fn result_of<T>(left: Left<T>) -> String {
-    match left {
-        Left::Failure(failure) => failure.code,
-        Left::Output(_) => String::new(),
-        Left::Other(other) => other["result"].as_str().map_or_else(|| other.to_string(), str::to_owned),
-    }
-}
-
-fn unexpected(result: Option<String>) -> String {
-    match result.filter(|result| !result.is_empty()) {
-        Some(result) => format!("The execution ended with an unexpected result {}.", quoted(&result)),
-        None => "The execution ended without a result.".into(),
-    }
-}
-
 /// What would have happened to a case if policy acted.
 fn shadow(case: &Case) -> Outcome {
     let detail = format!(
@@ -350,156 +250,5 @@ fn shadow(case: &Case) -> Outcome {
     Outcome { result: OutcomeResult::Shadow, detail, code: None }
 }
 
-/// Reads the outcome from what the states left behind: an error, the move, or the decision not to move.
-fn outcome(run: &Run, decision: Option<Decision>) -> Outcome {
-    let plain = |result, detail: &str| Outcome { result, detail: detail.into(), code: None };
-    if let Some(error) = error(run) {
-        return Outcome { code: Some(error.code.clone()), ..plain(OutcomeResult::Failed, &error.sentence()) };
-    }
-    match (run.moved::<quarantine_object::Output>(), decision) {
-        (Some(Left::Output(output)), _) => plain(output.result.into(), &output.detail),
-        (Some(Left::Failure(failure)), _) if failure.code == Code::ObjectChanged.name() => {
-            plain(OutcomeResult::ObjectChanged, &failure.sentence())
-        }
-        (Some(Left::Failure(failure)), _) if failure.code == Code::ObjectMissing.name() => {
-            plain(OutcomeResult::ObjectMissing, &failure.sentence())
-        }
-        (None, Some(Decision::Dismiss)) => plain(OutcomeResult::Dismissed, "The object stays where it is."),
-        (None, Some(Decision::Expired)) => {
-            plain(OutcomeResult::Expired, "Nobody decided in time; the object stays where it is.")
-        }
-        (other, _) => Outcome {
-            code: Some(UNKNOWN.into()),
-            ..plain(OutcomeResult::Failed, &unexpected(other.map(result_of)))
-        },
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use cordon_domain::policy::Disposition;
-
-    fn left(run: Value) -> Run {
-        serde_json::from_value(run).unwrap()
-    }
-
-    /// What the activity answers a finished move with.
-    fn quarantined() -> Value {
-        json!({"result": "quarantined", "detail": "Moved.", "quarantine_key": "k"})
-    }
-
-    fn of(run: Value, decision: Option<Decision>) -> (OutcomeResult, String) {
-        let outcome = outcome(&left(run), decision);
-        (outcome.result, outcome.detail)
-    }
-
-    #[test]
-    fn an_error_is_a_failure_whatever_else_happened() {
-        let run = json!({"error": {"Error": "AccessDenied", "Cause": "AWS refused."}, "move": quarantined()});
-        assert_eq!(of(run, Some(Decision::Quarantine)), (OutcomeResult::Failed, "AWS refused.".into()));
-        assert_eq!(
-            of(json!({"error": {"Error": "States.Timeout", "Cause": ""}}), None),
-            (OutcomeResult::Failed, "A step ended with States.Timeout.".into())
-        );
-    }
-
-    #[test]
-    fn what_a_policy_in_shadow_mode_would_have_done_is_the_outcome() {
-        let case = cordon_domain::fixtures::case(Disposition::Review).with_plan(|plan| plan.shadow = true);
-        let outcome = shadow(&case);
-        assert_eq!(outcome.result, OutcomeResult::Shadow);
-        for says in
-            ["nothing was touched", "Rule credentials", "U0ALICE001 or the group S0SECURITY would be asked"]
-        {
-            assert!(outcome.detail.contains(says), "{}", outcome.detail);
-        }
-    }
-
-    #[test]
-    fn a_restore_has_put_back_only_what_says_so() {
-        let result = |run: Value| restore_outcome(&left(run)).result;
-        assert_eq!(
-            result(json!({"move": {"result": "restored", "detail": "Put back."}})),
-            RestoreResult::Restored
-        );
-        for failed in [
-            json!({}),
-            json!({"move": {"result": "restored", "detail": "Put back."}, "error": {"Error": "ObjectExists"}}),
-        ] {
-            assert_eq!(result(failed), RestoreResult::Failed);
-        }
-    }
-
-    fn with(result: OutcomeResult, detail: &str, code: Option<&str>) -> Outcome {
-        Outcome { result, detail: detail.into(), code: code.map(str::to_owned) }
-    }
-
-    #[test]
-    fn what_is_on_record_is_reported_and_a_run_that_failed_fails_whatever_is_on_record() {
-        let quarantined = with(OutcomeResult::Quarantined, "Moved.", None);
-        let failed = with(OutcomeResult::Failed, "AWS refused.", Some("AccessDenied"));
-        // This task did it before it was repeated.
-        assert_eq!(reported(&quarantined, Some(quarantined.clone())), quarantined);
-        assert_eq!(failure(&quarantined), None);
-        assert_eq!(reported(&failed, Some(quarantined.clone())), quarantined);
-        assert_eq!(failure(&failed).unwrap().code, "AccessDenied");
-        // Whoever took the run for dead.
-        let dead = with(OutcomeResult::Failed, "The run ended as ABORTED.", Some("ABORTED"));
-        let told = reported(&quarantined, Some(dead));
-        assert_eq!(failure(&told).unwrap().code, "ABORTED");
-        assert!(told.detail.contains("as ABORTED") && told.detail.contains("Moved."), "{}", told.detail);
-        // Another run's.
-        assert_eq!(failure(&reported(&quarantined, None)).unwrap().code, "NotAuthorized");
-        assert_eq!(reported(&failed, None), failed);
-    }
-
-    #[test]
-    fn a_restore_that_its_case_does_not_know_or_that_was_taken_for_dead_is_a_failure() {
-        let ended = |result| RestoreOutcome { result, detail: "d".into(), code: None, at: String::new() };
-        let (restored, dead) = (ended(RestoreResult::Restored), ended(RestoreResult::Failed));
-        assert_eq!(restore_failure(&reported_restore(&restored, Some(restored.clone()))), None);
-        for recorded in [None, Some(dead.clone())] {
-            assert!(restore_failure(&reported_restore(&restored, recorded)).is_some());
-        }
-        assert_eq!(reported_restore(&dead, None), dead);
-    }
-
-    #[test]
-    fn a_new_object_that_could_not_be_scanned_is_for_a_person_and_changes_no_outcome() {
-        let failed = json!({"rescan": {"Error": "AccessDenied", "Cause": "AWS refused."}});
-        assert_eq!(
-            unscanned(&left(failed.clone())).as_deref(),
-            Some("The new object could not be scanned (AWS refused). Scan it in Macie by hand.")
-        );
-        for scanned in [json!({}), json!({"rescan": {"job_id": "j"}})] {
-            assert_eq!(unscanned(&left(scanned)), None);
-        }
-        let run = json!({"move": {"Error": "ObjectChanged", "Cause": "c"}, "rescan": failed["rescan"]});
-        assert_eq!(of(run, None).0, OutcomeResult::ObjectChanged);
-    }
-
-    #[test]
-    fn every_way_through_the_flow_has_its_outcome() {
-        assert_eq!(of(json!({"move": quarantined()}), None).0, OutcomeResult::Quarantined);
-        assert_eq!(
-            of(json!({"move": {"Error": "ObjectChanged", "Cause": "c"}}), None),
-            (OutcomeResult::ObjectChanged, "c".into())
-        );
-        assert_eq!(
-            of(json!({"move": {"result": "sample", "detail": "d", "quarantine_key": null}}), None).0,
-            OutcomeResult::Sample
-        );
-        assert_eq!(of(json!({}), Some(Decision::Dismiss)).0, OutcomeResult::Dismissed);
-        assert_eq!(of(json!({}), Some(Decision::Expired)).0, OutcomeResult::Expired);
-        assert_eq!(of(json!({}), None).0, OutcomeResult::Failed, "unknown is never a success");
-        for (unknown, says) in [
-            (json!({"result": "teleported"}), "unexpected result \"teleported\""),
-            (json!({"Error": "ObjectGone", "Cause": ""}), "unexpected result \"ObjectGone\""),
-            (json!(5), "unexpected result \"5\""),
-        ] {
-            let (result, detail) = of(json!({"move": unknown}), Some(Decision::Quarantine));
-            assert!(result == OutcomeResult::Failed && detail.contains(says), "{detail}");
-        }
-    }
-}
+mod tests;

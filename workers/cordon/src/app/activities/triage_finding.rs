@@ -24,11 +24,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    app::{clients::Clients, policy_in_force::policy_in_force},
+    app::{clients::Clients, exposure, policy_in_force::policy_in_force, rate_limits},
     aws::{macie::Known, object_session::Place, step_functions::Run},
     clock,
     error::{Code, Error, Result},
-    store::{AutomaticMove, Counted, RateLimits, keys},
+    store::{RateLimits, keys},
 };
 
 pub(super) const TERMINAL: &[Code] = &[Code::InvalidFinding, Code::AccessDenied, Code::RequestRejected];
@@ -107,14 +107,14 @@ impl TriageFinding {
         let policy = in_force.policy.as_ref().map_err(String::as_str);
         let exposed = self.exposed(policy, &finding).await?;
         let decided = policy::decide(policy, &finding, exposed, &config.common.fallback);
-        if decided.disposition == Disposition::Ignore {
+        if decided.effect.disposition == Disposition::Ignore {
             return Ok(Output::without_case(&format!("policy rule {}", quoted(&decided.rule))));
         }
         let plan = Plan::new(&finding, &decided, in_force.version.clone());
         let answer = PolicyAnswer::new(&finding, &decided, exposed);
         let case = Case::open(finding, answer, plan, execution_arn, approval_id(), &clock::now());
-        let limits = policy.map_or(RateLimits::default(), rate_limits);
-        Claim { clients: &self.0, case, after_restore: decided.after_restore, limits }.make().await
+        let limits = policy.map_or(RateLimits::default(), rate_limits::limits);
+        Claim { clients: &self.0, case, after_restore: decided.effect.after_restore, limits }.make().await
     }
 
     /// Whether the object's bucket is exposed, as far as that is known and some rule asks.
@@ -129,7 +129,7 @@ impl TriageFinding {
         let (config, object) = (&self.0.config, &finding.object);
         // An analyzer of the account sees no bucket of another one; of an organization's that cannot be told.
         let watched = object.account == config.common.account;
-        self.0.exposures.exposed(&config.bucket_arn(&object.bucket), watched).await
+        exposure::is_exposed(&self.0.exposures, &config.bucket_arn(&object.bucket), watched).await
     }
 
     /// The finding as Macie knows it; `None` for a policy finding.
@@ -294,9 +294,9 @@ impl Claim<'_> {
         if case.disposition != Disposition::Quarantine || case.finding.sample || case.plan.shadow {
             return Ok(case);
         }
-        match self.clients.cases.count_automatic(self.automatic(&case), self.limits).await? {
-            Counted::Over(limit) => Ok(case.above_limit(limit)),
-            Counted::Within => Ok(case),
+        match rate_limits::count(self.clients, &case, &self.case.execution_arn, self.limits).await? {
+            Some(limit) => Ok(case.above_limit(limit)),
+            None => Ok(case),
         }
     }
 
@@ -305,11 +305,7 @@ impl Claim<'_> {
         if case.disposition != Disposition::Quarantine {
             return Ok(());
         }
-        self.clients.cases.give_back_automatic(self.automatic(case)).await
-    }
-
-    fn automatic<'a>(&'a self, case: &'a Case) -> AutomaticMove<'a> {
-        AutomaticMove { case, execution_arn: &self.case.execution_arn }
+        rate_limits::give_back(self.clients, case, &self.case.execution_arn).await
     }
 
     /// Whether the object of an ended case is at its place (again). Only asked where it matters: a finding that the
@@ -336,14 +332,6 @@ impl Claim<'_> {
         };
         let there = mover.head_object(&place, versioning.requested(object.version_id.as_deref())).await?;
         Ok(there.is_some_and(|there| there.etag == object.etag))
-    }
-}
-
-/// The limits of a policy.
-pub(super) fn rate_limits(policy: &Policy) -> RateLimits {
-    RateLimits {
-        per_hour: policy.max_automatic_per_hour,
-        per_bucket_per_hour: policy.max_automatic_per_bucket_per_hour,
     }
 }
 

@@ -82,7 +82,7 @@ impl From<Shown> for Rendered {
 ///
 /// # Errors
 /// Only those of the store; Slack's are logged, and the record stays due.
-pub async fn render(clients: &Clients, key: &str) -> Result<Rendered> {
+pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered> {
     let channel = match clients.put_off.channel(key) {
         Some(channel) => Some(channel),
         None => clients.cases.due_channel(key).await?,
@@ -117,9 +117,9 @@ pub async fn render(clients: &Clients, key: &str) -> Result<Rendered> {
 /// Renders one case.
 ///
 /// # Errors
-/// As [`render`].
+/// As [`render_due`].
 pub async fn render_case(clients: &Clients, case_id: &str) -> Result<Rendered> {
-    render(clients, &keys::approval(case_id)).await
+    render_due(clients, &keys::approval(case_id)).await
 }
 
 /// Has a case that is about to be shown first listed in a digest, if so many came at once that it is not to have a message

@@ -1,5 +1,6 @@
 //! Macie: findings and discovery jobs.
 
+mod finding;
 mod rescan;
 
 use aws_sdk_macie2::{
@@ -10,16 +11,13 @@ use aws_sdk_macie2::{
         LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
     },
 };
-use cordon_domain::{
-    exposure::Batch,
-    finding::{Detection, Finding, Incomplete, ObjectVersion, Severity, bare_etag, real_version},
-    time,
-};
+use cordon_domain::{exposure::Batch, finding::Finding};
 use jiff::Timestamp;
 
+use self::finding::read;
 pub use self::rescan::{Rescan, WrittenObject};
 use super::error::{classify, status};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 /// Macie in one Region.
 #[derive(Clone, Debug)]
@@ -226,95 +224,6 @@ impl Macie {
     }
 }
 
-fn read(finding: aws_sdk_macie2::types::Finding) -> Result<Finding> {
-    let id = finding.id.clone().unwrap_or_default();
-    let missing = |what: &str| {
-        Error::terminal(
-            Code::InvalidFinding,
-            format!(
-                "Macie's finding {id} has no {what}, so nothing can be done about it automatically. Look at it in Macie."
-            ),
-        )
-    };
-    let affected = finding.resources_affected.as_ref();
-    let bucket = affected.and_then(|r| r.s3_bucket.as_ref()).ok_or_else(|| missing("bucket"))?;
-    let object = affected.and_then(|r| r.s3_object.as_ref()).ok_or_else(|| missing("object"))?;
-    let details = finding.classification_details.as_ref();
-    let sample = finding.sample.unwrap_or(false);
-    let score = finding.severity.as_ref().and_then(|severity| severity.score);
-    let severity = score.and_then(Severity::from_score).ok_or_else(|| missing("severity of 1, 2 or 3"))?;
-    let required = |value: Option<&String>, what: &str| {
-        value.filter(|text| !text.is_empty()).cloned().ok_or_else(|| missing(what))
-    };
-    // A sample has no real object; only what identifies the case must be there.
-    let etag = match (object.e_tag.as_ref(), sample) {
-        (None, true) => "sample".to_owned(),
-        (etag, _) => bare_etag(&required(etag, "ETag of the object")?).to_owned(),
-    };
-    Ok(Finding {
-        finding_type: finding
-            .r#type
-            .as_ref()
-            .map(|kind| kind.as_str().to_owned())
-            .ok_or_else(|| missing("type"))?,
-        severity,
-        title: finding.title.clone().unwrap_or_default(),
-        region: required(finding.region.as_ref(), "Region")?,
-        created_at: finding
-            .created_at
-            .and_then(|time| Timestamp::from_second(time.secs()).ok())
-            .map(time::stored)
-            .ok_or_else(|| missing("creation time"))?,
-        sample,
-        object: ObjectVersion {
-            account: required(finding.account_id.as_ref(), "account")?,
-            bucket: required(bucket.name.as_ref(), "bucket name")?,
-            key: required(object.key.as_ref(), "object key")?,
-            version_id: real_version(object.version_id.as_deref()),
-            etag,
-        },
-        size: object.size,
-        last_modified: object
-            .last_modified
-            .and_then(|time| Timestamp::from_second(time.secs()).ok())
-            .map(time::stored),
-        owner: owner(object.tags()).or_else(|| owner(bucket.tags())),
-        detections: details.and_then(|details| details.result.as_ref()).map(detections).unwrap_or_default(),
-        incomplete: details
-            .and_then(|details| details.result.as_ref()?.status.as_ref())
-            .and_then(|status| Incomplete::of(status.code(), status.reason())),
-        job_id: details.and_then(|details| details.job_id.clone()).filter(|id| !id.is_empty()),
-        id,
-    })
-}
-
-/// The value of the tag `owner`, in any case.
-fn owner(tags: &[aws_sdk_macie2::types::KeyValuePair]) -> Option<String> {
-    let owner = tags.iter().find(|tag| tag.key().is_some_and(|key| key.eq_ignore_ascii_case("owner")))?;
-    owner.value().filter(|value| !value.is_empty()).map(str::to_owned)
-}
-
-fn detections(result: &aws_sdk_macie2::types::ClassificationResult) -> Vec<Detection> {
-    let managed = result.sensitive_data.iter().flatten().flat_map(|item| {
-        let category =
-            item.category.as_ref().map_or_else(String::new, |category| category.as_str().to_owned());
-        item.detections.iter().flatten().map(move |detection| Detection {
-            category: category.clone(),
-            name: detection.r#type.clone().unwrap_or_default(),
-            count: detection.count.unwrap_or_default(),
-        })
-    });
-    let custom =
-        result.custom_data_identifiers.iter().flat_map(|custom| custom.detections.iter().flatten()).map(
-            |detection| Detection {
-                category: "CUSTOM_IDENTIFIER".into(),
-                name: detection.name.clone().or_else(|| detection.arn.clone()).unwrap_or_default(),
-                count: detection.count.unwrap_or_default(),
-            },
-        );
-    managed.chain(custom).collect()
-}
-
 async fn created(call: CreateClassificationJobFluentBuilder) -> Result<String> {
     let answer = call
         .job_type(JobType::OneTime)
@@ -324,41 +233,4 @@ async fn created(call: CreateClassificationJobFluentBuilder) -> Result<String> {
     answer
         .job_id
         .ok_or_else(|| Error::Retryable("macie2:CreateClassificationJob answered without a job id".into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_macie2::types;
-
-    use super::*;
-
-    /// A finding as GetFindings answers it, with this status of what Macie read.
-    fn finding(status: types::ClassificationResultStatus) -> types::Finding {
-        let bucket = types::S3Bucket::builder().name("finance").build();
-        let object = types::S3Object::builder().key("backup.zip").e_tag("6bb7").build();
-        let result = types::ClassificationResult::builder().status(status).build();
-        types::Finding::builder()
-            .id("d5a83c6d")
-            .account_id("444455556666")
-            .region("us-east-1")
-            .r#type(types::FindingType::SensitiveDataS3ObjectFinancial)
-            .severity(types::Severity::builder().score(3).build())
-            .created_at(aws_sdk_macie2::primitives::DateTime::from_secs(1_773_222_415))
-            .resources_affected(
-                types::ResourcesAffected::builder().s3_bucket(bucket).s3_object(object).build(),
-            )
-            .classification_details(types::ClassificationDetails::builder().result(result).build())
-            .build()
-    }
-
-    #[test]
-    fn what_macie_could_not_read_is_kept_with_the_finding() {
-        let status = |code: &str| types::ClassificationResultStatus::builder().code(code);
-        let partial = status("PARTIAL").reason("ARCHIVE_CONTAINS_UNPROCESSED_FILES").build();
-        let read_in_part = read(finding(partial)).unwrap().incomplete;
-        let expected = Incomplete::of(Some("PARTIAL"), Some("ARCHIVE_CONTAINS_UNPROCESSED_FILES"));
-        assert!(read_in_part.is_some());
-        assert_eq!(read_in_part, expected);
-        assert_eq!(read(finding(status("COMPLETE").build())).unwrap().incomplete, None);
-    }
 }

@@ -151,7 +151,7 @@ impl Deciding<'_> {
     /// Where two people have to decide, somebody who may be either of them cannot.
     fn unknown_person(&self, case: &Case) -> Option<Refusal> {
         let unknown = matches!(self.by, Voter::Iam { slack_user: None, .. });
-        (unknown && case.plan.approvals > 1 && self.action != Action::Snooze).then(|| Refusal {
+        (unknown && case.plan.effect.approvals > 1 && self.action != Action::Snooze).then(|| Refusal {
             code: "UnknownPerson",
             why: format!(
                 "Two people have to decide it, and policy does not say who {} is in Slack: have it added to `operators`.",

@@ -10,9 +10,12 @@ use cordon_domain::{
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
-use crate::cli::{
-    operator::{Operator, glob},
-    terminal::{self, JsonArray},
+use crate::{
+    cli::{
+        listing::Listing,
+        operator::{Operator, glob},
+    },
+    store::Page,
 };
 
 /// Arguments of `cordon approvals list`.
@@ -34,38 +37,16 @@ pub(in crate::cli) struct ListArguments {
 impl ListArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = Operator::connect().await?;
-        let (mut array, mut printed, mut unreadable, mut page) = (JsonArray::default(), 0, false, None);
-        loop {
-            let open = operator.cases.open_cases(Status::Open, page).await?;
-            let ids: Vec<_> = open.entries.into_iter().map(|case| case.case_id).collect();
-            for case in operator.cases.get_all(&ids).await? {
-                match case {
-                    Ok(case) if self.wants(&case) => {
-                        printed += 1;
-                        if self.json {
-                            array.push(&entry(&case, operator.cases.is_shown(&case.case_id).await?))?;
-                        } else {
-                            terminal::say(&line(&case))?;
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        unreadable = true;
-                        terminal::note(&error.to_string());
-                    }
-                }
-            }
-            page = open.next;
-            if page.is_none() {
-                break;
-            }
-        }
-        if self.json {
-            array.end()?;
-        } else if printed == 0 {
-            terminal::note("No case waits for a decision.");
-        }
-        Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        let cases = &operator.cases;
+        let page_after = async |after| {
+            let open = cases.open_cases(Status::Open, after).await?;
+            let entries = open.entries.into_iter().map(|case| case.case_id).collect();
+            Ok(Page { entries, next: open.next })
+        };
+        let listing =
+            Listing { json: self.json, limit: usize::MAX, nothing: "No case waits for a decision." };
+        let entry = async |case: &Case| Ok(entry(case, cases.is_shown(&case.case_id).await?));
+        listing.print(&operator, page_after, |case| self.wants(case), line, entry).await
     }
 
     fn wants(&self, case: &Case) -> bool {
@@ -78,7 +59,7 @@ fn line(case: &Case) -> String {
     let object = case.object();
     let votes = match case.approval.votes.len() {
         0 => String::new(),
-        n => format!("  {n} of {} votes", case.plan.approvals),
+        n => format!("  {n} of {} votes", case.plan.effect.approvals),
     };
     let snoozed = case.approval.snooze.as_ref().map(|snooze| format!("  snoozed until {}", snooze.until));
     format!(
@@ -86,7 +67,7 @@ fn line(case: &Case) -> String {
         case.case_id,
         case.opened_at,
         case.approval.round,
-        case.plan.rounds,
+        case.plan.effect.rounds,
         snoozed.unwrap_or_default(),
         object.bucket,
         object.key
@@ -106,9 +87,9 @@ fn entry(case: &Case, shown_in_slack: bool) -> Value {
         "rule": case.plan.rule,
         "opened_at": case.opened_at,
         "round": case.approval.round,
-        "rounds": case.plan.rounds,
+        "rounds": case.plan.effect.rounds,
         "round_ends_at": case.approval.round_ends_at,
-        "approvals": case.plan.approvals,
+        "approvals": case.plan.effect.approvals,
         "votes": case.approval.votes,
         "snooze": case.approval.snooze,
         "shown_in_slack": shown_in_slack,
@@ -126,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_line_and_an_entry() {
-        let mut waits = case(Disposition::Review).with_plan(|plan| plan.approvals = 2);
+        let mut waits = case(Disposition::Review).with_plan(|plan| plan.effect.approvals = 2);
         waits.approval.round = 1;
         let mut snoozed = waits.clone();
         snoozed.approval.votes = vec![vote("U0ALICE001", &snoozed.approval.plan_hash)];

@@ -54,7 +54,7 @@ fn say(policy: &Policy) -> std::io::Result<()> {
     } else {
         terminal::say("The policy is valid. First match wins:")?;
         for (number, rule) in (1..).zip(&policy.rules) {
-            terminal::say(&format!("  {number}. {} → {}", rule.name, rule.disposition))?;
+            terminal::say(&format!("  {number}. {} → {}", rule.name, rule.effect.disposition))?;
         }
         terminal::say("  Otherwise: review by the fallback approvers.")?;
     }

@@ -192,7 +192,7 @@ fn summary(finding: &Finding, decided: &Decided, plan: &Plan, asked: &Asked) -> 
         return "It is about a bucket of Cordon's own, which Cordon leaves alone whatever policy says."
             .into();
     }
-    let mut summary = foresee(decided.disposition, plan);
+    let mut summary = foresee(decided.effect.disposition, plan);
     if decided.shadow {
         summary.push_str(" But policy is in shadow mode: this would only be told.");
     }
@@ -265,9 +265,9 @@ impl Answer<'_> {
         }
         lines.push(match self.deciding() {
             Some(number) => {
-                format!("  {number}. {} decides: {}", self.decided.rule, self.decided.disposition)
+                format!("  {number}. {} decides: {}", self.decided.rule, self.decided.effect.disposition)
             }
-            None => format!("  {}: {}", self.decided.rule, self.decided.disposition),
+            None => format!("  {}: {}", self.decided.rule, self.decided.effect.disposition),
         });
         lines.push(self.summary.clone());
         lines.extend(self.known_case.iter().flat_map(KnownCase::lines));

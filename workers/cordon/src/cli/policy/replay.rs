@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use self::changes::Changes;
 use super::source::{Source, in_force};
 use crate::{
+    app::exposure::is_exposed,
     aws::macie::{self, Macie},
     cli::{
         operator::Operator,
@@ -114,7 +115,7 @@ impl Replay<'_> {
             return Ok(*known);
         }
         let watched = object.account == config.account;
-        let exposed = self.exposures.exposed(&config.bucket_arn(&object.bucket), watched).await?;
+        let exposed = is_exposed(&self.exposures, &config.bucket_arn(&object.bucket), watched).await?;
         self.exposed.insert(key, exposed);
         Ok(exposed)
     }

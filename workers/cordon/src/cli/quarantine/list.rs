@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
 use crate::cli::{
+    listing::Listing,
     operator::{Operator, glob},
     report::copy,
     since::beginning,
-    terminal::{self, JsonArray},
 };
 
 /// Arguments of `cordon quarantine list`.
@@ -40,44 +40,19 @@ pub(in crate::cli) struct ListArguments {
 impl ListArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = Operator::connect().await?;
-        let (mut array, mut printed, mut unreadable, mut page) = (JsonArray::default(), 0, false, None);
-        let limit = self.limit.unwrap_or(usize::MAX);
-        'pages: loop {
-            let ids = match self.bucket_name() {
-                Some(bucket) => operator.cases.cases_of_bucket(&bucket, page).await?,
-                None => operator.cases.quarantined_cases(page).await?,
-            };
-            for case in operator.cases.get_all(&ids.entries).await? {
-                if printed == limit {
-                    break 'pages;
-                }
-                match case {
-                    Ok(case) if self.wants(&case) => {
-                        printed += 1;
-                        if self.json {
-                            array.push(&entry(&case))?;
-                        } else {
-                            terminal::say(&line(&case))?;
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        unreadable = true;
-                        terminal::note(&error.to_string());
-                    }
-                }
-            }
-            page = ids.next;
-            if page.is_none() {
-                break;
-            }
-        }
-        if self.json {
-            array.end()?;
-        } else if printed == 0 {
-            terminal::note("No case with a quarantined object matches.");
-        }
-        Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        let (cases, bucket) = (&operator.cases, self.bucket_name());
+        let page_after = async |after| match &bucket {
+            Some(bucket) => cases.cases_of_bucket(bucket, after).await,
+            None => cases.quarantined_cases(after).await,
+        };
+        let listing = Listing {
+            json: self.json,
+            limit: self.limit.unwrap_or(usize::MAX),
+            nothing: "No case with a quarantined object matches.",
+        };
+        listing
+            .print(&operator, page_after, |case| self.wants(case), line, async |case| Ok(entry(case)))
+            .await
     }
 
     /// The bucket that is asked for by its name: an index spares a look at all the others.

@@ -32,8 +32,8 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
     let mut blocks = vec![section(&format!(
         "*Who decides:* {}.{} {}",
         approvers(case, room),
-        if case.plan.approvals > 1 {
-            format!(" {} of them have to say the same.", case.plan.approvals)
+        if case.plan.effect.approvals > 1 {
+            format!(" {} of them have to say the same.", case.plan.effect.approvals)
         } else {
             String::new()
         },
@@ -72,9 +72,10 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
 pub(super) fn approvers(case: &Case, room: Room) -> String {
     let plan = &case.plan;
     let fallback = if case.approval.escalation.is_some() { plan.fallback_approvers.as_slice() } else { &[] };
-    let mut users: Vec<&String> = plan.approvers.iter().collect();
-    users.extend(fallback.iter().filter(|user| !plan.approvers.contains(user)));
-    let mut who: Vec<String> = plan.approver_groups.iter().map(|group| mention_group(group)).collect();
+    let mut users: Vec<&String> = plan.effect.approvers.users.iter().collect();
+    users.extend(fallback.iter().filter(|user| !plan.effect.approvers.users.contains(user)));
+    let mut who: Vec<String> =
+        plan.effect.approvers.groups.iter().map(|group| mention_group(group)).collect();
     who.extend(users.into_iter().map(|user| mention(user)));
     let named = room.items(NAMED);
     let more = who.len().saturating_sub(named);
@@ -86,11 +87,11 @@ pub(super) fn approvers(case: &Case, room: Room) -> String {
 /// Until when, and what happens then.
 pub(super) fn until(case: &Case) -> String {
     let end = case.approval.round_ends_at.as_deref().map(at).unwrap_or_else(|| "the round's end".into());
-    let (round, rounds) = (case.approval.round.max(1), case.plan.rounds);
+    let (round, rounds) = (case.approval.round.max(1), case.plan.effect.rounds);
     if round < rounds {
         return format!("Round {round} of {rounds}, until {end}; then they are asked again.");
     }
-    let then = match case.plan.on_expiry {
+    let then = match case.plan.effect.on_expiry {
         OnExpiry::Leave => "the case expires and the object stays where it is",
         OnExpiry::AskAgain => "they are asked again, and operators are told",
         OnExpiry::Quarantine => "*policy quarantines the object*",
@@ -106,7 +107,7 @@ fn so_far(case: &Case, decision: Decision, room: Room) -> Option<Value> {
         section(&format!(
             ":ballot_box_with_ballot: *{} of {} for {}:* {}. Another person has to say the same.",
             votes_for.len(),
-            case.plan.approvals,
+            case.plan.effect.approvals,
             if decision == Decision::Quarantine { "quarantine" } else { "dismissal" },
             voters(&votes_for, ", ", room, voted)
         ))
@@ -116,7 +117,7 @@ fn so_far(case: &Case, decision: Decision, room: Room) -> Option<Value> {
 /// What each button does, exactly.
 fn effects(case: &Case, room: Room) -> String {
     let object = case.object();
-    let what = match (&object.version_id, case.plan.versions) {
+    let what = match (&object.version_id, case.plan.effect.versions) {
         (_, Versions::All) => "every version of the key".to_owned(),
         (Some(version), Versions::Reported) => {
             format!("version {} (older versions stay)", code(version, room.of(200)))
@@ -128,7 +129,7 @@ fn effects(case: &Case, room: Room) -> String {
          and asks for a reason; findings about this version are then not asked about again. *Snooze* asks again in {}.",
         code(&quarantine_key(case, ""), 300),
         code(&object.bucket, 100),
-        length(case.plan.snooze_seconds),
+        length(case.plan.effect.snooze_seconds),
     )
 }
 
@@ -147,7 +148,7 @@ pub(super) fn buttons(case: &Case) -> Vec<Value> {
         json!({"type": "button", "action_id": format!("{action}{}", case.approval.id), "text": plain(75, text),
             "value": format!("{}:{}", case.case_id, case.approval.plan_hash)})
     };
-    let what = match (&case.object().version_id, case.plan.versions) {
+    let what = match (&case.object().version_id, case.plan.effect.versions) {
         (_, Versions::All) => "every version of the object",
         (Some(_), Versions::Reported) => "this version of the object",
         (None, Versions::Reported) => "the object",

@@ -113,12 +113,12 @@ fn states() -> Vec<(&'static str, Case)> {
         ("asked_reach_unknown", with(asked(), |case| case.approval.reach = None)),
         (
             "asked_of_two",
-            with(asked().with_plan(|plan| (plan.approvals, plan.rounds) = (2, 3)), |case| {
+            with(asked().with_plan(|plan| (plan.effect.approvals, plan.effect.rounds) = (2, 3)), |case| {
                 case.approval.votes = vec![vote("U0ALICE001", &case.approval.plan_hash)];
             }),
         ),
-        ("asked_again_on_expiry", asked().with_plan(|plan| plan.on_expiry = OnExpiry::AskAgain)),
-        ("asked_moves_on_expiry", asked().with_plan(|plan| plan.on_expiry = OnExpiry::Quarantine)),
+        ("asked_again_on_expiry", asked().with_plan(|plan| plan.effect.on_expiry = OnExpiry::AskAgain)),
+        ("asked_moves_on_expiry", asked().with_plan(|plan| plan.effect.on_expiry = OnExpiry::Quarantine)),
         ("asked_over_limit", asked().above_limit("more than 5 automatic moves in this hour".into())),
         (
             "asked_escalated",

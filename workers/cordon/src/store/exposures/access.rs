@@ -4,11 +4,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{Put, TransactWriteItem, Update as TransactUpdate},
 };
-use cordon_domain::{
-    exposure::access_finding::{AccessFinding, AccessStatus},
-    time,
-};
-use jiff::{SignedDuration, Timestamp};
+use cordon_domain::exposure::access_finding::{AccessFinding, AccessStatus};
 
 use super::Exposures;
 use crate::{
@@ -17,10 +13,6 @@ use crate::{
     error::{Error, Result},
     store::{Item, conditional, from_item, keys::exposures, text, to_item, to_value},
 };
-
-/// For how long it is known that nobody outside can reach a bucket, once the list of the analyzer has been read. Cycles
-/// may be days apart, or off.
-const SYNC_COUNTS: SignedDuration = SignedDuration::from_hours(48);
 
 impl Exposures {
     /// Records an access finding unless this state of it or a newer one is on record, and with it, in one transaction,
@@ -106,27 +98,12 @@ impl Exposures {
             .collect()
     }
 
-    /// Whether somebody outside can reach a bucket now; `None` when that is unknown. That nobody can is known only of
-    /// buckets that the analyzer is `watched` to cover, when its list has been read whole of late, and as long as the
-    /// records can be read.
+    /// Up to when every access finding of the analyzer's list is on record.
     ///
     /// # Errors
-    /// As classified, where asking again may help.
-    pub async fn exposed(&self, bucket_arn: &str, watched: bool) -> Result<Option<bool>> {
-        let known = async {
-            let findings = self.access(bucket_arn).await?;
-            let counts = time::stored(Timestamp::now() - SYNC_COUNTS);
-            let complete =
-                watched && self.place(exposures::SYNC).await?.is_some_and(|synced| synced > counts);
-            Ok(AccessFinding::exposed(&findings, complete))
-        };
-        match known.await {
-            Err(error @ Error::Terminal { .. }) => {
-                tracing::error!(error.message = %error, "whether a bucket is exposed is unknown");
-                Ok(None)
-            }
-            known => known,
-        }
+    /// As classified.
+    pub async fn synced_until(&self) -> Result<Option<String>> {
+        self.place(exposures::SYNC).await
     }
 
     /// Records that every access finding of the analyzer's list, as it was then, is on record.

@@ -151,7 +151,7 @@ impl Changes {
 
 impl Answer {
     fn of(decided: &Decided) -> Self {
-        Self { disposition: decided.disposition, rule: decided.rule.clone() }
+        Self { disposition: decided.effect.disposition, rule: decided.rule.clone() }
     }
 
     fn shown(&self) -> String {
@@ -175,21 +175,25 @@ impl Members {
 /// The members in which two answers differ, in the words of a policy. Another rule alone is no difference, and what is
 /// ignored has no more than its disposition.
 fn differences(now: &Decided, proposed: &Decided) -> Vec<&'static str> {
-    if [now, proposed].iter().any(|answer| answer.disposition == Disposition::Ignore) {
-        return if now.disposition == proposed.disposition { Vec::new() } else { vec!["disposition"] };
+    if [now, proposed].iter().any(|answer| answer.effect.disposition == Disposition::Ignore) {
+        return if now.effect.disposition == proposed.effect.disposition {
+            Vec::new()
+        } else {
+            vec!["disposition"]
+        };
     }
     let differ = [
-        ("disposition", now.disposition != proposed.disposition),
+        ("disposition", now.effect.disposition != proposed.effect.disposition),
         ("mode", now.shadow != proposed.shadow),
-        ("approvers", now.approvers != proposed.approvers),
-        ("approvals", now.approvals != proposed.approvals),
-        ("rounds", now.rounds != proposed.rounds),
-        ("on_expiry", now.on_expiry != proposed.on_expiry),
-        ("snooze_seconds", now.snooze_seconds != proposed.snooze_seconds),
+        ("approvers", now.effect.approvers != proposed.effect.approvers),
+        ("approvals", now.effect.approvals != proposed.effect.approvals),
+        ("rounds", now.effect.rounds != proposed.effect.rounds),
+        ("on_expiry", now.effect.on_expiry != proposed.effect.on_expiry),
+        ("snooze_seconds", now.effect.snooze_seconds != proposed.effect.snooze_seconds),
         ("channel", now.channel != proposed.channel),
-        ("versions", now.versions != proposed.versions),
-        ("verify", now.verify != proposed.verify),
-        ("after_restore", now.after_restore != proposed.after_restore),
+        ("versions", now.effect.versions != proposed.effect.versions),
+        ("verify", now.effect.verify != proposed.effect.verify),
+        ("after_restore", now.effect.after_restore != proposed.effect.after_restore),
     ];
     differ.into_iter().filter(|(_, differs)| *differs).map(|(member, _)| member).collect()
 }

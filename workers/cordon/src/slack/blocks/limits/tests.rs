@@ -168,12 +168,12 @@ fn any_case() -> impl Strategy<Value = Case> {
             let (why, snoozed_by, on_expiry, paused) = waits;
             let mut case = case.with_plan(|plan| {
                 plan.fallback_approvers = approvers.iter().map(|user| format!("{user}X")).collect();
-                (plan.approvers, plan.approver_groups, plan.approvals) =
+                (plan.effect.approvers.users, plan.effect.approvers.groups, plan.effect.approvals) =
                     (approvers, approver_groups, approvals);
                 if every_version {
-                    plan.versions = Versions::All;
+                    plan.effect.versions = Versions::All;
                 }
-                plan.on_expiry = on_expiry;
+                plan.effect.on_expiry = on_expiry;
             });
             case.approval.asked = times;
             case.approval.escalation = why.map(|why| Escalation { at: AT.into(), why });

@@ -3,9 +3,12 @@
 //!
 //! One test at a time: they slow the stores down, and look at the clock.
 
+mod payload;
+mod setup;
+
 use std::{
     net::Ipv4Addr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -14,7 +17,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -23,7 +25,6 @@ use aws_sdk_dynamodb::types::{
 use cordon::{
     app::clients::Clients,
     config::WorkerConfig,
-    slack::blocks::case::QUARANTINE_ACTION,
     store::{Cases, keys},
 };
 use cordon_domain::{
@@ -33,8 +34,10 @@ use cordon_domain::{
 };
 use cordon_sandbox::{Sandbox, child::Child};
 use futures::{StreamExt, TryStreamExt, future::join_all, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 
+pub use self::payload::{click, form};
+use self::setup::{built_cordon, give_role, waiting_machine};
 use crate::{
     bare::start_sandbox,
     eventually,
@@ -311,7 +314,7 @@ impl GatewayEnv {
         }))?;
         let plan: Plan =
             serde_json::from_value(json!({"object": object, "rule": "by hand", "policy_version": null,
-            "approvers": [ALICE], "channel": CHANNEL, "rounds": 1}))?;
+            "disposition": "review", "approvers": {"users": [ALICE], "groups": []}, "channel": CHANNEL}))?;
         let approval = format!("{:032x}", rand::random::<u128>());
         Ok(Case::open(
             finding,
@@ -399,57 +402,4 @@ impl GatewayEnv {
         });
         stream::iter(counts).buffered(8).try_collect().await
     }
-}
-
-/// The payload of Alice's click on *Quarantine*, in the channel where the case's message is.
-pub fn click(case: &Case) -> Value {
-    json!({"type": "block_actions", "user": {"id": ALICE, "username": "alice", "team_id": "T0CORDON01"},
-        "api_app_id": "A0CORDON01", "container": {"type": "message", "message_ts": "1773222415.000100",
-            "channel_id": case.plan.channel, "is_ephemeral": false},
-        "team": {"id": "T0CORDON01", "domain": "cordon-sandbox"}, "enterprise": null, "is_enterprise_install": false,
-        "channel": {"id": case.plan.channel, "name": "cordon-approvals"},
-        "actions": [{"action_id": format!("{QUARANTINE_ACTION}{}", case.approval.id), "block_id": "b", "type": "button",
-            "value": format!("{}:{}", case.case_id, case.approval.plan_hash), "action_ts": "1773222415.000100"}]})
-}
-
-/// A payload as Slack sends it.
-pub fn form(payload: &Value) -> String {
-    let encode = percent_encoding::utf8_percent_encode;
-    format!("payload={}", encode(&payload.to_string(), percent_encoding::NON_ALPHANUMERIC))
-}
-
-/// The binary of this build, which lies beside the running one or one level up.
-fn built_cordon() -> Result<PathBuf> {
-    let mut directory = std::env::current_exe()?;
-    directory.pop();
-    if directory.ends_with("deps") {
-        directory.pop();
-    }
-    Ok(directory.join("cordon"))
-}
-
-async fn give_role(root: &SdkConfig, account: &str, role: &str, actions: &[&str]) -> Result<()> {
-    let iam = aws_sdk_iam::Client::new(root);
-    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"Service": "ecs-tasks.amazonaws.com", "AWS": format!("arn:aws:iam::{account}:root")}}]});
-    iam.create_role().role_name(role).assume_role_policy_document(trust.to_string()).send().await?;
-    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
-        "Action": actions}]});
-    let put = iam.put_role_policy().role_name(role).policy_name("work");
-    put.policy_document(policy.to_string()).send().await?;
-    Ok(())
-}
-
-/// A state machine that waits for the decisions of the cases that it is given.
-async fn waiting_machine(sfn: &aws_sdk_sfn::Client, account: &str) -> Result<String> {
-    let wait = json!({"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
-        "TimeoutSeconds": 1_800, "End": true, "ResultPath": null, "Parameters": {
-            "TableName": TABLE, "Key": {"id": {"S.$": "$.approval"}}, "UpdateExpression": "SET task_token = :token",
-            "ExpressionAttributeValues": {":token": {"S.$": "$$.Task.Token"}}}});
-    let definition = json!({"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemsPath": "$.cases",
-        "Parameters": {"approval.$": "$$.Map.Item.Value"}, "ResultPath": null, "End": true,
-        "ItemProcessor": {"StartAt": "AwaitDecision", "States": {"AwaitDecision": wait}}}}});
-    let created = sfn.create_state_machine().name("waits").definition(definition.to_string());
-    let role = format!("arn:aws:iam::{account}:role/{GATEWAY}");
-    Ok(created.role_arn(role).send().await?.state_machine_arn)
 }

@@ -1,0 +1,140 @@
+//! The worker's settings.
+
+use std::{collections::HashMap, time::Duration};
+
+use cordon_domain::time;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Common, ConfigError, bucket_arn, reader::Reader};
+use crate::aws::security_hub::asff::Reporter;
+
+/// Where they come from.
+const HELD: &str = "the Terraform outputs `worker_environment` and `worker_secrets` hold those of Cordon";
+/// The least and the most bytes of a part, which S3 sets
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>), and those where nothing is set.
+const PART_BYTES: std::ops::RangeInclusive<i64> = 5 << 20..=5 << 30;
+const USUAL_PART_BYTES: i64 = 512 << 20;
+
+/// The worker's settings.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Shared ones.
+    pub common: Common,
+    /// What activity ARNs begin with.
+    pub activity_arn_prefix: String,
+    /// The states' `HeartbeatSeconds`.
+    pub heartbeat: Duration,
+    /// How long tasks in hand may go on after SIGTERM.
+    pub shutdown_grace: Duration,
+    /// The `exposures` table.
+    pub exposures_table: String,
+    /// Where objects are moved.
+    pub quarantine_bucket: String,
+    /// Where policy, plans and summaries are.
+    pub state_bucket: String,
+    /// The policy object's key there.
+    pub policy_key: String,
+    /// The role under which objects are moved.
+    pub mover_role_arn: String,
+    /// The role under which objects are put back.
+    pub restorer_role_arn: String,
+    /// Objects larger than this many bytes are copied in parts of at least this size.
+    pub part_bytes: i64,
+    /// The external-access analyzer.
+    pub analyzer_arn: String,
+    /// The state machine that responds to findings.
+    pub finding_response_arn: String,
+    /// The state machine that puts objects back.
+    pub object_restore_arn: String,
+    /// How long one round of asking lasts.
+    pub round: Duration,
+    /// How long a Macie job is waited for.
+    pub scan_timeout: Duration,
+    /// Buckets with this tag are not scanned.
+    pub exclusion_tag: (String, String),
+    /// A bucket that stays shared is scanned again when its last complete scan is older than this.
+    pub rescan_interval: SignedDuration,
+    /// The company name shown in Security Hub.
+    pub company: String,
+}
+
+impl WorkerConfig {
+    /// Reads the worker's settings.
+    ///
+    /// # Errors
+    /// Every setting that is missing or wrong.
+    pub fn read(environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
+        let mut from = Reader { environment, problems: Vec::new() };
+        let tag = |text: &str| {
+            let (key, value) = text.split_once('=')?;
+            (!key.is_empty()).then(|| (key.to_owned(), value.to_owned()))
+        };
+        let grace = from
+            .optional("CORDON_SHUTDOWN_GRACE_SECONDS")
+            .map_or(Duration::from_secs(110), |_| from.seconds("CORDON_SHUTDOWN_GRACE_SECONDS"));
+        let part_bytes = from.optional("CORDON_PART_BYTES").map_or(USUAL_PART_BYTES, |_| {
+            let parse = |text: &str| text.parse().ok().filter(|bytes| PART_BYTES.contains(bytes));
+            from.parsed("CORDON_PART_BYTES", "a number of bytes from 5 MiB to 5 GiB", parse, USUAL_PART_BYTES)
+        });
+        let config = Self {
+            common: from.common(),
+            activity_arn_prefix: from
+                .arn("CORDON_ACTIVITY_ARN_PREFIX", "the ARN of an activity without its stem"),
+            heartbeat: from.seconds("CORDON_ACTIVITY_HEARTBEAT_SECONDS"),
+            shutdown_grace: grace,
+            exposures_table: from.exposures_table(),
+            quarantine_bucket: from.quarantine_bucket(),
+            state_bucket: from.state_bucket(),
+            policy_key: from.policy_key(),
+            mover_role_arn: from.arn("CORDON_MOVER_ROLE_ARN", "the ARN of the mover role"),
+            restorer_role_arn: from.arn("CORDON_RESTORER_ROLE_ARN", "the ARN of the restorer role"),
+            part_bytes,
+            analyzer_arn: from.arn("CORDON_ANALYZER_ARN", "the ARN of the external-access analyzer"),
+            finding_response_arn: from
+                .arn("CORDON_FINDING_RESPONSE_ARN", "the ARN of the state machine finding_response"),
+            object_restore_arn: from.object_restore_arn(),
+            round: from.seconds("CORDON_ROUND_SECONDS"),
+            scan_timeout: from.seconds("CORDON_SCAN_TIMEOUT_SECONDS"),
+            exclusion_tag: from.parsed(
+                "CORDON_EXCLUSION_TAG",
+                "a tag like key=value",
+                tag,
+                Default::default(),
+            ),
+            rescan_interval: SignedDuration::try_from(from.seconds("CORDON_RESCAN_INTERVAL_SECONDS"))
+                .unwrap_or(SignedDuration::MAX),
+            company: from.required("CORDON_COMPANY_NAME", "the company name shown in Security Hub"),
+        };
+        from.finish(config, HELD)
+    }
+
+    /// The ARN of a bucket, in the partition of everything else.
+    pub fn bucket_arn(&self, bucket: &str) -> String {
+        bucket_arn(bucket, &self.analyzer_arn)
+    }
+
+    /// Until when a cycle has the buckets of a batch whose job begins now; as [`time::stored`].
+    pub fn scan_claim_end(&self) -> String {
+        from_now(self.scan_timeout.saturating_add(Duration::from_secs(3_600)))
+    }
+
+    /// When a round of asking that begins now ends; as [`time::stored`].
+    pub fn round_end(&self) -> String {
+        from_now(self.round)
+    }
+
+    /// Who reports to Security Hub.
+    pub fn reporter(&self) -> Reporter {
+        Reporter {
+            account: self.common.account.clone(),
+            region: self.common.region.clone(),
+            company: self.company.clone(),
+            analyzer_arn: self.analyzer_arn.clone(),
+        }
+    }
+}
+
+fn from_now(length: Duration) -> String {
+    let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    time::stored(Timestamp::now().saturating_add(length).expect("a span of time saturates"))
+}
