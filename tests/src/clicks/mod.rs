@@ -18,10 +18,6 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
-};
 use cordon::{
     app::clients::Clients,
     config::WorkerConfig,
@@ -37,7 +33,7 @@ use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 use serde_json::json;
 
 pub use self::payload::{click, form};
-use self::setup::{built_cordon, give_role, waiting_machine};
+use self::setup::{built_cordon, give_role, make_table, waiting_machine};
 use crate::{
     bare::start_sandbox,
     eventually,
@@ -106,23 +102,7 @@ impl GatewayEnv {
         sandbox.slack().set_rate_limits(None);
         let root = sandbox.sdk_config().await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&root);
-        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let due = GlobalSecondaryIndex::builder()
-            .index_name("slack_due")
-            .key_schema(key("slack_due", KeyType::Hash)?)
-            .key_schema(key("slack_due_at", KeyType::Range)?)
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
-        let mut table = dynamodb
-            .create_table()
-            .table_name(TABLE)
-            .billing_mode(BillingMode::PayPerRequest)
-            .key_schema(key("id", KeyType::Hash)?)
-            .global_secondary_indexes(due.build()?);
-        for name in ["id", "slack_due", "slack_due_at"] {
-            let attribute = AttributeDefinition::builder().attribute_name(name);
-            table = table.attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build()?);
-        }
-        table.send().await?;
+        make_table(&dynamodb).await?;
         let s3 = aws_sdk_s3::Client::new(&root);
         s3.create_bucket().bucket(BUCKET).send().await?;
         let policy = json!({"version": 1, "rules": []}).to_string().into_bytes();

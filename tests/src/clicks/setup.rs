@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
 use serde_json::json;
 
 use super::{GATEWAY, TABLE};
@@ -42,4 +46,26 @@ pub(super) async fn waiting_machine(sfn: &aws_sdk_sfn::Client, account: &str) ->
     let created = sfn.create_state_machine().name("waits").definition(definition.to_string());
     let role = format!("arn:aws:iam::{account}:role/{GATEWAY}");
     Ok(created.role_arn(role).send().await?.state_machine_arn)
+}
+
+/// Makes the table of cases, with the one index that the notifier needs.
+pub(super) async fn make_table(dynamodb: &aws_sdk_dynamodb::Client) -> Result<()> {
+    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let due = GlobalSecondaryIndex::builder()
+        .index_name("slack_due")
+        .key_schema(key("slack_due", KeyType::Hash)?)
+        .key_schema(key("slack_due_at", KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
+    let mut table = dynamodb
+        .create_table()
+        .table_name(TABLE)
+        .billing_mode(BillingMode::PayPerRequest)
+        .key_schema(key("id", KeyType::Hash)?)
+        .global_secondary_indexes(due.build()?);
+    for name in ["id", "slack_due", "slack_due_at"] {
+        let attribute = AttributeDefinition::builder().attribute_name(name);
+        table = table.attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build()?);
+    }
+    table.send().await?;
+    Ok(())
 }

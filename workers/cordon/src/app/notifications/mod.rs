@@ -117,7 +117,7 @@ pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered>
 /// Renders one case.
 ///
 /// # Errors
-/// As [`render_due`].
+/// Only those of the store.
 pub async fn render_case(clients: &Clients, case_id: &str) -> Result<Rendered> {
     render_due(clients, &keys::approval(case_id)).await
 }
