@@ -144,6 +144,11 @@ impl Slack {
         self.lock().messages.of(channel).to_vec()
     }
 
+    /// Closes every modal that is open, as people do who leave it.
+    pub fn close_modals(&self) {
+        self.lock().modals.close_all();
+    }
+
     /// All messages that only one user can see, oldest first; each names its `channel` and `user`.
     pub fn ephemerals(&self) -> Vec<Value> {
         self.lock().messages.ephemerals().to_vec()

@@ -74,6 +74,10 @@ impl Modals {
     pub(super) fn close(&mut self, id: &str) {
         self.open.retain(|modal| modal.id != id);
     }
+
+    pub(super) fn close_all(&mut self) {
+        self.open.clear();
+    }
 }
 
 /// `views.open`.

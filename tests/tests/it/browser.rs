@@ -17,6 +17,8 @@ fn a_person_sees_the_message_and_only_an_allowed_ones_click_moves_the_object() -
         let bucket = env.bucket("in-the-browser").await?;
         let object = env.put(&bucket, "exports/card.txt", "5163200000000008").await?;
         let run = env.respond("Financial", &object).await?;
+        // While somebody fills in a modal, the page keeps still; another test may have left one open.
+        env.sandbox.slack().close_modals();
         let browser = Browser::start().await?;
         let seen = look_and_click(env, &browser, &bucket, &object).await;
         browser.quit().await?;
