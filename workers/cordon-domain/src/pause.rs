@@ -1,4 +1,4 @@
-//! The brake that stops every move.
+//! The pause that stops every move.
 
 use serde::{Deserialize, Serialize};
 

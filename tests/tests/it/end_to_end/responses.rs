@@ -207,7 +207,11 @@ fn a_finding_that_lacks_its_object_fails_visibly() -> Result<()> {
         env.sandbox.macie().publish_finding("1acc1acc1acc1acc1acc1acc1acc1acc").await?;
         let ended = env.ended(&env.run_for("1acc1acc1acc1acc1acc1acc1acc1acc").await?).await?;
         assert_eq!(ended.error(), Some("InvalidFinding"));
-        assert!(ended.cause().unwrap_or_default().contains("has no object"), "{:?}", ended.cause());
+        assert!(
+            ended.cause().unwrap_or_default().contains("has no resourcesAffected.s3Object.key"),
+            "{:?}",
+            ended.cause()
+        );
         Ok(())
     })
 }

@@ -210,7 +210,7 @@ fn the_tasks_of_a_stopped_execution_are_dead() -> Result<()> {
         let token = sfn.pick_up(&activity).await?;
         let queued = sfn.start(&machine, json!({ "n": 2 })).await?;
         eventually("the second task", async || {
-            Ok(sfn.story(&queued).await?.contains(&"ActivityScheduled".to_owned()).then_some(()))
+            Ok(sfn.event_types(&queued).await?.contains(&"ActivityScheduled".to_owned()).then_some(()))
         })
         .await?;
         sfn.stop(&in_hand).await?;
@@ -220,7 +220,7 @@ fn the_tasks_of_a_stopped_execution_are_dead() -> Result<()> {
         assert!(matches!(sfn.beat(&token).await, Err(Error::TaskTimedOut(_))));
         let living = sfn.start(&machine, json!({ "n": 3 })).await?;
         assert_eq!(parsed(sfn.poll(&activity).await?.input)?, json!({ "n": 3 }));
-        assert_eq!(sfn.story(&in_hand).await?.last().map(String::as_str), Some("ExecutionAborted"));
+        assert_eq!(sfn.event_types(&in_hand).await?.last().map(String::as_str), Some("ExecutionAborted"));
         sfn.stop(&living).await
     })
 }
@@ -266,7 +266,7 @@ fn the_history_tells_an_activity_task_from_scheduling_to_its_end() -> Result<()>
         sfn.succeed(&last, r#"{"made":"it"}"#).await?;
         sfn.output(&execution).await?;
 
-        let story = sfn.story(&execution).await?;
+        let story = sfn.event_types(&execution).await?;
         let tasks: Vec<&str> =
             story.iter().map(String::as_str).filter(|kind| kind.starts_with("Activity")).collect();
         assert_eq!(

@@ -105,7 +105,7 @@ fn a_wait_times_out_and_its_token_with_it() -> Result<()> {
         let machine = records.machine(&sfn, json!({ "TimeoutSeconds": 1 })).await?;
         let execution = sfn.start(&machine, json!({ "id": "a" })).await?;
         assert_eq!(sfn.output(&execution).await?, json!("late"));
-        assert!(sfn.story(&execution).await?.contains(&"TaskTimedOut".to_owned()));
+        assert!(sfn.event_types(&execution).await?.contains(&"TaskTimedOut".to_owned()));
         let token = records.token("a", None).await?;
         assert!(matches!(sfn.succeed(&token, "{}").await, Err(Error::TaskTimedOut(_))));
         Ok(())

@@ -59,7 +59,7 @@ fn a_machine_timeout_ends_a_run_that_nobody_works_on() -> Result<()> {
         let execution = sfn.start(&machine, json!({})).await?;
         assert_eq!(sfn.end(&execution).await?.status, ExecutionStatus::TimedOut);
         assert!(begun.elapsed() > Duration::from_millis(900), "after {:?}", begun.elapsed());
-        assert_eq!(sfn.story(&execution).await?.last().map(String::as_str), Some("ExecutionTimedOut"));
+        assert_eq!(sfn.event_types(&execution).await?.last().map(String::as_str), Some("ExecutionTimedOut"));
         Ok(())
     })
 }
@@ -87,7 +87,7 @@ fn a_stopped_run_starts_no_further_state_and_stays_aborted() -> Result<()> {
             .await?;
         let stopped = sfn.start(&machine, json!(["stopped"])).await?;
         eventually("the pause", async || {
-            Ok(sfn.story(&stopped).await?.contains(&"WaitStateEntered".to_owned()).then_some(()))
+            Ok(sfn.event_types(&stopped).await?.contains(&"WaitStateEntered".to_owned()).then_some(()))
         })
         .await?;
         sfn.stop(&stopped).await?;
@@ -96,7 +96,7 @@ fn a_stopped_run_starts_no_further_state_and_stays_aborted() -> Result<()> {
         assert_eq!(queue.next().await?, json!({ "item": "running" }));
         sfn.output(&running).await?;
         assert_eq!(sfn.describe(&stopped).await?.status, ExecutionStatus::Aborted);
-        assert_eq!(sfn.story(&stopped).await?.last().map(String::as_str), Some("ExecutionAborted"));
+        assert_eq!(sfn.event_types(&stopped).await?.last().map(String::as_str), Some("ExecutionAborted"));
         Ok(())
     })
 }
@@ -113,7 +113,7 @@ fn child_executions_of_a_distributed_map_have_identity_and_history_of_their_own(
         assert_eq!(given, json!({ "item": "only", "execution": child }));
         sfn.succeed(&task.task_token.context("a token")?, r#""done""#).await?;
         assert_eq!(sfn.output(&execution).await?, json!(["done"]));
-        let story = sfn.story(&child).await?;
+        let story = sfn.event_types(&child).await?;
         assert_eq!(
             story,
             [

@@ -141,7 +141,7 @@ impl StepFunctions {
     }
 
     /// The types of an execution's events, in order.
-    pub(super) async fn story(&self, execution: &str) -> Result<Vec<String>> {
+    pub(super) async fn event_types(&self, execution: &str) -> Result<Vec<String>> {
         Ok(self.history(execution).await?.iter().map(|event| event.r#type.to_string()).collect())
     }
 }

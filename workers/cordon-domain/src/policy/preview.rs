@@ -6,7 +6,7 @@ use crate::case::plan::Plan;
 
 /// One sentence: what happens to the object, and who is asked. Where the plan names nobody and no channel, these are
 /// the fallback ones.
-pub fn foresee(disposition: Disposition, plan: &Plan) -> String {
+pub fn preview(disposition: Disposition, plan: &Plan) -> String {
     let versions = match plan.effect.versions {
         Versions::Reported => "the version that the finding names",
         Versions::All => "every version of the object",
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn it_says_what_would_happen_and_who_would_be_asked() {
         let mut plan = (*case(Disposition::Review).plan).clone();
-        let review = |plan: &Plan| foresee(Disposition::Review, plan);
+        let review = |plan: &Plan| preview(Disposition::Review, plan);
         assert_eq!(
             review(&plan),
             "U0ALICE001 or the group S0SECURITY would be asked in C0SECURITY whether to move the version that the \
@@ -77,7 +77,7 @@ mod tests {
         );
         plan.effect.on_expiry = OnExpiry::AskAgain;
         assert!(review(&plan).contains(", until they decide whether"), "{}", review(&plan));
-        assert!(foresee(Disposition::Quarantine, &plan).starts_with("Policy alone would move every version"));
-        assert!(foresee(Disposition::Ignore, &plan).starts_with("Nothing"));
+        assert!(preview(Disposition::Quarantine, &plan).starts_with("Policy alone would move every version"));
+        assert!(preview(Disposition::Ignore, &plan).starts_with("Nothing"));
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{Code, Error, Result};
 const COPIES: [&str; 2] = ["object", "version-*"];
 /// The most versions that one call deletes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
-const AT_ONCE: usize = 1_000;
+const MAX_BATCH: usize = 1_000;
 
 /// What every purge of one person starts from.
 #[derive(Clone, Copy, Debug)]
@@ -83,12 +83,12 @@ impl Purger {
     /// # Errors
     /// As classified; repeating it deletes what is left.
     pub async fn purge(&self) -> Result<usize> {
-        let doomed = self.versions().await?;
-        for batch in doomed.chunks(AT_ONCE) {
+        let to_delete = self.versions().await?;
+        for batch in to_delete.chunks(MAX_BATCH) {
             self.delete(batch).await?;
         }
         match self.versions().await?.len() {
-            0 => Ok(doomed.len()),
+            0 => Ok(to_delete.len()),
             n => Err(Error::Retryable(format!("{n} versions are still listed under {}", self.prefix))),
         }
     }
@@ -113,8 +113,8 @@ impl Purger {
             let markers = page.delete_markers.unwrap_or_default().into_iter().map(|m| (m.key, m.version_id));
             for (key, version_id) in versions.chain(markers) {
                 let Some(key) = key.filter(|key| self.is_copy(key)) else { continue };
-                let doomed = ObjectIdentifier::builder().key(key).set_version_id(version_id).build();
-                found.push(doomed.expect("it has a key"));
+                let to_delete = ObjectIdentifier::builder().key(key).set_version_id(version_id).build();
+                found.push(to_delete.expect("it has a key"));
             }
             if page.is_truncated != Some(true) {
                 return Ok(found);

@@ -9,8 +9,9 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::{
+    case_details,
     operator::{Operator, case_id},
-    story, terminal,
+    terminal,
 };
 
 /// See what waits for a decision, and decide it where Slack cannot be used.
@@ -61,9 +62,9 @@ impl ShowArguments {
             Err(refusal) => bail!(refusal.why),
         };
         if self.json {
-            terminal::say_json(&story::record(&case))?;
+            terminal::say_json(&case_details::record(&case))?;
         } else {
-            for line in story::lines(&case) {
+            for line in case_details::lines(&case) {
                 terminal::say(&line)?;
             }
         }

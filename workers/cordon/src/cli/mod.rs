@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod approvals;
+mod case_details;
 mod gateway;
 mod listing;
 mod operator;
@@ -13,7 +14,6 @@ mod quarantine;
 mod report;
 mod restore;
 mod since;
-mod story;
 mod terminal;
 mod worker;
 

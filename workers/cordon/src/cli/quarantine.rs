@@ -19,7 +19,7 @@ use super::report::copy;
 pub(super) enum QuarantineCommand {
     /// List what is in quarantine, was put back, or was purged; newest first.
     List(list::ListArguments),
-    /// Tell the story of a case.
+    /// Show a case in full.
     Show(show::ShowArguments),
     /// Delete quarantined objects for good. Their manifests stay as evidence.
     Purge(purge::PurgeArguments),

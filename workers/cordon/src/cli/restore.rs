@@ -53,7 +53,7 @@ pub(super) struct RestoreArguments {
 }
 
 /// Requests, and looks at cases, at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENCY: usize = 8;
 /// How long the first look at the cases is waited for, and the most that any is.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -177,7 +177,7 @@ impl Asking<'_> {
     ) -> anyhow::Result<()> {
         let asked: Vec<_> =
             ids.iter().enumerate().map(|(index, id)| async move { (index, self.ask(id).await) }).collect();
-        let mut asked = stream::iter(asked).buffer_unordered(AT_ONCE);
+        let mut asked = stream::iter(asked).buffer_unordered(MAX_CONCURRENCY);
         while let Some((index, report)) = asked.next().await {
             if no_wait || report.result != UNDER_WAY {
                 shown.ended(&report)?;
@@ -266,7 +266,7 @@ impl Operator {
                     async move { (index, self.cases.get(&id).await) }
                 })
                 .collect();
-            let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+            let mut looks = stream::iter(looks).buffer_unordered(MAX_CONCURRENCY);
             let (mut ended, mut waits) = (0, None);
             while let Some((index, look)) = looks.next().await {
                 match look {

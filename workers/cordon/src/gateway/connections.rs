@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The most connections at once; further ones wait in the kernel's queue. With the largest body each, 128 MiB.
-const MOST: usize = 512;
+const MAX_CONNECTIONS: usize = 512;
 /// How long a connection may take to send the head of a request, and how long it may lie idle.
 const HEAD: Duration = Duration::from_secs(10);
 /// Above the 10,240 bytes of request line and headers that API Gateway lets through
@@ -25,13 +25,13 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// Who routes requests here learns only some time after us that we stop; until then they go on coming.
 const LAST_CALL: Duration = Duration::from_secs(3);
 /// How long the requests in hand have when no more are taken.
-const LEAVE: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until a connection is tried again that could not be taken, as where there are too few file descriptors.
-const BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Takes connections until some time after `stop`, and returns when all have ended.
 pub(super) async fn serve(router: Router, listener: TcpListener, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(MOST));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
     let last_call = async {
         stop.cancelled().await;
@@ -57,14 +57,14 @@ pub(super) async fn serve(router: Router, listener: TcpListener, stop: Cancellat
             }
             Err(error) => {
                 tracing::warn!(error.message = %error, "a connection could not be taken");
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
     drop(listener);
     closing.cancel();
     connections.close();
-    if tokio::time::timeout_at(Instant::now() + LEAVE, connections.wait()).await.is_err() {
+    if tokio::time::timeout_at(Instant::now() + DRAIN_TIMEOUT, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were cut off");
     }
 }

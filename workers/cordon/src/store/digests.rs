@@ -11,7 +11,7 @@ use super::{Cases, conditional, expiry, from_item, keys, text, to_value};
 use crate::{clock, error::Result};
 
 /// How long the count of a minute is kept; only tidiness asks for it.
-const KEPT: SignedDuration = SignedDuration::from_hours(24);
+const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 impl Cases {
     /// The digest that is to list a case which is about to be shown first, if so many came at once that it is not to
@@ -31,7 +31,7 @@ impl Cases {
         let update = self
             .update(&key)
             .update_expression("SET expires_at = :expires ADD cases :one")
-            .expression_attribute_values(":expires", expiry(KEPT))
+            .expression_attribute_values(":expires", expiry(RETENTION))
             .expression_attribute_values(":one", to_value(&1))
             .return_values(ReturnValue::UpdatedNew);
         let counted = conditional(&self.table, update).await?.unwrap_or_default();

@@ -6,7 +6,7 @@ use super::{Cases, conditional, expiry, keys, text};
 use crate::error::Result;
 
 /// How long it is remembered; longer than anybody asks.
-const KEPT: SignedDuration = SignedDuration::from_hours(24 * 7);
+const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 impl Cases {
     /// Whether operators are to be told of something now: the first time, and again after a while. Whoever tells it may
@@ -22,7 +22,7 @@ impl Cases {
             .expression_attribute_values(":by", text(by))
             .expression_attribute_values(":now", text(now))
             .expression_attribute_values(":before", text(told_before))
-            .expression_attribute_values(":expires", expiry(KEPT));
+            .expression_attribute_values(":expires", expiry(RETENTION));
         Ok(conditional(&self.table, update).await?.is_some())
     }
 

@@ -12,7 +12,7 @@ use super::{Cases, Item, expiry, from_item, keys, text, to_value, transactions};
 use crate::{clock, error::Result};
 
 /// How long a count is kept, and the mark by which a move gives its place back: longer than any execution lasts.
-const KEPT: SignedDuration = SignedDuration::from_hours(24 * 35);
+const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 35);
 
 /// The most objects that are moved in a clock hour without a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Cases {
         let mark = Item::from([
             ("id".to_owned(), text(&of.mark_key())),
             ("hour".to_owned(), text(hour)),
-            ("expires_at".to_owned(), expiry(KEPT)),
+            ("expires_at".to_owned(), expiry(RETENTION)),
         ]);
         let once = Put::builder()
             .table_name(&self.table)
@@ -128,7 +128,7 @@ impl Cases {
                     .key("id", text(&limit.key))
                     .update_expression("SET expires_at = :expires ADD moves :one")
                     .condition_expression("attribute_not_exists(moves) OR moves < :limit")
-                    .expression_attribute_values(":expires", expiry(KEPT))
+                    .expression_attribute_values(":expires", expiry(RETENTION))
                     .expression_attribute_values(":one", to_value(&1))
                     .expression_attribute_values(":limit", to_value(&limit.limit)),
             )

@@ -346,7 +346,7 @@ fn above_the_limit_of_automatic_moves_people_decide() -> Result<()> {
         let write = async |bytes: Vec<u8>| {
             env.s3.put_object().bucket(state).key("policy.json").body(ByteStream::from(bytes)).send().await
         };
-        let bucket = env.bucket("brake").await?;
+        let bucket = env.bucket("paused").await?;
         for (limit, moved, says) in [
             ("max_automatic_per_bucket_per_hour", 1, "more than 1 automatic moves in this bucket"),
             ("max_automatic_per_hour", 0, "more than 0 automatic moves in this hour"),

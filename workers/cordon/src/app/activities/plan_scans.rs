@@ -54,7 +54,7 @@ pub(super) struct Output {
 const BATCH: usize = 50;
 /// As many as the state machine works on at once: what is planned begins before its claim expires. The other buckets
 /// stay due.
-const MOST_BATCHES: usize = 40;
+const MAX_BATCHES: usize = 40;
 /// How long planning may take before another cycle may plan.
 const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
@@ -79,7 +79,7 @@ struct Plan {
 
 impl Plan {
     fn is_full(&self) -> bool {
-        self.batches().count() >= MOST_BATCHES
+        self.batches().count() >= MAX_BATCHES
     }
 
     fn batches(&self) -> impl Iterator<Item = (BatchKind, &[PlannedBucket])> {
@@ -280,8 +280,8 @@ mod tests {
     #[test]
     fn a_plan_is_full_when_the_state_machine_works_on_all_of_it_at_once() {
         let machine = include_str!("../../../../../statemachines/exposure_cycle.asl.json");
-        assert!(machine.contains(&format!("\"MaxConcurrency\": {MOST_BATCHES},")));
+        assert!(machine.contains(&format!("\"MaxConcurrency\": {MAX_BATCHES},")));
         let plan = |alone| Plan { scan_alone: buckets(alone), ..Plan::default() };
-        assert!(!plan(MOST_BATCHES - 1).is_full() && plan(MOST_BATCHES).is_full());
+        assert!(!plan(MAX_BATCHES - 1).is_full() && plan(MAX_BATCHES).is_full());
     }
 }

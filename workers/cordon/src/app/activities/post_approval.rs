@@ -45,11 +45,11 @@ pub(super) struct Output {
 }
 
 /// How long Slack is given before the run goes on; the notifier keeps trying.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SLACK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long Slack is asked who is left to decide.
-const ASKING: Duration = Duration::from_secs(15);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
 /// The most lines about who can reach a bucket.
-const REACH: usize = 10;
+const MAX_REACH_LINES: usize = 10;
 
 impl Activity for PostApproval {
     const NAME: &'static str = "post_approval";
@@ -76,7 +76,8 @@ impl Activity for PostApproval {
         let (escalation, too_few) = self.escalation(&case).await;
         let shown = self.0.cases.show_round(&case, &ends_at, reach.as_deref(), escalation.as_ref()).await?;
         let Some(case) = shown else { return Ok(Output { posted: "no", notice: None }) };
-        let shown = tokio::time::timeout(PATIENCE, notifications::render_case(&self.0, &case.case_id)).await;
+        let shown =
+            tokio::time::timeout(SLACK_TIMEOUT, notifications::render_case(&self.0, &case.case_id)).await;
         let (shown, trouble) = match shown {
             Ok(rendered) => rendered.map(|rendered| (rendered.shown, rendered.trouble))?,
             Err(_) => (Shown::Away("no answer in time".into()), None),
@@ -111,8 +112,8 @@ impl PostApproval {
             findings.iter().filter(|finding| finding.is_exposing()).map(|finding| finding.who()).collect();
         lines.sort_unstable();
         lines.dedup();
-        let more = lines.len().saturating_sub(REACH);
-        lines.truncate(REACH);
+        let more = lines.len().saturating_sub(MAX_REACH_LINES);
+        lines.truncate(MAX_REACH_LINES);
         lines.extend((more > 0).then(|| format!("and {more} more")));
         Some(lines)
     }
@@ -123,7 +124,7 @@ impl PostApproval {
         if case.approval.escalation.is_some() {
             return (None, None);
         }
-        let asked = tokio::time::timeout(ASKING, approvers::count(&self.0.people, case)).await;
+        let asked = tokio::time::timeout(LOOKUP_TIMEOUT, approvers::count(&self.0.people, case)).await;
         let left = match asked.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into()))) {
             Ok(left) => Some(left),
             Err(error) => {

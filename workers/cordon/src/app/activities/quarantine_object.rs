@@ -46,9 +46,9 @@ pub(super) const TERMINAL: &[Code] = &[
 ];
 
 /// The most versions of one key that one case moves.
-const MOST_VERSIONS: usize = 10_000;
+const MAX_VERSIONS: usize = 10_000;
 /// Versions in hand at once.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 /// How often versions are taken along that somebody writes while the earlier ones are being moved.
 const PASSES: u32 = 5;
 

@@ -14,7 +14,7 @@ use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
     case::{Case, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
     failure::Failure,
-    policy::preview::foresee,
+    policy::preview::preview,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -245,7 +245,7 @@ fn shadow(case: &Case) -> Outcome {
     let detail = format!(
         "Policy is in shadow mode, so nothing was touched. Rule {}: {}",
         case.plan.rule,
-        foresee(case.disposition, &case.plan)
+        preview(case.disposition, &case.plan)
     );
     Outcome { result: OutcomeResult::Shadow, detail, code: None }
 }

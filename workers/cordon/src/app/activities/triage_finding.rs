@@ -76,7 +76,7 @@ impl Output {
 
 /// How often, and how long apart, Macie is asked for a finding whose event has just come.
 const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(400);
+const RETRY_DELAY: Duration = Duration::from_millis(400);
 /// How much of a stored time names the second.
 const SECOND: usize = "2026-03-11T09:47:00".len();
 
@@ -139,7 +139,7 @@ impl TriageFinding {
                 Known::SensitiveData(finding) => return Ok(Some(*finding)),
                 Known::Policy => return Ok(None),
                 Known::Unknown if attempt == ATTEMPTS => break,
-                Known::Unknown => tokio::time::sleep(PAUSE).await,
+                Known::Unknown => tokio::time::sleep(RETRY_DELAY).await,
             }
         }
         Err(Error::terminal(

@@ -29,16 +29,16 @@ use crate::{
 };
 
 /// A rendering that takes longer than this is taken over by another worker.
-const CLAIM: SignedDuration = SignedDuration::from_secs(60);
+const CLAIM_LENGTH: SignedDuration = SignedDuration::from_secs(60);
 /// Within the claim, so that no late answer overtakes another worker's.
-const PATIENCE: Duration = Duration::from_secs(45);
+const RENDER_TIMEOUT: Duration = Duration::from_secs(45);
 /// Slack may ask to wait as long as this in a burst; longer is an outage.
-const MOMENT: Duration = Duration::from_secs(60);
+const MAX_SHORT_WAIT: Duration = Duration::from_secs(60);
 /// Until a message that Slack did not take is tried again; each time in a row that it refuses it, twice as long.
-const RETRY: SignedDuration = SignedDuration::from_secs(10);
-const LONGEST_RETRY: SignedDuration = SignedDuration::from_hours(1);
+const RETRY_DELAY: SignedDuration = SignedDuration::from_secs(10);
+const MAX_RETRY_DELAY: SignedDuration = SignedDuration::from_hours(1);
 /// The same for refusals that may pass by themselves.
-const LONGEST_RETRY_OF_PASSING: SignedDuration = SignedDuration::from_mins(5);
+const MAX_RETRY_DELAY_OF_PASSING: SignedDuration = SignedDuration::from_mins(5);
 /// Added at random, so that all that waited for Slack does not come back at once.
 const SPREAD: std::ops::Range<i64> = 0..10_000;
 
@@ -65,7 +65,7 @@ pub enum Shown {
 impl Shown {
     fn after(error: &SlackError) -> Self {
         match error {
-            SlackError::RateLimited(wait) if *wait <= MOMENT => Self::NotYet,
+            SlackError::RateLimited(wait) if *wait <= MAX_SHORT_WAIT => Self::NotYet,
             _ => Self::Away(error.to_string()),
         }
     }
@@ -93,7 +93,7 @@ pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered>
         return Ok(Shown::after(&SlackError::RateLimited(wait)).into());
     }
     clients.put_off.forget(key);
-    let until = time::stored(Timestamp::now() + CLAIM);
+    let until = time::stored(Timestamp::now() + CLAIM_LENGTH);
     let Some(due) = clients.cases.claim_rendering(key, &until).await? else {
         return Ok(Shown::NotYet.into());
     };
@@ -144,7 +144,7 @@ async fn members(clients: &Clients, digest: &Digest) -> Result<Vec<Case>> {
 
 async fn bring_up_to_date(clients: &Clients, rendering: Rendering) -> Result<Rendered> {
     let mut showing = Showing { clients, rendering: &rendering, trouble: None };
-    let shown = tokio::time::timeout(PATIENCE, showing.show()).await;
+    let shown = tokio::time::timeout(RENDER_TIMEOUT, showing.show()).await;
     let trouble = showing.trouble;
     let error = match shown
         .unwrap_or_else(|_| Err(Failed::Slack(SlackError::Unreachable("no answer in time".into()))))
@@ -188,11 +188,11 @@ fn retry(error: &SlackError, failures: u32) -> Retry {
     let spread = SignedDuration::from_millis(rand::random_range(SPREAD));
     let longest = match error {
         SlackError::RateLimited(_) => return Retry::WithChannel,
-        SlackError::Unreachable(_) => return Retry::After(RETRY + spread, failures),
-        SlackError::Refused { .. } if error.refusal().is_some() => LONGEST_RETRY,
-        SlackError::Refused { .. } => LONGEST_RETRY_OF_PASSING,
+        SlackError::Unreachable(_) => return Retry::After(RETRY_DELAY + spread, failures),
+        SlackError::Refused { .. } if error.refusal().is_some() => MAX_RETRY_DELAY,
+        SlackError::Refused { .. } => MAX_RETRY_DELAY_OF_PASSING,
     };
-    let doubled = RETRY.saturating_mul(1i32.checked_shl(failures.min(16)).unwrap_or(i32::MAX));
+    let doubled = RETRY_DELAY.saturating_mul(1i32.checked_shl(failures.min(16)).unwrap_or(i32::MAX));
     Retry::After(doubled.min(longest) + spread, failures.saturating_add(1))
 }
 

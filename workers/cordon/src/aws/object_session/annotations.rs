@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Annotations in hand at once, each of up to 1 MiB.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 
 impl<R: Writer> ObjectSession<R> {
     /// Writes the annotations of an object version beside its copy; gives back how many there are.
@@ -39,7 +39,7 @@ impl<R: Writer> ObjectSession<R> {
             let payload = self.annotation(from, version_id, &name).await?;
             self.put_annotation(to, copy, &name, payload).await
         });
-        stream::iter(carried).buffered(AT_ONCE).try_collect::<()>().await?;
+        stream::iter(carried).buffered(MAX_CONCURRENCY).try_collect::<()>().await?;
         Ok(count)
     }
 

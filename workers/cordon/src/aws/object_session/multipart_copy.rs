@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Parts in flight at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENCY: usize = 8;
 
 /// Why copying in parts stops early.
 enum Stop {
@@ -90,7 +90,7 @@ impl<R: Writer> ObjectSession<R> {
                 Ok::<_, Stop>(CompletedPart::builder().part_number(part.number).e_tag(etag).build())
             }
         });
-        let copied = stream::iter(copying).buffered(AT_ONCE).try_collect().await?;
+        let copied = stream::iter(copying).buffered(MAX_CONCURRENCY).try_collect().await?;
         Ok(self.complete(to, &upload, copied).await?)
     }
 

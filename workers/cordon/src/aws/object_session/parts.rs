@@ -2,7 +2,7 @@
 
 /// The most parts of one upload, and the unit of part sizes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-const MOST: i64 = 10_000;
+const MAX_PARTS: i64 = 10_000;
 const MIB: i64 = 1024 * 1024;
 
 /// One part: a range of bytes, both ends included.
@@ -26,8 +26,8 @@ impl Part {
 /// The parts of an object of `size` bytes, each of at least `smallest` but for the last. A function of these two alone,
 /// so that whoever goes on with an upload cuts as it was cut.
 pub(super) fn parts(size: i64, smallest: i64) -> Vec<Part> {
-    let whole_mib = (size / MOST / MIB + 1) * MIB;
-    let step = if size <= smallest * MOST { smallest } else { whole_mib };
+    let whole_mib = (size / MAX_PARTS / MIB + 1) * MIB;
+    let step = if size <= smallest * MAX_PARTS { smallest } else { whole_mib };
     (1..)
         .zip((0..size).step_by(usize::try_from(step).unwrap_or(usize::MAX)))
         .map(|(number, first)| Part { number, first, last: (first + step).min(size) - 1 })

@@ -11,7 +11,7 @@ use cordon_domain::{
         plan::Plan,
     },
     finding::Finding,
-    policy::{Decided, Explanation, Fallback, Policy, answer::PolicyAnswer, decide, preview::foresee},
+    policy::{Decided, Explanation, Fallback, Policy, answer::PolicyAnswer, decide, preview::preview},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -192,7 +192,7 @@ fn summary(finding: &Finding, decided: &Decided, plan: &Plan, asked: &Asked) -> 
         return "It is about a bucket of Cordon's own, which Cordon leaves alone whatever policy says."
             .into();
     }
-    let mut summary = foresee(decided.effect.disposition, plan);
+    let mut summary = preview(decided.effect.disposition, plan);
     if decided.shadow {
         summary.push_str(" But policy is in shadow mode: this would only be told.");
     }

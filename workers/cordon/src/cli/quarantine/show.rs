@@ -13,9 +13,9 @@ use serde_json::json;
 use crate::{
     aws::object_session::{Investigator, ObjectSessions, Place},
     cli::{
+        case_details::{self, field},
         operator::{Operator, case_id},
         report::copy,
-        story::{self, field},
         terminal,
     },
     error::Result,
@@ -46,12 +46,12 @@ impl ShowArguments {
         };
         let manifest = operator.manifest(&case).await;
         if self.json {
-            let mut record = story::record(&case);
+            let mut record = case_details::record(&case);
             record["manifest"] = json!(manifest.as_ref().and_then(|read| read.as_ref().ok()));
             record["manifest_error"] = json!(manifest.as_ref().and_then(|read| read.as_ref().err()));
             terminal::say_json(&record)?;
         } else {
-            for line in story::lines(&case).into_iter().chain(proof(&manifest)) {
+            for line in case_details::lines(&case).into_iter().chain(proof(&manifest)) {
                 terminal::say(&line)?;
             }
         }

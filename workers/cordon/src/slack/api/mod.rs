@@ -41,7 +41,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// What an answer to a click is called, which is no method.
 const RESPONSE_URL: &str = "response_url";
 /// How long a channel is left in peace when Slack gave no answer.
-const PEACE: Duration = Duration::from_secs(3);
+const UNREACHABLE_PAUSE: Duration = Duration::from_secs(3);
 /// How many messages a search for one that may have been posted looks back through.
 const SEARCH_PAGES: usize = 10;
 
@@ -243,7 +243,7 @@ impl Slack {
         let answer = self.call(method, with_body).await;
         let wait = match &answer {
             Err(SlackError::RateLimited(wait)) => *wait,
-            Err(SlackError::Unreachable(_)) => PEACE,
+            Err(SlackError::Unreachable(_)) => UNREACHABLE_PAUSE,
             Ok(_) | Err(SlackError::Refused { .. }) => return answer,
         };
         self.held_until().insert(channel.to_owned(), Instant::now() + wait);

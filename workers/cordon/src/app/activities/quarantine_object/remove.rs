@@ -28,10 +28,10 @@ impl Move {
         {
             return Err(left_to_people(why, "It is complete in quarantine and still at its source"));
         }
-        let doomed = |entry: &&VersionEntry| {
+        let to_delete = |entry: &&VersionEntry| {
             !entry.is_delete_marker && manifest.entries.iter().any(|moved| is(&moved.source, entry))
         };
-        if let Some(current) = listed.iter().filter(doomed).find(|entry| entry.is_latest) {
+        if let Some(current) = listed.iter().filter(to_delete).find(|entry| entry.is_latest) {
             let replaceable = current.version_id == "null" && versioning == Versioning::Suspended;
             if replaceable || bytes_of(&listed).count() > 1 {
                 // Without a marker the next older version would become current. If something newer has come on top in
@@ -46,7 +46,7 @@ impl Move {
                 }
             }
         }
-        for entry in listed.iter().filter(doomed) {
+        for entry in listed.iter().filter(to_delete) {
             if entry.version_id != "null" || versioning == Versioning::Enabled {
                 mover.delete_version(place, &entry.version_id).await?;
             }

@@ -8,7 +8,7 @@ use cordon_domain::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    AT_ONCE, MOST_VERSIONS, Move, bytes_of, is, not_authorized, rejected,
+    MAX_CONCURRENCY, MAX_VERSIONS, Move, bytes_of, is, not_authorized, rejected,
     remove::{left_to_people, null_version_at_risk},
 };
 use crate::{
@@ -137,9 +137,9 @@ impl Move {
         versioning: Versioning,
         listed: &[VersionEntry],
     ) -> Result<Vec<ObjectHead>> {
-        if named.len() > MOST_VERSIONS {
+        if named.len() > MAX_VERSIONS {
             return Err(rejected(format!(
-                "The key has {} versions; at most {MOST_VERSIONS} are moved by one case. Nothing was touched; expire \
+                "The key has {} versions; at most {MAX_VERSIONS} are moved by one case. Nothing was touched; expire \
                  old versions with a lifecycle rule first.",
                 named.len()
             )));
@@ -150,7 +150,7 @@ impl Move {
             return Err(left_to_people(why, "Nothing was touched"));
         }
         let looks: Vec<_> = named.iter().map(|version| self.look(version, versioning)).collect();
-        stream::iter(looks).buffered(AT_ONCE).try_collect().await
+        stream::iter(looks).buffered(MAX_CONCURRENCY).try_collect().await
     }
 
     async fn copy_all(
@@ -161,7 +161,7 @@ impl Move {
     ) -> Result<Vec<Entry>> {
         let copies: Vec<_> =
             named.iter().zip(seen).map(|(version, seen)| self.copy(version, seen, versioning)).collect();
-        stream::iter(copies).buffered(AT_ONCE).try_collect().await
+        stream::iter(copies).buffered(MAX_CONCURRENCY).try_collect().await
     }
 
     async fn look(&self, version: &ObjectVersion, versioning: Versioning) -> Result<ObjectHead> {

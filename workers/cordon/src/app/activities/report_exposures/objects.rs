@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Objects that are looked at, or put on record, at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENCY: usize = 16;
 
 impl ReportExposures {
     /// Reads what a job found in a bucket and puts it on record; says if some of it cannot be read.
@@ -42,7 +42,7 @@ impl ReportExposures {
                 let object = ReportedObject { finding, scanned_at: scan.scanned_at.clone() };
                 self.0.exposures.record_object(&bucket.arn, &object).await
             })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(MAX_CONCURRENCY)
             .try_collect::<()>()
             .await?;
         Ok((unreadable > 0).then(|| {
@@ -67,7 +67,7 @@ impl ReportExposures {
         let listed = self.0.exposures.reported_objects(&bucket.arn).await?;
         stream::iter(listed)
             .map(|object| self.object(bucket, object, complete))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(MAX_CONCURRENCY)
             .try_filter_map(async |object| Ok(object))
             .try_collect()
             .await
