@@ -8,16 +8,19 @@ use std::process::Stdio;
 use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::up::{LOG, Up};
 use crate::directions::Directions;
 use crate::process::parent::Parent;
 use crate::process::stop::StopRequests;
+use crate::sandbox::Options;
+
+/// What a detached sandbox says on standard error, and why any sandbox stopped.
+pub(super) const LOG: &str = "sandbox.log";
 
 /// Starts the sandbox and waits until it is ready: then its first line says where it is. `None` if it did not start,
 /// or if this command was asked to stop meanwhile; why is on standard error.
-pub(super) async fn start(up: &Up) -> anyhow::Result<Option<Directions>> {
+pub(super) async fn start(options: &Options) -> anyhow::Result<Option<Directions>> {
     let mut stop_requests = StopRequests::watch(Some(Parent::remember()))?;
-    let data_dir = std::path::absolute(up.data_dir()).context("there is no current directory")?;
+    let data_dir = std::path::absolute(&options.data_dir).context("there is no current directory")?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
     // It becomes part of the run's directory once there is one.
     let log_path = data_dir.join(format!("starting-{}.log", std::process::id()));
@@ -25,7 +28,13 @@ pub(super) async fn start(up: &Up) -> anyhow::Result<Option<Directions>> {
     let mut sandbox =
         tokio::process::Command::new(std::env::current_exe().context("cannot find the program")?)
             .args(["up", "--detached", "--json"])
-            .args(["--port", &up.port.to_string(), "--slack-port", &up.slack_port.to_string(), "--data-dir"])
+            .args([
+                "--port",
+                &options.port.to_string(),
+                "--slack-port",
+                &options.slack_port.to_string(),
+                "--data-dir",
+            ])
             .arg(&data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

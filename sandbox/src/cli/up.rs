@@ -8,16 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::detach;
+use super::detach::{self, LOG};
 use crate::directions::Directions;
 use crate::operator;
 use crate::process::parent::Parent;
 use crate::process::running::Running;
 use crate::process::stop::StopRequests;
 use crate::sandbox::{Options, Sandbox};
-
-/// What a detached sandbox says on standard error, and why any sandbox stopped.
-pub(super) const LOG: &str = "sandbox.log";
 
 /// Start the sandbox and keep it until Ctrl-C
 ///
@@ -29,11 +26,11 @@ pub(super) const LOG: &str = "sandbox.log";
 pub(super) struct Up {
     /// Port of the front door, which speaks for all AWS services; 0 takes a free one
     #[arg(long, default_value_t = Options::default().port)]
-    pub(super) port: u16,
+    port: u16,
 
     /// Port of the Slack workspace and its page; 0 takes a free one
     #[arg(long, default_value_t = Options::default().slack_port)]
-    pub(super) slack_port: u16,
+    slack_port: u16,
 
     /// Holds the emulator's Python environment and the logs [default: .sandbox in the workspace]
     #[arg(long, value_name = "DIR")]
@@ -53,14 +50,17 @@ pub(super) struct Up {
 }
 
 impl Up {
-    pub(super) fn data_dir(&self) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(|| Options::default().data_dir)
+    fn options(&self) -> Options {
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| Options::default().data_dir);
+        Options { port: self.port, slack_port: self.slack_port, data_dir }
     }
 
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let began = Instant::now();
         if self.detach {
-            let Some(directions) = detach::start(&self).await? else { return Ok(ExitCode::FAILURE) };
+            let Some(directions) = detach::start(&self.options()).await? else {
+                return Ok(ExitCode::FAILURE);
+            };
             let stop = detach::stop_command(&directions.run_dir)?;
             let log = directions.run_dir.join(LOG);
             self.print(
@@ -76,11 +76,10 @@ impl Up {
         }
         let parent = (!self.detached).then(Parent::remember);
         let mut stop_requests = StopRequests::watch(parent)?;
-        let options = Options { port: self.port, slack_port: self.slack_port, data_dir: self.data_dir() };
 
         // Asked to stop while it starts: whatever is half started ends with this process.
         let mut sandbox = tokio::select! {
-            sandbox = Sandbox::start(options) => sandbox?,
+            sandbox = Sandbox::start(self.options()) => sandbox?,
             reason = stop_requests.next() => {
                 reason.report(None);
                 return Ok(ExitCode::SUCCESS);

@@ -8,7 +8,9 @@
 
 mod api;
 mod blocks;
+mod delivery;
 mod faults;
+mod ids;
 mod interaction;
 mod messages;
 mod modals;
@@ -23,8 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::Value;
 
+pub use delivery::ClickResult;
 pub use faults::{MethodFault, MethodFaultKind};
-pub use interaction::ClickResult;
 pub use rates::RateLimits;
 
 use crate::process::loopback;

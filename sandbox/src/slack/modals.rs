@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{
-    ClickResult, Slack, State, blocks,
-    interaction::{number, random_hex},
+    Slack, State, blocks,
+    delivery::ClickResult,
+    ids::{number, random_hex},
     workspace,
 };
 

@@ -1,6 +1,6 @@
 //! Clicks as Slack sends them.
 
-use cordon::slack::blocks::case::QUARANTINE_ACTION;
+use cordon::slack::blocks::actions::QUARANTINE_ACTION;
 use cordon_domain::case::Case;
 use serde_json::{Value, json};
 

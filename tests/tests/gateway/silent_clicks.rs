@@ -6,7 +6,7 @@ use std::{net::TcpListener, time::Duration};
 use anyhow::{Context, Result, anyhow, ensure};
 use cordon::{
     app::notifications,
-    slack::blocks::case::{DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
+    slack::blocks::actions::{DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
 };
 use cordon_domain::case::{Case, Outcome, OutcomeResult, QuarantineCopy};
 use cordon_sandbox::{

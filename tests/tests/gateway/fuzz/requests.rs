@@ -1,6 +1,6 @@
 //! The requests, made from chance.
 
-use cordon::slack::blocks::case::DISMISS_ACTION;
+use cordon::slack::blocks::actions::DISMISS_ACTION;
 use cordon_domain::case::Case;
 use cordon_sandbox::slack::Slack;
 use cordon_tests::clicks::{click, form};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use cordon::{clock, slack::blocks::case::METADATA_TYPE, store::keys};
+use cordon::{clock, slack::blocks::message::METADATA_TYPE, store::keys};
 use cordon_sandbox::slack::{Outage, RateLimits, Slack};
 use cordon_tests::{CHANNEL, eventually_within, report, run_test};
 use futures::{StreamExt, TryStreamExt, stream};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::notifications::PutOff;
+use super::put_off::PutOff;
 use crate::{
     aws::{
         access_analyzer::AccessAnalyzer,

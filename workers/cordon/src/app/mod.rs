@@ -11,6 +11,7 @@ pub(crate) mod operator_notices;
 pub(crate) mod pauses;
 pub mod policy_in_force;
 pub(crate) mod purges;
+pub mod put_off;
 pub(crate) mod rate_limits;
 pub(crate) mod reconciliation;
 pub mod restores;

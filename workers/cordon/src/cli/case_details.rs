@@ -14,7 +14,7 @@ pub(super) fn record(case: &Case) -> Value {
         "case_id": case.case_id,
         "generation": case.generation,
         "status": case.status,
-        "state": state(case),
+        "state": state::of_copies(case),
         "object": case.object(),
         "finding": case.finding,
         "finding_ids": case.finding_ids,
@@ -47,7 +47,7 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
     let (object, finding) = (case.object(), &case.finding);
     let version = object.version_id.as_deref().unwrap_or("none (unversioned)");
     let found: Vec<_> = finding.detections.iter().map(|d| format!("{} × {}", d.count, d.name)).collect();
-    let state = state(case).map_or_else(
+    let state = state::of_copies(case).map_or_else(
         || format!("{} (nothing in quarantine)", case.status.name()),
         |state| state.replace('_', " "),
     );

@@ -3,16 +3,11 @@
 mod list;
 mod purge;
 mod show;
+pub(super) mod state;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use cordon_domain::{
-    case::{Case, OutcomeResult, RestoreResult, Status},
-    policy::Disposition,
-};
-
-use super::report::copy;
 
 /// See what is in quarantine, and delete from it.
 #[derive(Debug, Subcommand)]
@@ -32,84 +27,5 @@ impl QuarantineCommand {
             Self::Show(arguments) => arguments.run().await,
             Self::Purge(arguments) => arguments.run().await,
         }
-    }
-}
-
-/// What has become of the quarantined copies of a case; `None` where there never were any.
-pub(super) fn state(case: &Case) -> Option<&'static str> {
-    copy(case)?;
-    let last = case.quarantine.restores.last().and_then(|restore| restore.outcome.as_ref());
-    Some(match (&case.quarantine.purge, case.status, last) {
-        (Some(purge), ..) if purge.done_at.is_some() => "purged",
-        (Some(_), ..) => "being_purged",
-        (None, Status::Restoring, _) => "being_put_back",
-        (None, _, Some(outcome)) if outcome.result == RestoreResult::Restored => "put_back",
-        (None, ..) => match case.outcome().map(|outcome| outcome.result) {
-            Some(OutcomeResult::Quarantined | OutcomeResult::ObjectChanged) => "in_quarantine",
-            // The manifest says whether the copy is complete. The object may still be at its source.
-            _ => "copied",
-        },
-    })
-}
-
-/// The person whose vote decided, as `slack:<team>/<user>` or an ARN; `None` where policy did.
-fn person(case: &Case) -> Option<String> {
-    let vote = case.approval.votes.last().filter(|_| case.disposition == Disposition::Review)?;
-    Some(vote.by.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cordon_domain::case::{Purge, QuarantineCopy, Restore, RestoreOutcome};
-    use cordon_domain::fixtures::{case, closing};
-
-    #[test]
-    fn the_state_of_a_copy_follows_its_story() {
-        let mut case = case(Disposition::Quarantine);
-        assert_eq!(state(&case), None, "the response is under way");
-        case.quarantine.copies = vec![QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() }];
-        let ended = |result| Some(closing(result, ""));
-        case.status = Status::Closed;
-        case.closing = ended(OutcomeResult::Failed);
-        assert_eq!(state(&case), Some("copied"), "the removal was refused, for one");
-        case.closing = ended(OutcomeResult::Quarantined);
-        assert_eq!(state(&case), Some("in_quarantine"));
-        case.status = Status::Restoring;
-        assert_eq!(state(&case), Some("being_put_back"));
-        case.status = Status::Closed;
-        for (result, shown) in
-            [(RestoreResult::Failed, "in_quarantine"), (RestoreResult::Restored, "put_back")]
-        {
-            case.quarantine.restores.push(Restore {
-                request_id: "r".into(),
-                execution_arn: "arn:run".into(),
-                requested_by: "arn:alice".into(),
-                reason: "a test".into(),
-                replace: false,
-                even_if_exposed: false,
-                copy_generation: None,
-                requested_at: "2026-03-11T09:47:00.000Z".into(),
-                restored: Vec::new(),
-                outcome: Some(RestoreOutcome {
-                    result,
-                    detail: String::new(),
-                    code: None,
-                    at: String::new(),
-                }),
-            });
-            assert_eq!(state(&case), Some(shown));
-        }
-        let mut purge = Purge {
-            requested_by: "arn:alice".into(),
-            reason: "a test".into(),
-            requested_at: String::new(),
-            done_at: None,
-        };
-        case.quarantine.purge = Some(purge.clone());
-        assert_eq!(state(&case), Some("being_purged"));
-        purge.done_at = Some("2026-03-11T09:50:00.000Z".into());
-        case.quarantine.purge = Some(purge);
-        assert_eq!(state(&case), Some("purged"));
     }
 }

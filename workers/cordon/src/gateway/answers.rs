@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::router::Gateway;
+use super::parts::Gateway;
 use crate::{
     app::clicks::{self, ClickOutcome},
     error::Error,

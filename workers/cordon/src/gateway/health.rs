@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::router::Gateway;
-use crate::error::{Code, Error, Result};
+use crate::{
+    app::clicks::Clicks,
+    error::{Code, Error, Result},
+};
 
 /// How long a result is told again: however many ask, the stores are asked this seldom.
 const CACHE_TTL: Duration = Duration::from_secs(5);
@@ -21,12 +23,12 @@ pub(super) struct Health {
 
 impl Health {
     /// The answer to a health check: 200, or 503 with a line for each store that cannot be read.
-    pub(super) async fn check(&self, gateway: &Gateway) -> (StatusCode, String) {
+    pub(super) async fn check(&self, clicks: &Clicks, policy_key: &str) -> (StatusCode, String) {
         let mut last = self.last.lock().await;
         let failing = match &*last {
             Some((at, failing)) if at.elapsed() < CACHE_TTL => failing.clone(),
             _ => {
-                let failing = failing(gateway).await;
+                let failing = failing(clicks, policy_key).await;
                 last.insert((Instant::now(), failing)).1.clone()
             }
         };
@@ -39,12 +41,12 @@ impl Health {
 }
 
 /// What cannot be read, each by a read of what a click or a restore reads too.
-async fn failing(gateway: &Gateway) -> Vec<&'static str> {
+async fn failing(clicks: &Clicks, policy_key: &str) -> Vec<&'static str> {
     let policy = async {
-        let found = gateway.clicks.state().get(&gateway.config.policy_key).await?;
+        let found = clicks.state().get(policy_key).await?;
         found.ok_or_else(|| Error::terminal(Code::RequestRejected, "There is no policy in the state bucket."))
     };
-    let (cases, policy) = tokio::join!(in_time(gateway.clicks.cases().pause_in_force()), in_time(policy));
+    let (cases, policy) = tokio::join!(in_time(clicks.cases().pause_in_force()), in_time(policy));
     [(cases.err(), "the table of cases cannot be read"), (policy.err(), "the policy cannot be read")]
         .into_iter()
         .filter_map(|(error, what)| {

@@ -7,6 +7,8 @@
 mod answers;
 mod connections;
 mod health;
+mod parts;
 mod router;
 
-pub use router::{Gateway, serve};
+pub use parts::Gateway;
+pub use router::serve;

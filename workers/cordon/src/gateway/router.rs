@@ -14,23 +14,15 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, oneshot},
+    sync::oneshot,
     time::{Instant, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
-use super::{answers, connections, health::Health};
-use crate::{
-    app::clicks::Clicks,
-    aws::{state_bucket::StateBucket, step_functions::StepFunctions},
-    config::GatewayConfig,
-    slack::{
-        api::Slack,
-        interactions::{Click, Interaction},
-        people::People,
-        signature::{self, Verified},
-    },
-    store::Cases,
+use super::{answers, connections, parts::Gateway};
+use crate::slack::{
+    interactions::{Click, Interaction},
+    signature::{self, Verified},
 };
 
 /// Slack's requests are a few KiB; nothing larger is looked at.
@@ -40,45 +32,8 @@ const BODY_LIMIT: usize = 256 * 1024;
 const READ_LIMIT: usize = 2 * 1024 * 1024;
 /// Slack shows its user an error 3 s after the click, the way to us and back included.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The most clicks in hand; each of them is recorded, if late.
-const MAX_CLICKS: usize = 256;
-/// How many people are told something at once.
-const MAX_NOTES: usize = 16;
 /// How long votes and wake-ups in hand may go on after the last answer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// The gateway's parts.
-#[derive(Debug)]
-pub struct Gateway {
-    pub(super) clicks: Clicks,
-    pub(super) slack: Slack,
-    pub(super) config: GatewayConfig,
-    health: Health,
-    in_hand: Arc<Semaphore>,
-    pub(super) notes: Semaphore,
-    /// What goes on after the answer: late votes, wake-ups, private notes.
-    afterwards: TaskTracker,
-}
-
-impl Gateway {
-    /// A gateway as configured.
-    pub fn new(aws: &aws_config::SdkConfig, config: GatewayConfig) -> Self {
-        let slack = Slack::new(&config.common.slack);
-        let cases = Cases::new(aws_sdk_dynamodb::Client::new(aws), config.common.cases_table.clone());
-        let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(aws));
-        let s3 = aws_sdk_s3::Client::new(aws);
-        let state = StateBucket::new(s3, config.state_bucket.clone(), config.common.account.clone());
-        Self {
-            clicks: Clicks::new(cases, step_functions, People::new(slack.clone()), state, &config),
-            slack,
-            config,
-            health: Health::default(),
-            in_hand: Arc::new(Semaphore::new(MAX_CLICKS)),
-            notes: Semaphore::new(MAX_NOTES),
-            afterwards: TaskTracker::new(),
-        }
-    }
-}
 
 /// Serves until `stop`, then lets requests in hand, wake-ups and private notes finish.
 pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) {
@@ -87,7 +42,9 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationTo
         .route("/slack/interactions", post(interact))
         .route(
             "/healthz",
-            get(async |State(gateway): State<Arc<Gateway>>| gateway.health.check(&gateway).await),
+            get(async |State(gateway): State<Arc<Gateway>>| {
+                gateway.health.check(&gateway.clicks, &gateway.config.policy_key).await
+            }),
         )
         .route("/livez", get(async || "ok\n"))
         .with_state(Arc::clone(&gateway));

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::slack::{
     blocks::{
-        case::{DISMISS_ACTION, PAGE_ACTION, QUARANTINE_ACTION, RESTORE_ACTION, SNOOZE_ACTION},
+        actions::{DISMISS_ACTION, PAGE_ACTION, QUARANTINE_ACTION, RESTORE_ACTION, SNOOZE_ACTION},
         modal,
     },
     capability::Capability,

@@ -8,7 +8,7 @@ use cordon_domain::{
 
 use super::blocks::{
     self,
-    case::{Message, Reminder},
+    message::{Message, Reminder},
 };
 
 /// A record whose message is behind it, held by one worker.

@@ -13,8 +13,9 @@ use cordon_domain::{
 use jiff::SignedDuration;
 
 use super::{
-    Conditional, Item, Update, conditional, expiry, from_item, keys, lists::open_since, recognized, text,
-    to_item, to_value, transactions,
+    Conditional, Item, Update, conditional, expiry, from_item,
+    keys::{self, YES, open_since},
+    recognized, text, to_item, to_value, transactions,
 };
 use crate::{
     aws::error::classify,
@@ -29,8 +30,6 @@ pub struct Cases {
     pub(super) table: String,
 }
 
-/// The hash of an index that everything in it shares.
-pub(super) const YES: &str = "yes";
 /// How often a case is read anew that was being written while it was read.
 const READS: usize = 5;
 /// For how long a finding is known as triaged; Macie itself forgets findings after 90 days.

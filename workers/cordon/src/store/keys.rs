@@ -43,6 +43,8 @@
 //! | `sweep`, `sweep` | `until`: up to when findings have been swept |
 //! | `sync`, `sync` | `until`: up to when access findings have been read |
 
+/// The hash of an index that everything in it shares.
+pub(super) const YES: &str = "yes";
 /// The key of the pause.
 pub(super) const PAUSE: &str = "pause";
 /// The beginning of every digest's key.
@@ -91,6 +93,11 @@ pub fn message(case_id: &str) -> String {
 /// The case that a key of an index belongs to.
 pub(super) fn case_id(key: &str) -> Option<&str> {
     [CASE, APPROVAL].iter().find_map(|prefix| key.strip_prefix(prefix))
+}
+
+/// The range key of the index `open`: so that the reconciler reads no case whose execution is running.
+pub(super) fn open_since(since: &str, execution_arn: &str) -> String {
+    format!("{since}#{execution_arn}")
 }
 
 pub(super) fn digest(channel: &str, bucket: &str, now: &str, number: usize) -> String {

@@ -3,7 +3,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use cordon_domain::case::{Case, Status};
 
-use super::{Cases, Item, cases::YES, keys, text};
+use super::{
+    Cases, Item,
+    keys::{self, YES},
+    text,
+};
 use crate::{aws::error::classify, error::Result};
 
 /// Keys on one page of an index.
@@ -31,11 +35,6 @@ pub struct OpenCase {
     pub since: String,
     /// Whose.
     pub execution_arn: String,
-}
-
-/// The range key of the index `open`: so that the reconciler reads no case whose execution is running.
-pub(super) fn open_since(since: &str, execution_arn: &str) -> String {
-    format!("{since}#{execution_arn}")
 }
 
 impl Cases {

@@ -7,7 +7,9 @@ use cordon_domain::{
 };
 
 use super::{
-    Cases, Conditional, Item, cases::YES, conditional, from_item, keys, refusal, text, to_item, to_value,
+    Cases, Conditional, Item, conditional, from_item,
+    keys::{self, YES},
+    refusal, text, to_item, to_value,
 };
 use crate::{aws::error::classify, clock, error::Result};
 

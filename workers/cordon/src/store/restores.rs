@@ -2,7 +2,11 @@
 
 use cordon_domain::case::{Case, Purge, Restore, Status};
 
-use super::{Cases, Conditional, Item, keys, lists::open_since, text, to_value};
+use super::{
+    Cases, Conditional, Item,
+    keys::{self, open_since},
+    text, to_value,
+};
 use crate::{aws::error::classify, error::Result};
 
 impl Cases {

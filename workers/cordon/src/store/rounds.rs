@@ -6,11 +6,7 @@ use cordon_domain::{
     policy::Disposition,
 };
 
-use super::{
-    Cases, Conditional,
-    cases::{YES, sole_approvers},
-    keys, text, to_value, transactions,
-};
+use super::{Cases, Conditional, cases::sole_approvers, keys, keys::YES, text, to_value, transactions};
 use crate::{clock, error::Result};
 
 impl Cases {

@@ -110,7 +110,9 @@ impl ReportOutcome {
         if case.status != Status::Open {
             return Ok(case.outcome().cloned());
         }
-        notifications::list_in_burst(&self.0, case).await?;
+        if case.approval.asked == 0 {
+            notifications::list_in_burst(&self.0, case).await?;
+        }
         let closed = match self.0.cases.close(case, outcome).await? {
             Conditional::Written(closed) | Conditional::Mine(closed) => Some(closed),
             Conditional::Theirs(other) => other,

@@ -4,7 +4,6 @@
 //! What Slack refuses for good ends in something else that people see: a plain message, a new message, the fallback
 //! channel; operators are told what to mend.
 
-mod put_off;
 mod trouble;
 
 use std::time::Duration;
@@ -17,7 +16,7 @@ use cordon_domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::{put_off::PutOff, trouble::Trouble};
+pub use self::trouble::Trouble;
 use crate::{
     app::clients::Clients,
     error::{Error, Result},
@@ -83,12 +82,7 @@ impl From<Shown> for Rendered {
 /// # Errors
 /// Only those of the store; Slack's are logged, and the record stays due.
 pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered> {
-    let channel = match clients.put_off.channel(key) {
-        Some(channel) => Some(channel),
-        None => clients.cases.due_channel(key).await?,
-    };
-    let Some(channel) = channel else { return Ok(Shown::NotYet.into()) };
-    if let Some(wait) = clients.slack.held(&channel) {
+    if let Some((channel, wait)) = held_for(clients, key).await? {
         clients.put_off.remember(key, &channel);
         return Ok(Shown::after(&SlackError::RateLimited(wait)).into());
     }
@@ -112,6 +106,17 @@ pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered>
             bring_up_to_date(clients, Rendering::of_digest(due, &digest, &cases)).await
         }
     }
+}
+
+/// The channel of a due record, and for how long it still takes nothing. `None` if it takes messages.
+async fn held_for(clients: &Clients, key: &str) -> Result<Option<(String, Duration)>> {
+    let channel = match clients.put_off.channel(key) {
+        Some(channel) => Some(channel),
+        // Which channel it is need not be read while all take messages.
+        None if !clients.slack.holds_any() => None,
+        None => clients.cases.due_channel(key).await?,
+    };
+    Ok(channel.and_then(|channel| clients.slack.held(&channel).map(|wait| (channel, wait))))
 }
 
 /// Renders one case.

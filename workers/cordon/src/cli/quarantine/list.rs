@@ -73,8 +73,8 @@ impl ListArguments {
 }
 
 fn line(case: &Case) -> String {
-    let state = super::state(case).unwrap_or_default().replace('_', " ");
-    let by = super::person(case).map_or_else(
+    let state = super::state::of_copies(case).unwrap_or_default().replace('_', " ");
+    let by = super::state::decided_by(case).map_or_else(
         || format!("policy rule {}", case.plan.rule),
         |person| format!("{person}, rule {}", case.plan.rule),
     );
@@ -96,11 +96,11 @@ fn entry(case: &Case) -> Value {
         "bucket": object.bucket,
         "key": object.key,
         "version_id": object.version_id,
-        "state": super::state(case),
+        "state": super::state::of_copies(case),
         "quarantined_at": case.closed_at(),
         "quarantine_key": copy(case),
         "rule": case.plan.rule,
-        "decided_by": super::person(case),
+        "decided_by": super::state::decided_by(case),
         "last_restore": case.quarantine.restores.last(),
         "purge": case.quarantine.purge,
     })

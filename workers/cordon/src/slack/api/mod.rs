@@ -18,7 +18,7 @@ pub use self::errors::{Refusal, SlackError};
 use crate::{
     config::SlackConfig,
     slack::{
-        blocks::case::{METADATA_TYPE, Message, Reminder},
+        blocks::message::{METADATA_TYPE, Message, Reminder},
         capability::Capability,
     },
 };
@@ -248,6 +248,12 @@ impl Slack {
         };
         self.held_until().insert(channel.to_owned(), Instant::now() + wait);
         answer
+    }
+
+    /// Whether any channel is left in peace at the moment.
+    pub(crate) fn holds_any(&self) -> bool {
+        let now = Instant::now();
+        self.held_until().values().any(|until| *until > now)
     }
 
     /// How long a channel is still left in peace.

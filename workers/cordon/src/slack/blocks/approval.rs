@@ -12,7 +12,7 @@ use cordon_domain::{
 use serde_json::{Value, json};
 
 use super::{
-    case::{DISMISS_ACTION, QUARANTINE_ACTION, SNOOZE_ACTION},
+    actions::{DISMISS_ACTION, QUARANTINE_ACTION, SNOOZE_ACTION},
     limits::Room,
     mrkdwn::{at, code, context, cut, escape, mention, mention_group, plain, section, voter, voters},
 };

@@ -18,54 +18,16 @@ use self::standing::{put_back, state};
 use crate::slack::blocks::{
     approval,
     limits::Room,
-    mrkdwn::{at, code_with_ends, context, field, plain, section},
-};
-pub use crate::slack::blocks::{
-    digest::{digest_reminder, render_digest, render_digest_plainly},
-    mrkdwn::{code, escape},
+    message::{METADATA_TYPE, Message, REMINDER_TYPE, Reminder},
+    mrkdwn::{at, code, code_with_ends, context, escape, field, plain, section},
 };
 
-/// The action id prefix of the button that quarantines; the case's approval id follows.
-pub const QUARANTINE_ACTION: &str = "quarantine:";
-/// The action id prefix of the button that leaves the object where it is.
-pub const DISMISS_ACTION: &str = "dismiss:";
-/// The action id prefix of the button that has people asked later.
-pub const SNOOZE_ACTION: &str = "snooze:";
-/// The action id prefix of the button that puts a quarantined object back.
-pub const RESTORE_ACTION: &str = "restore:";
-/// The action id prefix of the buttons that turn the page of a digest; the page follows.
-pub const PAGE_ACTION: &str = "page:";
-/// The `event_type` of the message metadata by which a posted message is found again.
-pub const METADATA_TYPE: &str = "cordon_case";
-/// The `event_type` of the metadata of reminders.
-pub(super) const REMINDER_TYPE: &str = "cordon_reminder";
-/// How many restores of a case its message tells of, and how many kinds of sensitive data.
-const RESTORES_SHOWN: usize = 5;
+/// How many kinds of sensitive data are named.
 const DETECTIONS_SHOWN: usize = 8;
 /// How much of a key is always shown, however much else there is to say.
 const KEY_SHOWN: usize = 300;
 /// A longer link is left out: cut it would lead elsewhere.
 const LONGEST_LINK: usize = 1_000;
-
-/// A message as `chat.postMessage` and `chat.update` take it, without its channel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Message {
-    /// What notifications and screen readers show.
-    pub text: String,
-    /// The blocks.
-    pub blocks: Value,
-    /// Names case and generation.
-    pub metadata: Value,
-}
-
-/// What is said in the thread to people who are asked once more.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reminder {
-    /// The text.
-    pub text: String,
-    /// Names case, generation, and which time it is.
-    pub metadata: Value,
-}
 
 /// The reminder that the thread does not have yet, if one is due.
 pub fn reminder(case: &Case, reminded: u32) -> Option<Reminder> {

@@ -8,12 +8,11 @@ use cordon_domain::{
 use serde_json::{Value, json};
 
 use super::{
+    actions::PAGE_ACTION,
     approval,
-    case::{
-        Message, PAGE_ACTION, REMINDER_TYPE, Reminder, can_be_restored, decider_in, dot, label, metadata,
-        restore_button,
-    },
+    case::{can_be_restored, decider_in, dot, label, metadata, restore_button},
     limits::Room,
+    message::{Message, REMINDER_TYPE, Reminder},
     mrkdwn::{at, code, code_with_ends, context, escape, plain, section, voter, voters},
 };
 

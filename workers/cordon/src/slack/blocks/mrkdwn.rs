@@ -5,7 +5,7 @@ use cordon_domain::case::vote::{Vote, Voter};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::limits::Room;
+use super::limits::{Room, length};
 
 pub(super) fn section(text: &str) -> Value {
     json!({"type": "section", "text": mrkdwn(text)})
@@ -25,12 +25,6 @@ pub(super) fn mrkdwn(text: &str) -> Value {
 
 pub(super) fn plain(limit: usize, text: &str) -> Value {
     json!({"type": "plain_text", "text": cut(text, limit), "emoji": true})
-}
-
-/// How long a text is for Slack, which does not say how it counts: in UTF-16 units, the most that its characters can
-/// be.
-pub(super) fn length(text: &str) -> usize {
-    text.chars().map(char::len_utf16).sum()
 }
 
 /// `&`, `<` and `>` as Slack wants them escaped (nothing else can open a mention or a link), and what would hide or

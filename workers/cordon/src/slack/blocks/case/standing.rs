@@ -6,12 +6,15 @@ use cordon_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{RESTORE_ACTION, RESTORES_SHOWN};
 use crate::slack::blocks::{
+    actions::RESTORE_ACTION,
     approval,
     limits::Room,
     mrkdwn::{at, code, context, escape, mention, plain, section},
 };
+
+/// How many restores of a case its message tells of.
+const RESTORES_SHOWN: usize = 5;
 
 /// What the message says of the state of the case, and the buttons while there is something to decide.
 pub(super) fn state(case: &Case, room: Room) -> Vec<Value> {

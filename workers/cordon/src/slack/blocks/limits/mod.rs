@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{case::Message, mrkdwn::length};
+use super::message::Message;
 
 const BLOCKS: usize = 50;
 const TEXT: usize = 3_000;
@@ -19,6 +19,12 @@ const NOTIFICATION: usize = 4_000;
 /// `msg_blocks_too_long` from about 13,200 on (<https://github.com/slackapi/bolt-js/issues/2509>).
 const TOTAL: usize = 12_000;
 const BLOCK: usize = 100;
+
+/// How long a text is for Slack, which does not say how it counts: in UTF-16 units, the most that its characters can
+/// be.
+pub(super) fn length(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
+}
 
 /// How much room the parts of a message have. A message is rendered with all of it, and with ever less until it is
 /// within Slack's limits.

@@ -16,9 +16,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::*;
 use crate::slack::{
     blocks::{
-        case::{
-            digest_reminder, place, reminder, render, render_digest, render_digest_plainly, render_plainly,
-        },
+        case::{place, reminder, render, render_plainly},
+        digest::{digest_reminder, render_digest, render_digest_plainly},
         modal::{self, Opened},
     },
     capability::Capability,
