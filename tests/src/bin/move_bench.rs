@@ -287,7 +287,7 @@ impl Bench {
             severity: Severity::High,
             title: String::new(),
             region: self.sandbox.region().into(),
-            created_at: String::new(),
+            created_at: cordon::clock::now(),
             sample: false,
             object: object.clone(),
             size,
@@ -300,7 +300,7 @@ impl Bench {
         let fallback = Fallback { approvers: Vec::new(), channel: String::new() };
         let decided = decide(Ok(&policy), &finding, None, &fallback);
         let plan = Plan::new(&finding, &decided, None);
-        let opened_at = "2999-01-01T00:00:00.000Z";
+        let opened_at = "2999-01-01T00:00:00Z".parse()?;
         let answer = PolicyAnswer::new(&finding, &decided, None);
         let case = Case::open(finding, answer, plan, execution, String::new(), opened_at);
         ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");

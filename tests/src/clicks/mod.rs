@@ -308,7 +308,7 @@ impl GatewayEnv {
             plan,
             "arn:by-hand",
             approval,
-            "2026-03-11T09:47:00.000Z",
+            "2026-03-11T09:47:00Z".parse()?,
         ))
     }
 

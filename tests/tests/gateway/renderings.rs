@@ -12,7 +12,6 @@ use cordon::{
 use cordon_domain::{
     case::{Case, Outcome, OutcomeResult},
     slack_message::SlackMessage,
-    time,
 };
 use cordon_sandbox::{
     CallFilter, Fault, FaultRule,
@@ -33,7 +32,7 @@ async fn due(env: &GatewayEnv) -> Result<Case> {
 
 /// Has a case shown, as if people were asked.
 async fn show(env: &GatewayEnv, case: &Case) -> Result<Case> {
-    let ends_at = "2099-03-11T09:47:00.000Z";
+    let ends_at = "2099-03-11T09:47:00Z".parse()?;
     env.cases.show_round(case, ends_at, None, None).await?.context("the case is open")
 }
 
@@ -121,8 +120,8 @@ fn what_has_just_been_shown_is_not_taken_to_be_shown_again() -> Result<()> {
         let other = async {
             eventually("the message", async || Ok(messages(env, CHANNEL, &case).pop())).await?;
             loop {
-                let until = time::stored(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60));
-                let taken = env.cases.claim_rendering(&keys::approval(&case.case_id), &until).await?;
+                let until = clock::now() + jiff::SignedDuration::from_secs(60);
+                let taken = env.cases.claim_rendering(&keys::approval(&case.case_id), until).await?;
                 ensure!(taken.is_none(), "what Slack shows already was taken to be shown again");
             }
         };
@@ -236,7 +235,7 @@ fn what_slack_refuses_everywhere_is_tried_ever_later_and_operators_are_told_once
             eventually("a refusal", async || Ok((message(env, case).await?.failures > 0).then_some(())))
                 .await?;
             ensure!(is_due(env, case).await?, "no question is dropped");
-            let now = env.cases.slack_due(&clock::now(), None).await?.entries;
+            let now = env.cases.slack_due(clock::now(), None).await?.entries;
             ensure!(!now.contains(&keys::approval(&case.case_id)), "it is not tried at full pace");
         }
         stop.cancel();

@@ -35,7 +35,7 @@ async fn asked(env: &GatewayEnv) -> Result<Case> {
 
 async fn shown(env: &GatewayEnv, case: &Case) -> Result<Case> {
     let clients = env.clients().await?;
-    env.cases.show_round(case, "2099-03-11T09:47:00.000Z", None, None).await?;
+    env.cases.show_round(case, "2099-03-11T09:47:00Z".parse()?, None, None).await?;
     notifications::render_case(&clients, &case.case_id).await?;
     now(env, case).await
 }

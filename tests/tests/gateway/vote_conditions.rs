@@ -83,7 +83,7 @@ fn differing(env: &GatewayEnv, differences: &[Difference]) -> Result<(Case, Clic
     }
     if has(Difference::Decided) {
         case.approval.decided =
-            Some(Decided { what: Decision::Dismiss, at: "2026-03-11T09:50:00.000Z".into() });
+            Some(Decided { what: Decision::Dismiss, at: "2026-03-11T09:50:00.000Z".parse().unwrap() });
     }
     for (difference, user, of) in [
         (HasVoted, ALICE, plan_hash.as_str()),
@@ -92,11 +92,13 @@ fn differing(env: &GatewayEnv, differences: &[Difference]) -> Result<(Case, Clic
     ] {
         if has(difference) {
             // Otherwise it would be taken for the click's own, answered and lost.
-            case.approval.votes.push(Vote { at: "2026-03-11T09:48:00.000Z".into(), ..vote(user, of) });
+            case.approval
+                .votes
+                .push(Vote { at: "2026-03-11T09:48:00.000Z".parse().unwrap(), ..vote(user, of) });
         }
     }
     if has(Escalated) {
-        case.approval.escalation = Some(Escalation { at: String::new(), why: String::new() });
+        case.approval.escalation = Some(Escalation { at: cordon::clock::now(), why: String::new() });
     }
     let user = match () {
         () if has(Stranger) => "U0MALLORY3",

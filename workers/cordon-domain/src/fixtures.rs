@@ -12,7 +12,13 @@ use crate::{
     },
     finding::{Detection, Finding, ObjectVersion, Severity},
     policy::{self, Approvers, Disposition, RuleEffect, answer::PolicyAnswer},
+    time::Time,
 };
+
+/// A time, from its text.
+pub fn time(text: &str) -> Time {
+    text.parse().expect("a test names a time")
+}
 
 /// A finding about an object in a bucket.
 pub fn finding(finding_type: &str, severity: Severity, bucket: &str) -> Finding {
@@ -22,7 +28,7 @@ pub fn finding(finding_type: &str, severity: Severity, bucket: &str) -> Finding 
         severity,
         title: "The S3 object contains credentials".into(),
         region: "us-east-1".into(),
-        created_at: "2026-03-11T09:46:53.031Z".into(),
+        created_at: time("2026-03-11T09:46:53.031Z"),
         sample: false,
         object: ObjectVersion {
             account: "111122223333".into(),
@@ -32,7 +38,7 @@ pub fn finding(finding_type: &str, severity: Severity, bucket: &str) -> Finding 
             etag: "07b21b45c9ed4a3fabf8173be102d9c2".into(),
         },
         size: Some(1168),
-        last_modified: Some("2026-03-11T09:02:17.000Z".into()),
+        last_modified: Some(time("2026-03-11T09:02:17.000Z")),
         owner: Some("payments".into()),
         detections: vec![Detection {
             category: "CREDENTIALS".into(),
@@ -57,18 +63,18 @@ pub fn case(disposition: Disposition) -> Case {
     };
     let plan = Plan::new(&finding, &decided, Some("v1".into()));
     let answer = PolicyAnswer::new(&finding, &decided, None);
-    Case::open(finding, answer, plan, "arn:run", "a1b2c3".into(), "2026-03-11T09:47:00.000Z")
+    Case::open(finding, answer, plan, "arn:run", "a1b2c3".into(), time("2026-03-11T09:47:00.000Z"))
 }
 
 /// That a case has ended so.
 pub fn closing(result: OutcomeResult, detail: &str) -> Closing {
     let outcome = Outcome { result, detail: detail.into(), code: None };
-    Closing { outcome, at: "2026-03-11T09:55:00.000Z".into() }
+    Closing { outcome, at: time("2026-03-11T09:55:00.000Z") }
 }
 
 /// That somebody, or nobody in time, has decided so.
 pub fn decided(what: Decision) -> Decided {
-    Decided { what, at: "2026-03-11T09:50:00.000Z".into() }
+    Decided { what, at: time("2026-03-11T09:50:00.000Z") }
 }
 
 /// A vote for quarantine, by Slack.
@@ -77,7 +83,7 @@ pub fn vote(user: &str, plan_hash: &str) -> Vote {
         decision: Decision::Quarantine,
         by: Voter::Slack { team: "T0CORDON01".into(), user: user.into(), group: None },
         reason: None,
-        at: "2026-03-11T09:50:00.000Z".into(),
+        at: time("2026-03-11T09:50:00.000Z"),
         plan_hash: plan_hash.into(),
     }
 }
@@ -99,7 +105,7 @@ pub fn access(status: AccessStatus) -> AccessFinding {
         bucket_arn: "arn:aws:s3:::finance".into(),
         account: "111122223333".into(),
         status,
-        updated_at: "2026-03-11T01:14:07.482Z".into(),
+        updated_at: time("2026-03-11T01:14:07.482Z"),
         principal: Some("AWS 999988887777".into()),
         actions: vec!["s3:GetObject".into()],
         is_public: Some(false),

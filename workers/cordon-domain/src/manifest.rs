@@ -9,6 +9,7 @@ use super::{
     finding::ObjectVersion,
     policy::Versions,
 };
+use crate::time::Time;
 
 /// `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub struct Manifest {
     /// Who voted; nobody when policy decided.
     pub votes: Vec<Vote>,
     /// When the copies were verified.
-    pub verified_at: String,
+    pub verified_at: Time,
 }
 
 /// One object version, before and after.
@@ -69,7 +70,7 @@ pub struct ObjectFacts {
     /// Bytes.
     pub size: i64,
     /// When it was written.
-    pub last_modified: Option<String>,
+    pub last_modified: Option<Time>,
     /// Its storage class; absent means STANDARD.
     pub storage_class: Option<String>,
     /// How it was encrypted.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Status};
+use crate::time::Time;
 
 /// The message of a case or of a digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct SlackMessage {
     pub posted: Option<Posted>,
     /// Set just before the first attempt to post: on a retry the channel is searched before posting again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent_at: Option<String>,
+    pub intent_at: Option<Time>,
     /// The digest that lists the case, where it has no message of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

@@ -1,9 +1,9 @@
 //! The one place where records get their time from.
 
-use cordon_domain::time;
+use cordon_domain::time::Time;
 use jiff::Timestamp;
 
-/// Now, as [`time::stored`].
-pub fn now() -> String {
-    time::stored(Timestamp::now())
+/// Now.
+pub fn now() -> Time {
+    Time::from(Timestamp::now())
 }

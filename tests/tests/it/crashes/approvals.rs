@@ -9,14 +9,11 @@ use std::sync::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon::store::keys;
-use cordon_domain::{
-    case::{Case, Decision, Status},
-    time,
-};
+use cordon::{clock, store::keys};
+use cordon_domain::case::{Case, Decision, Status};
 use cordon_sandbox::{Fault, Intervention};
 use cordon_tests::{ALICE, CHANNEL, run_test};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{
@@ -91,11 +88,11 @@ impl Step {
         };
         if let Some(round) = round {
             work(fixture, "post_approval", &setup.input).await?;
-            let over = time::stored(Timestamp::now() - SignedDuration::from_secs(1));
+            let over = clock::now() - SignedDuration::from_secs(1);
             let case = read(fixture, &case_id).await?;
             fixture
                 .cases
-                .begin_round(&case, round, &over)
+                .begin_round(&case, round, over)
                 .await?
                 .stands()
                 .context("the round could not be ended")?;

@@ -14,14 +14,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon::store::keys;
-use cordon_domain::{
-    case::{Approval, Case},
-    time,
-};
+use cordon::{clock, store::keys};
+use cordon_domain::case::{Approval, Case};
 use cordon_sandbox::{Fault, InterceptedCall, Intervention, slack::Outage};
 use cordon_tests::{ALICE, BOB, CHANNEL, eventually, run_test};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
@@ -133,9 +130,9 @@ impl Step {
         };
         if let Some(round) = round {
             work(fixture, "post_approval", &setup.input).await?;
-            let over = time::stored(Timestamp::now() - SignedDuration::from_secs(1));
+            let over = clock::now() - SignedDuration::from_secs(1);
             let case = read(fixture, &case_id).await?;
-            fixture.cases.begin_round(&case, round, &over).await?.stands().context("the round is begun")?;
+            fixture.cases.begin_round(&case, round, over).await?.stands().context("the round is begun")?;
         }
         if let Step::AskWhileSlackIsAway = self {
             let table = fixture.deployment.output("cases_table")?;

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cordon::{app::activities::CATALOG, clock, store::Exposures};
-use cordon_domain::{
-    finding::{ObjectVersion, bare_etag},
-    time,
-};
+use cordon_domain::finding::{ObjectVersion, bare_etag};
 use cordon_tests::{CHANNEL, eventually, finding_document, report, run_test};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{fixture::Fixture, scenario::SCENARIOS};
@@ -93,7 +90,7 @@ async fn set_up(fixture: &Fixture, stem: &str) -> Result<TaskSetup> {
             let mut document =
                 finding_document(fixture.sandbox.region(), &id, "Financial", &object, CARD.len());
             // Old enough that its event is not to be expected any more.
-            document["createdAt"] = json!(time::stored(Timestamp::now() - SignedDuration::from_mins(10)));
+            document["createdAt"] = json!(clock::now() - SignedDuration::from_mins(10));
             fixture.sandbox.macie().put_finding(document);
             Ok(TaskSetup { input: json!({}), bucket: name })
         }
@@ -102,8 +99,8 @@ async fn set_up(fixture: &Fixture, stem: &str) -> Result<TaskSetup> {
             let setup = triaged(fixture, name).await?;
             done(fixture, "post_approval", &setup.input).await?;
             let case = fixture.cases.get(setup.input["case_id"].as_str().context("a case")?).await?;
-            let over = time::stored(Timestamp::now() - SignedDuration::from_secs(1));
-            let begun = fixture.cases.begin_round(&case.context("it is on record")?, 1, &over).await?;
+            let over = clock::now() - SignedDuration::from_secs(1);
+            let begun = fixture.cases.begin_round(&case.context("it is on record")?, 1, over).await?;
             begun.stands().context("the round could not be ended")?;
             Ok(setup)
         }

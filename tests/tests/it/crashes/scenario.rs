@@ -214,7 +214,7 @@ impl Scenario {
         let plan = Plan::new(&finding, &decided, None);
         let answer = PolicyAnswer::new(&finding, &decided, None);
         let run = format!("arn:aws:states:us-east-1:{}:execution:cordon:{}", object.account, object.bucket);
-        Ok(Case::open(finding, answer, plan, &run, "a1b2c3".into(), &clock::now()))
+        Ok(Case::open(finding, answer, plan, &run, "a1b2c3".into(), clock::now()))
     }
 }
 

@@ -193,7 +193,7 @@ fn access_findings_may_come_late_and_twice() -> Result<()> {
 async fn found_without_event(env: &TestEnv, bucket: &str, id: &str) -> Result<()> {
     let object = env.put(bucket, "card.txt", CARD).await?;
     let mut document = env.finding_document(id, "Credentials", &object);
-    let earlier = cordon_domain::time::stored(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
+    let earlier = cordon::clock::now() - jiff::SignedDuration::from_mins(30);
     document["createdAt"] = json!(earlier);
     document["updatedAt"] = json!(earlier);
     env.sandbox.macie().put_finding(document);

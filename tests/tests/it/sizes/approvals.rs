@@ -71,7 +71,7 @@ fn open_approvals_outlive_worker_and_gateway_and_all_can_be_decided() -> Result<
         ensure!(decided == count);
         let records = installation.cases()?;
         eventually_within(deadline, "every message in Slack up to date", async || {
-            let due = records.slack_due(&clock::now(), None).await?.entries;
+            let due = records.slack_due(clock::now(), None).await?.entries;
             let is_due = |case: &Case| due.contains(&keys::approval(&case.case_id));
             Ok((!closed.iter().any(is_due)).then_some(()))
         })

@@ -70,7 +70,7 @@ async fn show_after_an_outage(installation: &Installation) -> Result<()> {
     // What is not due any more is not posted again.
     let records = installation.cases()?;
     eventually_within(DEADLINE, "nothing left to show", async || {
-        let due = records.slack_due(&clock::now(), None).await?.entries;
+        let due = records.slack_due(clock::now(), None).await?.entries;
         Ok((!cases.iter().any(|case| due.contains(&keys::approval(case)))).then_some(()))
     })
     .await?;

@@ -6,7 +6,7 @@ use super::{
     Decision,
     vote::{Refused, Snooze, Vote},
 };
-use crate::pause::Pause;
+use crate::{pause::Pause, time::Time};
 
 /// What people are asked, and what they said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Approval {
     pub round: u32,
     /// When the round ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub round_ends_at: Option<String>,
+    pub round_ends_at: Option<Time>,
     /// How often people were asked, reminders and repeated rounds included.
     #[serde(default)]
     pub asked: u32,
@@ -77,7 +77,7 @@ pub struct Decided {
     /// What.
     pub what: Decision,
     /// When.
-    pub at: String,
+    pub at: Time,
 }
 
 /// What the execution of a case waits for. The tokens are secrets.
@@ -98,7 +98,7 @@ pub struct Waits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paused {
     /// When.
-    pub at: String,
+    pub at: Time,
     /// Who ordered the pause, and why.
     pub by: Pause,
 }
@@ -107,7 +107,7 @@ pub struct Paused {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escalation {
     /// When.
-    pub at: String,
+    pub at: Time,
     /// Why, as a sentence.
     pub why: String,
 }
@@ -116,7 +116,7 @@ pub struct Escalation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Renewal {
     /// When.
-    pub at: String,
+    pub at: Time,
     /// Why, as a sentence.
     pub why: String,
 }

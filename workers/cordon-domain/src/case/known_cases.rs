@@ -170,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::{case, closing};
+    use crate::fixtures::{case, closing, time};
     use crate::{
         case::{Closing, RestoreOutcome},
         policy::answer::tests::any_answer,
@@ -295,13 +295,13 @@ mod tests {
             replace: false,
             even_if_exposed: false,
             copy_generation: None,
-            requested_at: String::new(),
+            requested_at: time("2026-03-11T09:50:00.000Z"),
             restored: Vec::new(),
             outcome: Some(RestoreOutcome {
                 result: RestoreResult::Restored,
                 detail: String::new(),
                 code: None,
-                at: String::new(),
+                at: time("2026-03-11T09:50:00.000Z"),
             }),
         });
         assert!(is_left_by_person(&then_moved, false));

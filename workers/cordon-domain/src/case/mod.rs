@@ -22,8 +22,9 @@ use super::{
     finding::{Finding, ObjectVersion},
     policy::{Disposition, OnExpiry, answer::PolicyAnswer},
 };
+use crate::time::Time;
 
-/// A case, as it is stored in two items (`store/keys.rs`). Times are [`super::time::stored`].
+/// A case, as it is stored in two items (`store/keys.rs`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     /// [`ObjectVersion::case_id`].
@@ -33,7 +34,7 @@ pub struct Case {
     /// The execution that owns this generation.
     pub execution_arn: String,
     /// When this generation was opened.
-    pub opened_at: String,
+    pub opened_at: Time,
     /// Whether an execution is at work on it.
     pub status: Status,
     /// The findings that this case answers.
@@ -136,14 +137,14 @@ impl Case {
         plan: Plan,
         execution_arn: &str,
         approval_id: String,
-        now: &str,
+        now: Time,
     ) -> Self {
         let plan = PinnedPlan::pin(plan);
         Self {
             case_id: finding.object.case_id(),
             generation: 1,
             execution_arn: execution_arn.to_owned(),
-            opened_at: now.to_owned(),
+            opened_at: now,
             status: Status::Open,
             finding_ids: vec![finding.id.clone()],
             finding,
@@ -189,8 +190,8 @@ impl Case {
     }
 
     /// When it ended, if it has.
-    pub fn closed_at(&self) -> Option<&str> {
-        self.closing.as_ref().map(|closing| closing.at.as_str())
+    pub fn closed_at(&self) -> Option<Time> {
+        self.closing.as_ref().map(|closing| closing.at)
     }
 
     /// The object version that it is about.
@@ -298,8 +299,8 @@ impl Case {
     }
 
     /// Whether nobody is to be asked at this time.
-    pub fn is_snoozed(&self, now: &str) -> bool {
-        self.approval.snooze.as_ref().is_some_and(|snooze| snooze.until.as_str() > now)
+    pub fn is_snoozed(&self, now: Time) -> bool {
+        self.approval.snooze.as_ref().is_some_and(|snooze| snooze.until > now)
     }
 
     /// Why the object may be moved, or why not: the case is open and this run's, and policy said so, at once or when

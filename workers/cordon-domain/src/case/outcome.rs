@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::routes::MoveResult;
+use crate::{routes::MoveResult, time::Time};
 
 /// That a case has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub struct Closing {
     /// How.
     pub outcome: Outcome,
     /// When.
-    pub at: String,
+    pub at: Time,
 }
 
 /// How a case ended.

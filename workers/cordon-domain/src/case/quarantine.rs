@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::ObjectVersion;
+use crate::{finding::ObjectVersion, time::Time};
 
 /// What a case has in quarantine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub struct Restore {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_generation: Option<u32>,
     /// When.
-    pub requested_at: String,
+    pub requested_at: Time,
     /// The object versions that it has made so far, oldest first.
     pub restored: Vec<ObjectVersion>,
     /// What came of it; absent while it is under way.
@@ -86,7 +86,7 @@ pub struct RestoreOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// When.
-    pub at: String,
+    pub at: Time,
 }
 
 /// The ends that a restore can come to.
@@ -117,8 +117,8 @@ pub struct Purge {
     /// Why.
     pub reason: String,
     /// When it was asked for; from then on nothing is restored.
-    pub requested_at: String,
+    pub requested_at: Time,
     /// When the copies were gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub done_at: Option<String>,
+    pub done_at: Option<Time>,
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     case::vote::Voter,
-    fixtures::{case, decided, vote},
+    fixtures::{case, decided, time, vote},
 };
 
 #[test]
@@ -45,7 +45,7 @@ fn a_later_generation_knows_the_copies_of_those_before_unless_they_are_purged() 
     earlier.quarantine.purge = Some(Purge {
         requested_by: "arn:alice".into(),
         reason: "a test".into(),
-        requested_at: String::new(),
+        requested_at: time("2026-03-11T09:50:00.000Z"),
         done_at: None,
     });
     let later = case(Disposition::Review).after(earlier.clone());
@@ -79,7 +79,7 @@ fn two_people_have_to_say_the_same_where_policy_asks_for_two() {
         assert_eq!(case.authorization("arn:run").is_ok(), authorized, "{:?}", case.approval.votes);
     }
     case.approval.votes = vec![alice, vote("U0FALLBACK", &case.approval.plan_hash)];
-    case.approval.escalation = Some(Escalation { at: String::new(), why: String::new() });
+    case.approval.escalation = Some(Escalation { at: time("2026-03-11T09:50:00.000Z"), why: String::new() });
     assert!(case.authorization("arn:run").is_ok(), "fallback approvers may after an escalation");
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Decision;
+use crate::time::Time;
 
 /// One person's vote.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Vote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When.
-    pub at: String,
+    pub at: Time,
     /// The plan that they were shown.
     pub plan_hash: String,
 }
@@ -72,9 +73,9 @@ pub struct Snooze {
     /// Who.
     pub by: Voter,
     /// When they said so.
-    pub at: String,
+    pub at: Time,
     /// When it is over.
-    pub until: String,
+    pub until: Time,
 }
 
 /// Somebody tried to decide who may not.
@@ -85,7 +86,7 @@ pub struct Refused {
     /// What they asked for, such as `quarantine` or `snooze`.
     pub asked: String,
     /// When.
-    pub at: String,
+    pub at: Time,
 }
 
 /// The longest reason for a vote or an order, in characters: whoever has more to say names a ticket.
@@ -120,9 +121,10 @@ pub fn votes_for<'a>(votes: &'a [Vote], plan_hash: &str, decision: Decision) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::time;
 
     fn vote(decision: Decision, by: Voter) -> Vote {
-        Vote { decision, by, reason: None, at: "2026-03-11T09:50:00.000Z".into(), plan_hash: "plan".into() }
+        Vote { decision, by, reason: None, at: time("2026-03-11T09:50:00.000Z"), plan_hash: "plan".into() }
     }
 
     fn slack(user: &str) -> Voter {

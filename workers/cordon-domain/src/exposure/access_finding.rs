@@ -7,7 +7,7 @@ use crate::{
     event::other_than,
     invalid::{Invalid, Result},
     quoted::quoted,
-    time,
+    time::Time,
 };
 
 /// Whether the access that a finding speaks of exists now.
@@ -35,8 +35,8 @@ pub struct AccessFinding {
     pub account: String,
     /// Whether the access exists.
     pub status: AccessStatus,
-    /// When it changed, as [`time::stored`].
-    pub updated_at: String,
+    /// When it changed.
+    pub updated_at: Time,
     /// Who has access; absent when the analyzer could not say.
     pub principal: Option<String>,
     /// The actions that are allowed.
@@ -91,7 +91,7 @@ impl AccessFinding {
             bucket_arn,
             account: text("accountId")?,
             status,
-            updated_at: time::normalized("updatedAt", &text("updatedAt")?)?,
+            updated_at: time(&text("updatedAt")?)?,
             principal: detail.get("principal").and_then(principal),
             actions: detail
                 .get("action")
@@ -150,6 +150,15 @@ fn principal(value: &Value) -> Option<String> {
         .collect();
     parts.sort();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn time(updated_at: &str) -> Result<Time> {
+    updated_at.parse().map_err(|_| {
+        invalid(&format!(
+            "detail.updatedAt is {}, not a time such as 2026-03-11T09:46:53Z",
+            quoted(updated_at)
+        ))
+    })
 }
 
 fn invalid(what: &str) -> Invalid {
@@ -242,6 +251,9 @@ mod tests {
             assert!(told.contains(says) && !told.contains("Some(") && !told.contains("None"), "{told}");
         }
         event["source"] = json!("aws.access-analyzer");
+        event["detail"]["updatedAt"] = json!("yesterday");
+        let told = AccessFinding::from_event(&event).unwrap_err().to_string();
+        assert!(told.contains("detail.updatedAt is \"yesterday\", not a time"), "{told}");
         event["detail"]["status"] = json!("a\u{202e}\n");
         let told = AccessFinding::from_event(&event).unwrap_err().to_string();
         assert!(told.contains("detail.status is \"a\u{fffd}\u{fffd}\", not ACTIVE"), "{told}");

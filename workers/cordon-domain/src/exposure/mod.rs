@@ -3,11 +3,12 @@
 pub mod access_finding;
 pub mod reported_object;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{case::Case, exposure::access_finding::AccessFinding, finding::Finding, time};
+use super::{case::Case, exposure::access_finding::AccessFinding, finding::Finding};
+use crate::time::Time;
 
 variants! {
     /// What a batch of a cycle is for.
@@ -30,8 +31,8 @@ pub struct Batch {
     pub number: u32,
     /// What for.
     pub kind: BatchKind,
-    /// When, as [`time::stored`]; a job of the batch begins later.
-    pub planned_at: String,
+    /// When; a job of the batch begins later.
+    pub planned_at: Time,
     /// Which buckets.
     pub buckets: Vec<PlannedBucket>,
 }
@@ -76,7 +77,7 @@ pub struct BucketRecord {
     pub claimed_by: Option<String>,
     /// Until when.
     #[serde(default)]
-    pub claimed_until: Option<String>,
+    pub claimed_until: Option<Time>,
     /// The record of a job about it whose findings have not been read.
     #[serde(default)]
     pub unread_job: Option<String>,
@@ -85,7 +86,7 @@ pub struct BucketRecord {
     pub scan_failures: u32,
     /// Until when no new job is made after such a scan, whatever else happens.
     #[serde(default)]
-    pub scan_not_before: Option<String>,
+    pub scan_not_before: Option<Time>,
     /// How many times in a row it could not be planned or reported.
     #[serde(default)]
     pub report_failures: u32,
@@ -96,18 +97,16 @@ pub struct BucketRecord {
 
 impl BucketRecord {
     /// From when on a new job about the bucket may be made: not while its last complete scan, or a job whose findings
-    /// are still to be read, is younger than `rescan_interval`, and not while failed scans are backed off from.
+    /// are still to be read, is younger than `rescan_interval`, and not while failed scans are backed off from. `None` if it
+    /// may be made at any time.
     pub fn next_scan(
         &self,
         complete: Option<&ScanRecord>,
         unread: Option<&JobRecord>,
         rescan_interval: SignedDuration,
-    ) -> String {
-        let begun = complete.map(|scan| &scan.scanned_at).max(unread.map(|job| &job.started_at));
-        let too_old = begun.and_then(|at| at.parse::<Timestamp>().ok()).map(|begun| {
-            time::stored(begun.saturating_add(rescan_interval).expect("a span of time saturates"))
-        });
-        too_old.max(self.scan_not_before.clone()).unwrap_or_default()
+    ) -> Option<Time> {
+        let begun = complete.map(|scan| scan.scanned_at).max(unread.map(|job| job.started_at));
+        begun.map(|begun| begun + rescan_interval).max(self.scan_not_before)
     }
 }
 
@@ -148,13 +147,13 @@ pub struct JobRecord {
     /// Macie's id.
     pub job_id: String,
     /// When the batch was planned, which is before the job was created.
-    pub started_at: String,
+    pub started_at: Time,
     /// The token of the wait; a secret.
     #[serde(default)]
     pub task_token: Option<String>,
     /// When it ended.
     #[serde(default)]
-    pub finished_at: Option<String>,
+    pub finished_at: Option<Time>,
     /// Why it did not read everything; absent when it did.
     #[serde(default)]
     pub problem: Option<String>,
@@ -166,14 +165,14 @@ pub struct ScanRecord {
     /// Macie's id.
     pub job_id: String,
     /// [`JobRecord::started_at`]; what was written later was not seen.
-    pub scanned_at: String,
+    pub scanned_at: Time,
 }
 
 /// What Security Hub was last told of a bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportRecord {
     /// When the exposure was first reported.
-    pub created_at: String,
+    pub created_at: Time,
     /// Whether it is `ACTIVE` or `ARCHIVED` there.
     pub record_state: String,
 }
@@ -259,7 +258,7 @@ impl Exposure {
 mod tests {
     use super::*;
     use crate::exposure::access_finding::AccessStatus;
-    use crate::fixtures::{access, planned_bucket as bucket, sensitive_object as object};
+    use crate::fixtures::{access, planned_bucket as bucket, sensitive_object as object, time};
 
     fn record() -> BucketRecord {
         BucketRecord {
@@ -284,26 +283,26 @@ mod tests {
 
     #[test]
     fn no_job_is_made_while_an_earlier_one_counts_or_failures_are_backed_off_from() {
-        let month = SignedDuration::from_hours(24 * 30);
-        let scan = ScanRecord { job_id: "j".into(), scanned_at: "2026-03-01T00:00:00.000Z".into() };
+        let (month, at) = (SignedDuration::from_hours(24 * 30), |text| Some(time(text)));
+        let scan = ScanRecord { job_id: "j".into(), scanned_at: time("2026-03-01T00:00:00.000Z") };
         let job = JobRecord {
             bucket_arn: "job#c#0".into(),
             job_id: "k".into(),
-            started_at: "2026-03-05T00:00:00.000Z".into(),
+            started_at: time("2026-03-05T00:00:00.000Z"),
             task_token: None,
             finished_at: None,
             problem: None,
         };
         assert_eq!(
             record().next_scan(None, None, month),
-            "",
+            None,
             "one that was never scanned is scanned at once"
         );
-        assert_eq!(record().next_scan(Some(&scan), None, month), "2026-03-31T00:00:00.000Z");
-        assert_eq!(record().next_scan(Some(&scan), Some(&job), month), "2026-04-04T00:00:00.000Z");
-        let failed = BucketRecord { scan_not_before: Some("2026-05-01T00:00:00.000Z".into()), ..record() };
-        assert_eq!(failed.next_scan(Some(&scan), Some(&job), month), "2026-05-01T00:00:00.000Z");
-        assert_eq!(failed.next_scan(None, None, month), "2026-05-01T00:00:00.000Z");
+        assert_eq!(record().next_scan(Some(&scan), None, month), at("2026-03-31T00:00:00.000Z"));
+        assert_eq!(record().next_scan(Some(&scan), Some(&job), month), at("2026-04-04T00:00:00.000Z"));
+        let failed = BucketRecord { scan_not_before: at("2026-05-01T00:00:00.000Z"), ..record() };
+        assert_eq!(failed.next_scan(Some(&scan), Some(&job), month), at("2026-05-01T00:00:00.000Z"));
+        assert_eq!(failed.next_scan(None, None, month), at("2026-05-01T00:00:00.000Z"));
     }
 
     #[test]
@@ -326,7 +325,7 @@ mod tests {
     #[test]
     fn batches_have_distinct_client_tokens() {
         let batch = |cycle: &str, number| {
-            let planned_at = "2026-03-11T01:14:07.482Z".into();
+            let planned_at = time("2026-03-11T01:14:07.482Z");
             Batch { cycle: cycle.into(), number, kind: BatchKind::Scan, planned_at, buckets: vec![] }
                 .client_token()
         };

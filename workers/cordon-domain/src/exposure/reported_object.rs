@@ -1,11 +1,11 @@
 //! Objects that an exposure was reported with. Each stays in the report until there is evidence that it is over: a scan
 //! that does not find it again is none by itself, because Macie says nothing of what it could not read.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::ScanRecord;
-use crate::{finding::Finding, manifest::ObjectFacts, time};
+use crate::{finding::Finding, manifest::ObjectFacts, time::Time};
 
 /// The storage classes that Macie reads
 /// (<https://docs.aws.amazon.com/macie/latest/user/discovery-supported-storage.html>).
@@ -22,8 +22,8 @@ const LATE_ARRIVAL: SignedDuration = SignedDuration::from_hours(24 * 7);
 pub struct ReportedObject {
     /// What was found.
     pub finding: Finding,
-    /// When the scan that found it last began, as [`time::stored`].
-    pub scanned_at: String,
+    /// When the scan that found it last began.
+    pub scanned_at: Time,
 }
 
 /// What S3 has at the key of a reported object now.
@@ -44,8 +44,8 @@ pub enum AtKey {
 pub struct Newest {
     /// Whether it is the reported one.
     pub reported: bool,
-    /// From when on it certainly was there, as [`time::stored`]; `None` when S3 does not say.
-    pub there_since: Option<String>,
+    /// From when on it certainly was there; `None` when S3 does not say.
+    pub there_since: Option<Time>,
     /// Why Macie may not be able to read it.
     pub unreadable: Option<String>,
 }
@@ -54,11 +54,10 @@ impl Newest {
     /// As S3 shows it. `archived` says whether it must be restored before it can be read.
     pub fn new(reported: bool, etag: &str, facts: &ObjectFacts, archived: bool) -> Self {
         let comes_late = etag.contains('-') || facts.replication.as_deref() == Some("REPLICA");
-        let written = facts.last_modified.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
         let late = if comes_late { LATE_ARRIVAL } else { SignedDuration::ZERO };
         Self {
             reported,
-            there_since: written.and_then(|at| at.checked_add(late).ok()).map(time::stored),
+            there_since: facts.last_modified.map(|written| written + late),
             unreadable: unreadable(facts, archived),
         }
     }
@@ -102,11 +101,11 @@ impl ReportedObject {
         if let Some(why) = &newest.unreadable {
             return stays(why);
         }
-        let scanned_since = |since: &String| {
-            scan.is_some_and(|scan| scan.scanned_at > *since && scan.scanned_at > self.scanned_at)
+        let scanned_since = |since: Time| {
+            scan.is_some_and(|scan| scan.scanned_at > since && scan.scanned_at > self.scanned_at)
         };
-        match (newest.reported, &newest.there_since) {
-            (true, _) if scanned_since(&self.scanned_at) => {
+        match (newest.reported, newest.there_since) {
+            (true, _) if scanned_since(self.scanned_at) => {
                 Standing::Over("a later scan, which could read it, found nothing in it")
             }
             (false, Some(since)) if scanned_since(since) => {
@@ -122,25 +121,25 @@ impl ReportedObject {
 mod tests {
     use super::*;
     use crate::finding::Severity;
-    use crate::fixtures::finding;
+    use crate::fixtures::{finding, time};
 
     const FOUND: &str = "2026-03-11T10:00:00.000Z";
     const LATER: &str = "2026-04-11T10:00:00.000Z";
 
     fn reported() -> ReportedObject {
         let finding = finding("SensitiveData:S3Object/Financial", Severity::High, "finance");
-        ReportedObject { finding, scanned_at: FOUND.into() }
+        ReportedObject { finding, scanned_at: time(FOUND) }
     }
 
     fn scan(scanned_at: &str) -> Option<ScanRecord> {
-        Some(ScanRecord { job_id: "j".into(), scanned_at: scanned_at.into() })
+        Some(ScanRecord { job_id: "j".into(), scanned_at: time(scanned_at) })
     }
 
     fn facts(storage_class: Option<&str>, encryption: Option<&str>, last_modified: &str) -> ObjectFacts {
         ObjectFacts {
             storage_class: storage_class.map(str::to_owned),
             encryption: encryption.map(str::to_owned),
-            last_modified: Some(last_modified.into()),
+            last_modified: Some(time(last_modified)),
             ..ObjectFacts::default()
         }
     }

@@ -154,7 +154,7 @@ mod tests {
         let expected = Finding::from_document(&bare).unwrap().unwrap();
         assert_eq!((expected.object.bucket.as_str(), expected.object.etag.as_str()), ("finance", "6bb7"));
         assert_eq!(expected.object.version_id, None);
-        assert_eq!(expected.created_at, "2026-03-11T09:46:53.000Z");
+        assert_eq!(expected.created_at.to_string(), "2026-03-11T09:46:53.000Z");
         let found: Vec<_> =
             expected.detections.iter().map(|d| (d.category.as_str(), d.name.as_str(), d.count)).collect();
         assert_eq!(

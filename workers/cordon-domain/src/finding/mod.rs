@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 
 pub use self::raw::{Lacking, RawAffected, RawDetection, RawFinding};
 use super::event::other_than;
-use crate::invalid::{Invalid, Result};
+use crate::{
+    invalid::{Invalid, Result},
+    time::Time,
+};
 
 /// Exactly one version of one object: what a finding names and what a case is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,8 +147,8 @@ pub struct Finding {
     pub title: String,
     /// The Region of finding and bucket.
     pub region: String,
-    /// When it was made, as [`super::time::stored`].
-    pub created_at: String,
+    /// When it was made.
+    pub created_at: Time,
     /// Made by CreateSampleFindings: about no real object.
     pub sample: bool,
     /// Which object.
@@ -153,7 +156,7 @@ pub struct Finding {
     /// Bytes, when Macie says.
     pub size: Option<i64>,
     /// When the object was last written, as Macie says.
-    pub last_modified: Option<String>,
+    pub last_modified: Option<Time>,
     /// Whose the object is, as its tag `owner` or that of the bucket says, whatever its case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

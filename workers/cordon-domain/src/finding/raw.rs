@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{Detection, Finding, Incomplete, ObjectVersion, Severity, bare_etag, real_version};
-use crate::{quoted::quoted, time};
+use crate::quoted::quoted;
 
 /// What a finding says, every member as optional as Macie's API has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,7 +114,8 @@ impl Finding {
             severity,
             title: raw.title.unwrap_or_default(),
             region,
-            created_at: time::normalized("createdAt", &created_at)
+            created_at: created_at
+                .parse()
                 .map_err(|_| Lacking(format!("has a createdAt that is no time: {}", quoted(&created_at))))?,
             sample,
             owner: owner(&object.tags).or_else(|| owner(&object.bucket_tags)),
@@ -126,7 +127,7 @@ impl Finding {
                 etag: bare_etag(&required(etag, "resourcesAffected.s3Object.eTag")?).to_owned(),
             },
             size: object.size,
-            last_modified: object.last_modified.and_then(|time| time::normalized("lastModified", &time).ok()),
+            last_modified: object.last_modified.and_then(|time| time.parse().ok()),
             detections: raw.detections.into_iter().map(RawDetection::read).collect(),
             incomplete: Incomplete::of(code.as_deref(), reason.as_deref()),
             job_id: given(raw.job_id),

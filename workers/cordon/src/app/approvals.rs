@@ -3,14 +3,11 @@
 
 use std::fmt;
 
-use cordon_domain::{
-    case::{
-        Case, Counted, Decision,
-        vote::{Refused, Snooze, Vote, Voter},
-    },
-    time,
+use cordon_domain::case::{
+    Case, Counted, Decision,
+    vote::{Refused, Snooze, Vote, Voter},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     aws::step_functions::{StepFunctions, Woken},
@@ -138,10 +135,9 @@ impl Approvals {
     /// # Errors
     /// As classified.
     pub async fn snooze(&self, seen: &Case, by: Voter) -> Result<SnoozeOutcome> {
-        let now = Timestamp::now();
-        let until = now.saturating_add(SignedDuration::from_secs(seen.plan.effect.snooze_seconds.into()));
-        let until = time::stored(until.unwrap_or(Timestamp::MAX));
-        let snooze = Snooze { by, at: time::stored(now), until };
+        let now = clock::now();
+        let until = now + SignedDuration::from_secs(seen.plan.effect.snooze_seconds.into());
+        let snooze = Snooze { by, at: now, until };
         if let Some(case) = self.cases.snooze(seen, &snooze).await? {
             return Ok(SnoozeOutcome::Snoozed(Box::new(case), snooze));
         }

@@ -1,9 +1,10 @@
 //! Whether somebody outside can reach a bucket.
 
-use cordon_domain::{exposure::access_finding::AccessFinding, time};
-use jiff::{SignedDuration, Timestamp};
+use cordon_domain::exposure::access_finding::AccessFinding;
+use jiff::SignedDuration;
 
 use crate::{
+    clock,
     error::{Error, Result},
     store::Exposures,
 };
@@ -34,7 +35,7 @@ pub(crate) async fn is_exposed(
 
 async fn known(exposures: &Exposures, bucket_arn: &str, watched: bool) -> Result<Option<bool>> {
     let findings = exposures.access(bucket_arn).await?;
-    let counts = time::stored(Timestamp::now() - SYNC_COUNTS);
+    let counts = clock::now() - SYNC_COUNTS;
     let complete = watched && exposures.synced_until().await?.is_some_and(|synced| synced > counts);
     Ok(AccessFinding::exposed(&findings, complete))
 }

@@ -1,11 +1,10 @@
 //! What operators are told of: each thing once in a while, however many workers see it and however often.
 
-use cordon_domain::time;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{clients::Clients, notifications::Trouble};
-use crate::error::Result;
+use crate::{clock, error::Result};
 
 /// Until operators are told again of something that does not pass.
 const NOTICE_EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -41,7 +40,6 @@ pub(crate) async fn tell_of_trouble(clients: &Clients, trouble: &Trouble, case_i
 /// # Errors
 /// As classified.
 pub(crate) async fn claim(clients: &Clients, about: &str, by: &str) -> Result<bool> {
-    let now = Timestamp::now();
-    let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
-    clients.cases.claim_notice(about, by, &told, &before).await
+    let now = clock::now();
+    clients.cases.claim_notice(about, by, now, now - NOTICE_EVERY).await
 }

@@ -1,6 +1,9 @@
 //! Deleting quarantined copies for good.
 
-use cordon_domain::case::{Case, Purge};
+use cordon_domain::{
+    case::{Case, Purge},
+    time::Time,
+};
 
 use crate::{aws::purger::Purgers, clock, error::Result, store::Cases};
 
@@ -10,7 +13,7 @@ pub(crate) enum PurgeOutcome {
     /// So many versions were deleted; the manifest stays.
     Deleted(usize),
     /// The copies were deleted before, at this time.
-    DeletedBefore(String),
+    DeletedBefore(Time),
     /// The case is being used for something else.
     InUse,
 }
@@ -27,8 +30,8 @@ pub(crate) async fn purge(
     case: &Case,
     reason: &str,
 ) -> Result<PurgeOutcome> {
-    if let Some(at) = case.quarantine.purge.as_ref().and_then(|purge| purge.done_at.as_ref()) {
-        return Ok(PurgeOutcome::DeletedBefore(at.clone()));
+    if let Some(at) = case.quarantine.purge.as_ref().and_then(|purge| purge.done_at) {
+        return Ok(PurgeOutcome::DeletedBefore(at));
     }
     let mut sessions = Vec::new();
     for copy in &case.quarantine.copies {

@@ -3,9 +3,9 @@
 
 use cordon_domain::{
     case::{Case, Outcome, OutcomeResult, Restore, RestoreOutcome, RestoreResult, Status},
-    time,
+    time::Time,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     app::{activities::quarantine_object, clients::Clients, restores},
@@ -18,8 +18,8 @@ use crate::{
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Before when something has to have happened that is taken up here: whoever did it goes on with it at first.
-pub(crate) fn settled() -> String {
-    time::stored(Timestamp::now() - GRACE)
+pub(crate) fn settled() -> Time {
+    clock::now() - GRACE
 }
 
 /// Wakes the execution of a case that is decided, or whose pause is over.
@@ -57,7 +57,7 @@ async fn reconcile_response(clients: &Clients, case: &Case) -> Result<()> {
     if case.status != Status::Open {
         return Ok(());
     }
-    let Run::Ended(ended) = clients.step_functions.run(&case.execution_arn, &case.opened_at).await? else {
+    let Run::Ended(ended) = clients.step_functions.run(&case.execution_arn, case.opened_at).await? else {
         return Ok(());
     };
     let moved = match case.quarantine.newest_copy() {
@@ -95,7 +95,7 @@ async fn reconcile_restore(clients: &Clients, case: &Case, restore: &Restore) ->
     // Which does nothing where a run of the name was started before.
     restores::start(&clients.step_functions, &clients.config.object_restore_arn, &case.case_id, restore)
         .await?;
-    let Run::Ended(ended) = clients.step_functions.run(&restore.execution_arn, &restore.requested_at).await?
+    let Run::Ended(ended) = clients.step_functions.run(&restore.execution_arn, restore.requested_at).await?
     else {
         return Ok(());
     };
@@ -124,7 +124,7 @@ async fn end_restore(clients: &Clients, case: &Case, detail: &str, code: &str) -
 /// Whether a worker may still have a task of a run that has ended.
 fn may_be_at_work(clients: &Clients, ended: &Ended) -> bool {
     let heartbeat = SignedDuration::try_from(clients.config.heartbeat).unwrap_or(SignedDuration::ZERO);
-    ended.at.as_ref().is_some_and(|at| *at > time::stored(Timestamp::now() - heartbeat))
+    ended.at.is_some_and(|at| at > clock::now() - heartbeat)
 }
 
 fn why(cause: Option<String>) -> String {

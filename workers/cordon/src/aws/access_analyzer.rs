@@ -4,13 +4,10 @@ use aws_sdk_accessanalyzer::{
     Client,
     types::{Criterion, FindingStatus, FindingSummary, ResourceType},
 };
-use cordon_domain::{
-    exposure::access_finding::{AccessFinding, AccessStatus},
-    time,
-};
+use cordon_domain::exposure::access_finding::{AccessFinding, AccessStatus};
 
 use super::error::classify;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// One external-access analyzer.
 #[derive(Clone, Debug)]
@@ -58,6 +55,11 @@ fn read(finding: FindingSummary) -> Result<Option<AccessFinding>> {
         .map(|(kind, name)| format!("{kind} {name}"))
         .collect();
     principal.sort();
+    let updated_at = super::time(&finding.updated_at).ok_or_else(|| {
+        let why =
+            format!("Access Analyzer says that it updated the finding {} after the year 9999.", finding.id);
+        Error::terminal(Code::InvalidFinding, why)
+    })?;
     Ok(Some(AccessFinding {
         finding_id: finding.id,
         bucket_arn,
@@ -68,7 +70,7 @@ fn read(finding: FindingSummary) -> Result<Option<AccessFinding>> {
             // A status that is not known yet may mean access.
             _ => AccessStatus::Active,
         },
-        updated_at: time::normalized("updatedAt", &finding.updated_at.to_string())?,
+        updated_at,
         principal: (!principal.is_empty()).then(|| principal.join(", ")),
         actions: finding.action.unwrap_or_default(),
         is_public: finding.is_public,

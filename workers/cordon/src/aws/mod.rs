@@ -17,13 +17,23 @@ use std::time::Duration;
 use anyhow::Context;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sdk_s3::config::{HttpClient, RuntimeComponents, SharedHttpClient, StalledStreamProtectionConfig};
+use aws_sdk_s3::{
+    config::{HttpClient, RuntimeComponents, SharedHttpClient, StalledStreamProtectionConfig},
+    primitives::DateTime,
+};
 use aws_smithy_http_client::{
     Builder, Connector,
     proxy::ProxyConfig,
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
+use cordon_domain::time::Time;
+use jiff::Timestamp;
+
+/// A time as an SDK has it; `None` for one beyond the year 9999.
+fn time(of: &DateTime) -> Option<Time> {
+    Timestamp::from_nanosecond(of.as_nanos()).ok().map(Time::from)
+}
 
 /// What every AWS client starts from: credentials and endpoint from the environment, five attempts a call.
 ///

@@ -10,12 +10,12 @@ use aws_sdk_sfn::{
     },
     types::ExecutionStatus,
 };
-use cordon_domain::time;
-use jiff::{SignedDuration, Timestamp};
+use cordon_domain::time::Time;
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
 use super::error::classify;
-use crate::error::Result;
+use crate::{clock, error::Result};
 
 /// `DescribeExecution` is eventually consistent.
 const LAG: SignedDuration = SignedDuration::from_hours(1);
@@ -51,8 +51,8 @@ pub struct Ended {
     pub status: String,
     /// Why, if that is known.
     pub cause: Option<String>,
-    /// When, if that is known; as [`time::stored`].
-    pub at: Option<String>,
+    /// When, if that is known.
+    pub at: Option<Time>,
 }
 
 impl StepFunctions {
@@ -84,21 +84,19 @@ impl StepFunctions {
     ///
     /// # Errors
     /// As classified.
-    pub async fn run(&self, execution_arn: &str, began_at: &str) -> Result<Run> {
+    pub async fn run(&self, execution_arn: &str, began_at: Time) -> Result<Run> {
         match self.client.describe_execution().execution_arn(execution_arn).send().await {
             Ok(answer) if answer.status == ExecutionStatus::Running => Ok(Run::Running),
             // A redriven run is about to go on.
             Ok(answer) if answer.status == ExecutionStatus::PendingRedrive => Ok(Run::Running),
             Ok(answer) => Ok(Run::Ended(Ended {
                 status: answer.status.as_str().to_owned(),
-                at: answer
-                    .stop_date
-                    .and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok().map(time::stored)),
+                at: answer.stop_date.as_ref().and_then(super::time),
                 cause: answer.cause.filter(|cause| !cause.is_empty()),
             })),
             Err(error) => match error.as_service_error() {
                 Some(DescribeExecutionError::ExecutionDoesNotExist(_)) => {
-                    let young = began_at > time::stored(Timestamp::now() - LAG).as_str();
+                    let young = began_at > clock::now() - LAG;
                     let forgotten = Ended { status: "FORGOTTEN".into(), cause: None, at: None };
                     Ok(if young { Run::Running } else { Run::Ended(forgotten) })
                 }

@@ -75,7 +75,8 @@ pub(super) fn lines(case: &Case) -> Vec<String> {
         && case.disposition == Disposition::Review
     {
         lines.push(field("Who decides", &approvers(case)));
-        let ends = case.approval.round_ends_at.as_deref().unwrap_or("not begun");
+        let ends =
+            case.approval.round_ends_at.map_or_else(|| "not begun".to_owned(), |ends| ends.to_string());
         lines.push(field(
             "Round",
             &format!("{} of {}, until {ends}", case.approval.round, case.plan.effect.rounds),
@@ -193,7 +194,7 @@ mod tests {
     use cordon_domain::{
         case::{Decision, OutcomeResult, Status},
         finding::Incomplete,
-        fixtures::{case, closing, decided, vote},
+        fixtures::{case, closing, decided, time, vote},
     };
 
     /// A case with everything that can be said of one.
@@ -211,8 +212,8 @@ mod tests {
         case.quarantine.purge = Some(Purge {
             requested_by: "arn:paul".into(),
             reason: "GDPR-17".into(),
-            requested_at: "2026-03-11T10:00:00.000Z".into(),
-            done_at: Some("2026-03-11T10:01:00.000Z".into()),
+            requested_at: time("2026-03-11T10:00:00.000Z"),
+            done_at: Some(time("2026-03-11T10:01:00.000Z")),
         });
         case
     }

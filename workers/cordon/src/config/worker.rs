@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use cordon_domain::time;
-use jiff::{SignedDuration, Timestamp};
+use cordon_domain::time::Time;
+use jiff::SignedDuration;
 
 use super::{Common, ConfigError, bucket_arn, reader::Reader};
-use crate::aws::security_hub::asff::Reporter;
+use crate::{aws::security_hub::asff::Reporter, clock};
 
 /// Where they come from.
 const HELD: &str = "the Terraform outputs `worker_environment` and `worker_secrets` hold those of Cordon";
@@ -113,13 +113,13 @@ impl WorkerConfig {
         bucket_arn(bucket, &self.analyzer_arn)
     }
 
-    /// Until when a cycle has the buckets of a batch whose job begins now; as [`time::stored`].
-    pub fn scan_claim_end(&self) -> String {
+    /// Until when a cycle has the buckets of a batch whose job begins now.
+    pub fn scan_claim_end(&self) -> Time {
         from_now(self.scan_timeout.saturating_add(Duration::from_secs(3_600)))
     }
 
-    /// When a round of asking that begins now ends; as [`time::stored`].
-    pub fn round_end(&self) -> String {
+    /// When a round of asking that begins now ends.
+    pub fn round_end(&self) -> Time {
         from_now(self.round)
     }
 
@@ -134,7 +134,6 @@ impl WorkerConfig {
     }
 }
 
-fn from_now(length: Duration) -> String {
-    let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
-    time::stored(Timestamp::now().saturating_add(length).expect("a span of time saturates"))
+fn from_now(length: Duration) -> Time {
+    clock::now() + SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
 }

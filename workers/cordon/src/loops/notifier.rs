@@ -21,7 +21,7 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 async fn pass(clients: &Clients) -> Result<()> {
     let (now, mut next) = (clock::now(), None);
     loop {
-        let page = clients.cases.slack_due(&now, next).await?;
+        let page = clients.cases.slack_due(now, next).await?;
         for key in page.entries {
             if let Some(trouble) = notifications::render_due(clients, &key).await?.trouble {
                 operator_notices::tell_of_trouble(clients, &trouble, &key).await?;

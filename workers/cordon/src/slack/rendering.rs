@@ -4,6 +4,7 @@ use cordon_domain::{
     case::Case,
     digest::{self, Digest},
     slack_message::{SlackMessage, shows_end},
+    time::Time,
 };
 
 use super::blocks::{
@@ -17,7 +18,7 @@ pub struct Due {
     /// The key of the item that says so.
     pub key: String,
     /// The change that is to be shown.
-    pub at: String,
+    pub at: Time,
     /// By which it is held.
     pub claim: Claim,
     /// The record.

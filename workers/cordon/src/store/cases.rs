@@ -198,23 +198,23 @@ impl Cases {
         let mut of_case = all.clone();
         of_case.retain(|name, _| is_of(keys::OF_CASE, name));
         of_case.extend([
-            ("id".to_owned(), text(&keys::case(&case.case_id))),
+            ("id".to_owned(), text(keys::case(&case.case_id))),
             ("bucket".to_owned(), text(&case.object().bucket)),
             ("short_id".to_owned(), text(&case.case_id[..keys::SHORT_ID.min(case.case_id.len())])),
         ]);
         let mut approval = all;
         approval.retain(|name, _| !is_of(keys::OF_CASE, name) || is_of(keys::OF_BOTH, name));
         approval.extend([
-            ("id".to_owned(), text(&keys::approval(&case.case_id))),
+            ("id".to_owned(), text(keys::approval(&case.case_id))),
             ("channel".to_owned(), text(&case.plan.channel)),
             ("sole_approvers".to_owned(), to_value(&sole_approvers(case))),
             ("is_open".to_owned(), text(Status::Open.name())),
-            ("open_since".to_owned(), text(&open_since(&case.opened_at, &case.execution_arn))),
+            ("open_since".to_owned(), text(open_since(case.opened_at, &case.execution_arn))),
         ]);
         if !case.quarantine.copies.is_empty() {
             approval.extend([
                 ("is_quarantined".to_owned(), text(YES)),
-                ("quarantined_at".to_owned(), text(&case.opened_at)),
+                ("quarantined_at".to_owned(), text(case.opened_at)),
             ]);
         }
         [of_case, approval]
@@ -240,8 +240,8 @@ impl Cases {
     /// As classified.
     pub async fn mark_triaged(&self, finding_id: &str) -> Result<()> {
         let item = Item::from([
-            ("id".to_owned(), text(&keys::triaged(finding_id))),
-            ("triaged_at".to_owned(), text(&clock::now())),
+            ("id".to_owned(), text(keys::triaged(finding_id))),
+            ("triaged_at".to_owned(), text(clock::now())),
             ("expires_at".to_owned(), expiry(TRIAGED)),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
@@ -276,7 +276,7 @@ impl Cases {
             .expression_attribute_values(":open", text(Status::Open.name()))
             .expression_attribute_values(":execution", text(&case.execution_arn))
             .expression_attribute_values(":yes", text(YES))
-            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":now", text(clock::now()))
             .expression_attribute_values(":copies", to_value(&case.quarantine.copies));
         if conditional(&self.table, update).await?.is_some() {
             return Ok(Conditional::Written(case));
@@ -326,7 +326,7 @@ impl Cases {
     pub(super) fn due(&self, update: Update) -> Update {
         update
             .expression_attribute_values(":yes", text(YES))
-            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":now", text(clock::now()))
     }
 }
 

@@ -27,7 +27,7 @@ impl Cases {
     }
 
     async fn is_burst(&self, case: &Case) -> Result<bool> {
-        let key = keys::burst(&case.plan.channel, &case.object().bucket, &clock::now());
+        let key = keys::burst(&case.plan.channel, &case.object().bucket, clock::now());
         let update = self
             .update(&key)
             .update_expression("SET expires_at = :expires ADD cases :one")
@@ -44,7 +44,7 @@ impl Cases {
         let now = clock::now();
         let (channel, bucket) = (&case.plan.channel, &case.object().bucket);
         for number in 0.. {
-            let key = keys::digest(channel, bucket, &now, number);
+            let key = keys::digest(channel, bucket, now, number);
             let update = self
                 .due(self.update(&key))
                 .update_expression(

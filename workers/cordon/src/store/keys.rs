@@ -43,6 +43,8 @@
 //! | `sweep`, `sweep` | `until`: up to when findings have been swept |
 //! | `sync`, `sync` | `until`: up to when access findings have been read |
 
+use cordon_domain::time::Time;
+
 /// The hash of an index that everything in it shares.
 pub(super) const YES: &str = "yes";
 /// The key of the pause.
@@ -75,6 +77,10 @@ pub const SHORT_ID: usize = 12;
 const MINUTE: usize = "2026-03-11T09:47".len();
 const HOUR: usize = "2026-03-11T09".len();
 
+fn beginning(time: Time, length: usize) -> String {
+    time.to_string()[..length].to_owned()
+}
+
 /// What a case is about.
 pub(super) fn case(case_id: &str) -> String {
     format!("{CASE}{case_id}")
@@ -96,16 +102,16 @@ pub(super) fn case_id(key: &str) -> Option<&str> {
 }
 
 /// The range key of the index `open`: so that the reconciler reads no case whose execution is running.
-pub(super) fn open_since(since: &str, execution_arn: &str) -> String {
+pub(super) fn open_since(since: Time, execution_arn: &str) -> String {
     format!("{since}#{execution_arn}")
 }
 
-pub(super) fn digest(channel: &str, bucket: &str, now: &str, number: usize) -> String {
-    format!("{DIGEST}{channel}#{bucket}#{}#{number}", &now[..HOUR])
+pub(super) fn digest(channel: &str, bucket: &str, now: Time, number: usize) -> String {
+    format!("{DIGEST}{channel}#{bucket}#{}#{number}", beginning(now, HOUR))
 }
 
-pub(super) fn burst(channel: &str, bucket: &str, now: &str) -> String {
-    format!("burst#{channel}#{bucket}#{}", &now[..MINUTE])
+pub(super) fn burst(channel: &str, bucket: &str, now: Time) -> String {
+    format!("burst#{channel}#{bucket}#{}", beginning(now, MINUTE))
 }
 
 pub(super) fn triaged(finding_id: &str) -> String {
@@ -117,8 +123,8 @@ pub(super) fn restored(case_id: &str) -> String {
 }
 
 /// The hour of a stored time, as counters name it.
-pub(super) fn hour(now: &str) -> &str {
-    &now[..HOUR]
+pub(super) fn hour(now: Time) -> String {
+    beginning(now, HOUR)
 }
 
 /// The counter of the moves of an hour, in all or in a bucket.
@@ -170,13 +176,14 @@ pub(super) mod exposures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cordon_domain::fixtures::time;
 
     #[test]
     fn keys_of_kinds_differ_and_lead_back_to_the_case() {
         assert_eq!(case_id(&case("a1")), Some("a1"));
         assert_eq!(case_id(&approval("a1")), Some("a1"));
-        assert_eq!(case_id(&digest("C0", "finance", "2026-03-11T09:47:00.000Z", 0)), None);
-        assert_eq!(digest("C0", "b", "2026-03-11T09:47:00.000Z", 2), "digest#C0#b#2026-03-11T09#2");
-        assert_eq!(burst("C0", "b", "2026-03-11T09:47:00.000Z"), "burst#C0#b#2026-03-11T09:47");
+        assert_eq!(case_id(&digest("C0", "finance", time("2026-03-11T09:47:00.000Z"), 0)), None);
+        assert_eq!(digest("C0", "b", time("2026-03-11T09:47:00.000Z"), 2), "digest#C0#b#2026-03-11T09#2");
+        assert_eq!(burst("C0", "b", time("2026-03-11T09:47:00.000Z")), "burst#C0#b#2026-03-11T09:47");
     }
 }

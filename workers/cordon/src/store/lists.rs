@@ -1,7 +1,10 @@
 //! Lists of cases, by the indexes of the `cases` table.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon_domain::case::{Case, Status};
+use cordon_domain::{
+    case::{Case, Status},
+    time::Time,
+};
 
 use super::{
     Cases, Item,
@@ -32,7 +35,7 @@ pub struct OpenCase {
     /// The case.
     pub case_id: String,
     /// Since when.
-    pub since: String,
+    pub since: Time,
     /// Whose.
     pub execution_arn: String,
 }
@@ -48,7 +51,7 @@ impl Cases {
             let (since, execution_arn) = member(item, "open_since")?.split_once('#')?;
             Some(OpenCase {
                 case_id: keys::case_id(member(item, "id")?)?.to_owned(),
-                since: since.to_owned(),
+                since: since.parse().ok()?,
                 execution_arn: execution_arn.to_owned(),
             })
         });
@@ -91,7 +94,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn slack_due(&self, now: &str, after: Option<Cursor>) -> Result<Page<String>> {
+    pub async fn slack_due(&self, now: Time, after: Option<Cursor>) -> Result<Page<String>> {
         let until = Some(("slack_due_at", now));
         let page = self.page("slack_due", ("slack_due", YES), until, true, after).await?;
         let keys = page.entries.iter().filter_map(|item| member(item, "id").map(str::to_owned));
@@ -124,7 +127,7 @@ impl Cases {
         &self,
         index: &str,
         (hash, value): (&str, &str),
-        until: Option<(&str, &str)>,
+        until: Option<(&str, Time)>,
         oldest_first: bool,
         after: Option<Cursor>,
     ) -> Result<Page<Item>> {

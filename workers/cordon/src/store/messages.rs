@@ -1,7 +1,7 @@
 //! What Slack shows of cases and digests: `message#` and `digest#` items of the `cases` table, and what is due in others.
 
 use aws_sdk_dynamodb::types::{Update, builders::UpdateBuilder};
-use cordon_domain::{case::Case, slack_message::SlackMessage};
+use cordon_domain::{case::Case, slack_message::SlackMessage, time::Time};
 
 use super::{Cases, Item, conditional, from_item, keys, recognized, text, to_value, transactions};
 use crate::{
@@ -54,7 +54,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn claim_rendering(&self, key: &str, until: &str) -> Result<Option<Due>> {
+    pub async fn claim_rendering(&self, key: &str, until: Time) -> Result<Option<Due>> {
         let claim = hex::encode(rand::random::<[u8; 8]>());
         let case_id = keys::case_id(key);
         let held = case_id.map_or_else(|| key.to_owned(), keys::message);
@@ -64,7 +64,7 @@ impl Cases {
             .condition_expression(FREE)
             .expression_attribute_values(":until", text(until))
             .expression_attribute_values(":claim", text(&claim))
-            .expression_attribute_values(":now", text(&clock::now()));
+            .expression_attribute_values(":now", text(clock::now()));
         let is_mine = |there: &Item| there.get("claim") == Some(&text(&claim));
         let Some(item) = recognized(&self.table, update, is_mine).await?.stands() else { return Ok(None) };
         // What is due is read after the claim: what somebody else has shown meanwhile is not shown again as it was.
@@ -103,7 +103,7 @@ impl Cases {
             )
             .expression_attribute_values(":generation", to_value(&of.message.generation))
             .expression_attribute_values(":home", text(&of.message.home))
-            .expression_attribute_values(":at", text(of.message.intent_at.as_deref().unwrap_or(&clock::now())));
+            .expression_attribute_values(":at", text(of.message.intent_at.unwrap_or_else(clock::now)));
         conditional(&self.table, update).await.map(|_| ())
     }
 
@@ -165,7 +165,7 @@ impl Cases {
             .update(&due.key)
             .update_expression("REMOVE slack_due, slack_due_at")
             .condition_expression("slack_due_at = :seen")
-            .expression_attribute_values(":seen", text(&due.at));
+            .expression_attribute_values(":seen", text(due.at));
         conditional(&self.table, done).await.map(|_| ())
     }
 
@@ -199,13 +199,13 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn postpone_rendering(&self, of: &Rendering, failures: u32, retry_at: &str) -> Result<()> {
+    pub async fn postpone_rendering(&self, of: &Rendering, failures: u32, retry_at: Time) -> Result<()> {
         let later = self
             .update(&of.due.key)
             .update_expression("SET slack_due_at = :at")
             .condition_expression("slack_due_at = :seen")
             .expression_attribute_values(":at", text(retry_at))
-            .expression_attribute_values(":seen", text(&of.due.at));
+            .expression_attribute_values(":seen", text(of.due.at));
         conditional(&self.table, later).await?;
         let update = self
             .update(&of.due.claim.held)
@@ -224,7 +224,7 @@ impl Cases {
     }
 }
 
-fn due_at(item: &Item) -> Option<String> {
+fn due_at(item: &Item) -> Option<Time> {
     item.get("slack_due")?;
-    item.get("slack_due_at")?.as_s().ok().cloned()
+    item.get("slack_due_at")?.as_s().ok()?.parse().ok()
 }

@@ -16,7 +16,7 @@ mod rounds;
 mod transactions;
 mod votes;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
@@ -54,8 +54,8 @@ fn from_item<T: DeserializeOwned>(table: &str, item: Item) -> Result<T> {
     })
 }
 
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
+fn text(value: impl Display) -> AttributeValue {
+    AttributeValue::S(value.to_string())
 }
 
 /// The value of `expires_at` for what nobody asks for after this time.

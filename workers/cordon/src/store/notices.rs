@@ -1,5 +1,6 @@
 //! When operators were told of something, in the `cases` table.
 
+use cordon_domain::time::Time;
 use jiff::SignedDuration;
 
 use super::{Cases, conditional, expiry, keys, text};
@@ -14,7 +15,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn claim_notice(&self, of: &str, by: &str, now: &str, told_before: &str) -> Result<bool> {
+    pub async fn claim_notice(&self, of: &str, by: &str, now: Time, told_before: Time) -> Result<bool> {
         let update = self
             .update(&keys::notice(of))
             .update_expression("SET told_at = :now, told_by = :by, expires_at = :expires")

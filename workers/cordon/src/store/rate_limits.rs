@@ -91,8 +91,8 @@ impl Cases {
     /// As classified; retryable when other moves are counted at the same moment.
     pub async fn count_automatic(&self, of: AutomaticMove<'_>, limits: RateLimits) -> Result<Counted> {
         let now = clock::now();
-        let hour = keys::hour(&now);
-        let [in_bucket, in_all] = of.counter_keys(hour);
+        let hour = keys::hour(now);
+        let [in_bucket, in_all] = of.counter_keys(&hour);
         let limits: Vec<Limit> =
             [(in_bucket, limits.per_bucket_per_hour, true), (in_all, limits.per_hour, false)]
                 .into_iter()
@@ -107,12 +107,12 @@ impl Cases {
         if limits.is_empty() {
             return Ok(Counted::Within);
         }
-        self.count(&of, hour, &limits).await
+        self.count(&of, &hour, &limits).await
     }
 
     async fn count(&self, of: &AutomaticMove<'_>, hour: &str, limits: &[Limit]) -> Result<Counted> {
         let mark = Item::from([
-            ("id".to_owned(), text(&of.mark_key())),
+            ("id".to_owned(), text(of.mark_key())),
             ("hour".to_owned(), text(hour)),
             ("expires_at".to_owned(), expiry(RETENTION)),
         ]);
@@ -149,7 +149,7 @@ impl Cases {
         let Some(mark) = self.mark(&of).await?.filter(|mark| !mark.given_back) else { return Ok(()) };
         let given_back = Update::builder()
             .table_name(&self.table)
-            .key("id", text(&of.mark_key()))
+            .key("id", text(of.mark_key()))
             .update_expression("SET given_back = :yes")
             .condition_expression("attribute_exists(id) AND attribute_not_exists(given_back)")
             .expression_attribute_values(":yes", to_value(&true));

@@ -28,7 +28,7 @@ impl Cases {
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":restoring", text(Status::Restoring.name()))
-            .expression_attribute_values(":since", text(&open_since(&restore.requested_at, &restore.execution_arn)))
+            .expression_attribute_values(":since", text(open_since(restore.requested_at, &restore.execution_arn)))
             .expression_attribute_values(":closed", text(Status::Closed.name()))
             .expression_attribute_values(":generation", to_value(&case.generation))
             .expression_attribute_values(":none", to_value(&0))
@@ -82,7 +82,7 @@ impl Cases {
     /// As classified.
     pub async fn mark_restored(&self, restored_case_id: &str, original: &str) -> Result<()> {
         let item = Item::from([
-            ("id".to_owned(), text(&keys::restored(restored_case_id))),
+            ("id".to_owned(), text(keys::restored(restored_case_id))),
             ("original".to_owned(), text(original)),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));

@@ -4,9 +4,15 @@ use aws_sdk_dynamodb::types::Update as TransactUpdate;
 use cordon_domain::{
     case::{Case, Decided, Decision, Escalation, Renewal, Status},
     policy::Disposition,
+    time::Time,
 };
 
-use super::{Cases, Conditional, cases::sole_approvers, keys, keys::YES, text, to_value, transactions};
+use super::{
+    Cases, Conditional,
+    cases::sole_approvers,
+    keys::{self, YES},
+    text, to_value, transactions,
+};
 use crate::{clock, error::Result};
 
 impl Cases {
@@ -16,7 +22,7 @@ impl Cases {
     ///
     /// # Errors
     /// As classified.
-    pub async fn begin_round(&self, case: &Case, round: u32, ends_at: &str) -> Result<Conditional<Case>> {
+    pub async fn begin_round(&self, case: &Case, round: u32, ends_at: Time) -> Result<Conditional<Case>> {
         let update = self
             .update_approval(&case.case_id)
             .update_expression("SET #round = :round, round_ends_at = :ends, asked = :asked REMOVE snooze")
@@ -35,7 +41,7 @@ impl Cases {
                 && approval.decided.is_none()
                 && approval.asked == case.approval.asked + 1
                 && approval.round == round
-                && approval.round_ends_at.as_deref() == Some(ends_at)
+                && approval.round_ends_at == Some(ends_at)
         };
         self.recognized(case, update, begun).await
     }
@@ -49,7 +55,7 @@ impl Cases {
     pub async fn show_round(
         &self,
         case: &Case,
-        ends_at: &str,
+        ends_at: Time,
         reach: Option<&[String]>,
         escalation: Option<&Escalation>,
     ) -> Result<Option<Case>> {
@@ -102,7 +108,7 @@ impl Cases {
         existing: &Case,
         by: &Case,
         renewal: &Renewal,
-        ends_at: &str,
+        ends_at: Time,
     ) -> Result<Conditional<Case>> {
         let (now, key) = (clock::now(), |id: String| ("id", text(&id)));
         let mut set = "SET plan_hash = :hash, approval_id = :approval, channel = :channel, \
@@ -113,7 +119,7 @@ impl Cases {
         let mut approval = TransactUpdate::builder().table_name(&self.table).key(id, value);
         if by.disposition == Disposition::Quarantine {
             set.push_str(", decided = :decided, is_waiting = :yes, waiting_since = :now");
-            let decided = Decided { what: Decision::Quarantine, at: now.clone() };
+            let decided = Decided { what: Decision::Quarantine, at: now };
             approval = approval.expression_attribute_values(":decided", to_value(&decided));
         }
         let approval = approval
@@ -133,7 +139,7 @@ impl Cases {
             .expression_attribute_values(":ends", text(ends_at))
             .expression_attribute_values(":asked", to_value(&(existing.approval.asked + 1)))
             .expression_attribute_values(":yes", text(YES))
-            .expression_attribute_values(":now", text(&now))
+            .expression_attribute_values(":now", text(now))
             .expression_attribute_values(":execution", text(&existing.execution_arn))
             .expression_attribute_values(":generation", to_value(&existing.generation))
             .expression_attribute_values(":open", text(Status::Open.name()))

@@ -189,7 +189,7 @@ fn voted(update: Update, vote: &Vote) -> Update {
 
 /// An update by a vote that decides; a snooze is over, and the execution is to be woken.
 fn decided(update: Update, vote: &Vote) -> Update {
-    let decided = Decided { what: vote.decision, at: vote.at.clone() };
+    let decided = Decided { what: vote.decision, at: vote.at };
     voted(update, vote)
         .update_expression(format!(
             "SET decided = :decided, is_waiting = :yes, waiting_since = :now, {VOTED} REMOVE snooze"

@@ -14,8 +14,7 @@ use aws_sdk_macie2::types::{JobStatus, MacieStatus};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, MetadataDirective, ServerSideEncryption, StorageClass, VersioningConfiguration,
 };
-use cordon::{error::RETRYABLE, store::Exposures};
-use cordon_domain::time;
+use cordon::{clock, error::RETRYABLE, store::Exposures};
 use cordon_sandbox::{Fault, InterceptedCall, Intervention, doubles::SecurityHub};
 use cordon_tests::{eventually, finding_document, kms, run_test};
 use jiff::{SignedDuration, Timestamp};
@@ -223,7 +222,7 @@ async fn make_due(fixture: &Fixture, bucket: &str) -> Result<()> {
 
 /// Lets the last scan of a bucket become too old to be used again, and the bucket due.
 async fn too_old(fixture: &Fixture, bucket: &str) -> Result<()> {
-    let month = text(&ago(SignedDuration::from_hours(24 * 31)));
+    let month = ago(SignedDuration::from_hours(24 * 31));
     update(fixture, bucket, "scan#latest", "SET scanned_at = :at", &[(":at", month)]).await?;
     make_due(fixture, bucket).await
 }
@@ -262,12 +261,12 @@ fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn ago(length: SignedDuration) -> String {
-    time::stored(Timestamp::now() - length)
+fn ago(length: SignedDuration) -> AttributeValue {
+    text(&(clock::now() - length).to_string())
 }
 
 fn long_ago() -> AttributeValue {
-    text(&ago(SignedDuration::from_hours(1)))
+    ago(SignedDuration::from_hours(1))
 }
 
 /// What Security Hub has about a bucket.

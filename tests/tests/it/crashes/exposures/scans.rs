@@ -228,7 +228,7 @@ fn a_bucket_that_stays_shared_is_not_scanned_anew_while_its_last_scan_can_be_use
         shared(fixture, "stays-shared").await?;
         cycle(fixture, "stays-shared-0", "stays-shared").await?;
         for days in 1..30 {
-            let scanned = (":at", text(&ago(SignedDuration::from_hours(24 * days))));
+            let scanned = (":at", ago(SignedDuration::from_hours(24 * days)));
             update(fixture, "stays-shared", "scan#latest", "SET scanned_at = :at", &[scanned]).await?;
             make_due(fixture, "stays-shared").await?;
             cycle(fixture, &format!("stays-shared-{days}"), "stays-shared").await?;

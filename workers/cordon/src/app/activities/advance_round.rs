@@ -15,6 +15,7 @@ use cordon_domain::{
     case::{Case, Decision},
     policy::{Mode, OnExpiry},
     routes::RoundRoute,
+    time::Time,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,13 +79,13 @@ impl Activity for AdvanceRound {
             None => {}
         }
         if let Some(snooze) = &case.approval.snooze {
-            return match seconds_until(&snooze.until) {
+            return match seconds_until(snooze.until) {
                 Some(seconds) => Ok(Output { seconds: Some(seconds), ..Output::next(RoundRoute::Snoozed) }),
                 None => self.ask(&case, case.approval.round, RoundRoute::Ask).await,
             };
         }
         // The wait ended before the round did: nobody has decided, so the same round goes on.
-        if case.approval.round_ends_at.as_ref().is_some_and(|ends_at| *ends_at > clock::now()) {
+        if case.approval.round_ends_at.is_some_and(|ends_at| ends_at > clock::now()) {
             return Ok(Output::next(RoundRoute::Ask));
         }
         if case.approval.round < case.plan.effect.rounds {
@@ -147,7 +148,7 @@ impl AdvanceRound {
     }
 
     async fn ask(&self, case: &Case, round: u32, next: RoundRoute) -> Result<Output> {
-        let begun = self.0.cases.begin_round(case, round, &self.0.config.round_end()).await?;
+        let begun = self.0.cases.begin_round(case, round, self.0.config.round_end()).await?;
         // Otherwise it was decided at this moment, or another worker at this task has begun the round.
         match begun.stands() {
             Some(_) => Ok(Output::next(next)),
@@ -172,9 +173,9 @@ fn about(case: &Case, what: &str) -> String {
     format!("{what} Case {}, bucket {}, rule {}.", case.case_id, case.object().bucket, case.plan.rule)
 }
 
-/// Whole seconds from now, rounded up; `None` when the time has come or cannot be read.
-fn seconds_until(until: &str) -> Option<u64> {
-    let left = until.parse::<Timestamp>().ok()?.duration_since(Timestamp::now());
+/// Whole seconds from now, rounded up; `None` when the time has come.
+fn seconds_until(until: Time) -> Option<u64> {
+    let left = until.timestamp().duration_since(Timestamp::now());
     let seconds = u64::try_from(left.as_millis()).ok()?.div_ceil(1_000);
     (seconds > 0).then_some(seconds)
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
-use cordon_domain::failure::Failure;
+use cordon_domain::{failure::Failure, time::Time};
 use serde::{Deserialize, Serialize};
 
 use super::report_exposures::reports_prefix;
@@ -56,7 +56,7 @@ struct Failed {
 #[derive(Serialize)]
 pub(super) struct Output {
     cycle: String,
-    closed_at: String,
+    closed_at: Time,
     buckets_scanned: usize,
     buckets_reported: usize,
     batches: usize,

@@ -21,11 +21,12 @@ mod triage_finding;
 use std::sync::Arc;
 
 use activity_worker::{Activity, Worker, WorkerSettings};
-use cordon_domain::time;
-use jiff::{SignedDuration, Timestamp};
+use cordon_domain::time::Time;
+use jiff::SignedDuration;
 
 use crate::{
     app::clients::Clients,
+    clock,
     error::{Code, Result},
 };
 
@@ -34,9 +35,8 @@ const NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
 /// Whether operators are to be told of something now, by this task: once in a while, and not once a case.
 async fn tells_operators(clients: &Clients, of: &str, by: &str) -> Result<bool> {
-    let now = Timestamp::now();
-    let (told, before) = (time::stored(now), time::stored(now - NOTICE_EVERY));
-    clients.cases.claim_notice(of, by, &told, &before).await
+    let now = clock::now();
+    clients.cases.claim_notice(of, by, now, now - NOTICE_EVERY).await
 }
 
 /// For how long a cycle has a bucket until the next of its activities begins.
@@ -44,9 +44,9 @@ const CLAIM: SignedDuration = SignedDuration::from_hours(1);
 /// How often a bucket that stays shared is reported: that costs nothing.
 const REPORT_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 
-/// The time so long from now, as [`time::stored`].
-fn later(length: SignedDuration) -> String {
-    time::stored(Timestamp::now() + length)
+/// The time so long from now.
+fn later(length: SignedDuration) -> Time {
+    clock::now() + length
 }
 
 /// An activity's stem, and the terminal codes that it is known to end with.

@@ -10,15 +10,12 @@
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
-use cordon_domain::{
-    exposure::{
-        Batch, BatchKind, BucketRecord, BucketResult, Failure, PlannedBucket,
-        access_finding::{AccessFinding, bucket_name},
-        back_off,
-    },
-    time,
+use cordon_domain::exposure::{
+    Batch, BatchKind, BucketRecord, BucketResult, Failure, PlannedBucket,
+    access_finding::{AccessFinding, bucket_name},
+    back_off,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{CLAIM, REPORT_INTERVAL, later};
@@ -130,8 +127,8 @@ pub(super) fn plan_key(cycle: &str) -> String {
 
 impl PlanScans {
     async fn plan_under_lease(&self, cycle: &str, key: &str) -> Result<Vec<Batch>> {
-        let until = time::stored(Timestamp::now() + LEASE);
-        let Some(epoch) = self.0.exposures.take_lease(cycle, &until).await? else {
+        let until = later(LEASE);
+        let Some(epoch) = self.0.exposures.take_lease(cycle, until).await? else {
             return Err(Error::Retryable("another cycle is planning".into()));
         };
         let planned = self.plan_and_write(cycle, key).await;
@@ -157,7 +154,7 @@ impl PlanScans {
                 cycle: cycle.to_owned(),
                 number,
                 kind,
-                planned_at: planned_at.clone(),
+                planned_at,
                 buckets: buckets.to_vec(),
             })
             .collect();
@@ -176,7 +173,7 @@ impl PlanScans {
                     return Ok(plan);
                 }
                 let Some(name) = bucket_name(&bucket.bucket_arn).map(str::to_owned) else { continue };
-                let claimed = self.0.exposures.claim_bucket(&bucket.bucket_arn, cycle, &later(CLAIM)).await?;
+                let claimed = self.0.exposures.claim_bucket(&bucket.bucket_arn, cycle, later(CLAIM)).await?;
                 let Some(claimed) = claimed else { continue };
                 let planned = PlannedBucket {
                     arn: claimed.bucket_arn.clone(),
@@ -251,7 +248,8 @@ impl PlanScans {
             None => None,
         };
         let next_scan = record.next_scan(scan.as_ref(), job.as_ref(), config.rescan_interval);
-        Ok(Decision::Batch(if next_scan <= clock::now() { BatchKind::Scan } else { BatchKind::Report }))
+        let is_due = next_scan.is_none_or(|next_scan| next_scan <= clock::now());
+        Ok(Decision::Batch(if is_due { BatchKind::Scan } else { BatchKind::Report }))
     }
 }
 

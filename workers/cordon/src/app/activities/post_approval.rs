@@ -65,16 +65,16 @@ impl Activity for PostApproval {
         let begun = match case.approval.asked {
             0 => {
                 notifications::list_in_burst(&self.0, &case).await?;
-                self.0.cases.begin_round(&case, 1, &self.0.config.round_end()).await?.stands()
+                self.0.cases.begin_round(&case, 1, self.0.config.round_end()).await?.stands()
             }
             _ => Some(case),
         };
         let Some(case) = begun else { return Ok(Output { posted: "no", notice: None }) };
-        let ends_at = case.approval.round_ends_at.clone().filter(|ends_at| *ends_at > clock::now());
+        let ends_at = case.approval.round_ends_at.filter(|ends_at| *ends_at > clock::now());
         let ends_at = ends_at.unwrap_or_else(|| self.0.config.round_end());
         let reach = self.reach(&case).await;
         let (escalation, too_few) = self.escalation(&case).await;
-        let shown = self.0.cases.show_round(&case, &ends_at, reach.as_deref(), escalation.as_ref()).await?;
+        let shown = self.0.cases.show_round(&case, ends_at, reach.as_deref(), escalation.as_ref()).await?;
         let Some(case) = shown else { return Ok(Output { posted: "no", notice: None }) };
         let shown =
             tokio::time::timeout(SLACK_TIMEOUT, notifications::render_case(&self.0, &case.case_id)).await;

@@ -14,11 +14,14 @@ mod objects;
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
-use cordon_domain::exposure::{
-    Batch, BatchKind, BucketRecord, BucketResult, Exposure, Failure, JobRecord, PlannedBucket, ReportRecord,
-    ScanRecord,
-    access_finding::{AccessFinding, AccessStatus},
-    back_off,
+use cordon_domain::{
+    exposure::{
+        Batch, BatchKind, BucketRecord, BucketResult, Exposure, Failure, JobRecord, PlannedBucket,
+        ReportRecord, ScanRecord,
+        access_finding::{AccessFinding, AccessStatus},
+        back_off,
+    },
+    time::Time,
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -60,7 +63,7 @@ struct Scanned {
     /// The last complete one.
     complete: Option<ScanRecord>,
     /// When the bucket is due again for their sake.
-    next_due: String,
+    next_due: Time,
     /// Why the scan that is read now did not read everything, or cannot be read whole.
     problem: Option<Error>,
     /// How many reports in a row were not whole.
@@ -117,7 +120,7 @@ impl ReportExposures {
     /// When that cannot be put on record, or may go better when it is repeated.
     async fn settle(&self, batch: &Batch, bucket: &PlannedBucket) -> Result<Option<BucketResult>> {
         let exposures = &self.0.exposures;
-        let held = exposures.hold_bucket(&bucket.arn, &batch.cycle, &later(CLAIM)).await?;
+        let held = exposures.hold_bucket(&bucket.arn, &batch.cycle, later(CLAIM)).await?;
         let Some(record) = held else {
             let result = exposures.bucket(&bucket.arn).await?.and_then(|record| record.result);
             return Ok(result.filter(|result| result.cycle == batch.cycle));
@@ -179,7 +182,7 @@ impl ReportExposures {
         let interval = self.0.config.rescan_interval;
         let soonest = later(back_off(1));
         let next_scan = |scan: Option<&ScanRecord>, record: &BucketRecord| {
-            record.next_scan(scan, None, interval).max(soonest.clone())
+            record.next_scan(scan, None, interval).map_or(soonest, |next| next.max(soonest))
         };
         let Some(job) = job.filter(|job| job.finished_at.is_some()) else {
             // A job of an earlier batch may be at work still.
@@ -193,7 +196,7 @@ impl ReportExposures {
             };
             return Ok(Self::read_again(complete, next_due, problem, record));
         };
-        let scan = ScanRecord { job_id: job.job_id.clone(), scanned_at: job.started_at.clone() };
+        let scan = ScanRecord { job_id: job.job_id.clone(), scanned_at: job.started_at };
         if let Some(problem) = &job.problem {
             let not_before = self.count_failure(batch, bucket, record, &name).await?;
             self.read(bucket, &scan).await?;
@@ -205,7 +208,7 @@ impl ReportExposures {
             });
         }
         if let Some(problem) = self.read(bucket, &scan).await? {
-            return Ok(Self::read_again(complete, String::new(), Some(problem), record));
+            return Ok(Self::read_again(complete, soonest, Some(problem), record));
         }
         exposures.record_scan(&bucket.arn, &scan, &name).await?;
         let record = BucketRecord { scan_not_before: None, ..record.clone() };
@@ -216,7 +219,7 @@ impl ReportExposures {
     /// What is known when no scan has become complete; a scan that could not be read whole is read again later.
     fn read_again(
         complete: Option<ScanRecord>,
-        next_due: String,
+        next_due: Time,
         problem: Option<Error>,
         record: &BucketRecord,
     ) -> Scanned {
@@ -259,13 +262,14 @@ impl ReportExposures {
         bucket: &PlannedBucket,
         record: &BucketRecord,
         job: &str,
-    ) -> Result<String> {
+    ) -> Result<Time> {
         if record.unread_job.as_deref() != Some(job) {
-            return Ok(record.scan_not_before.clone().unwrap_or_default().max(later(back_off(1))));
+            let soonest = later(back_off(1));
+            return Ok(record.scan_not_before.map_or(soonest, |not_before| not_before.max(soonest)));
         }
         let failures = record.scan_failures.saturating_add(1);
         let not_before = later(back_off(failures));
-        let counted = (failures, not_before.as_str());
+        let counted = (failures, not_before);
         self.0.exposures.count_failed_scan(&bucket.arn, &batch.cycle, Some(job), counted).await?;
         Ok(not_before)
     }
@@ -292,12 +296,12 @@ impl ReportExposures {
     async fn tell(&self, bucket: &PlannedBucket, exposure: Option<&Exposure>, over: Over) -> Result<()> {
         let reported = self.0.exposures.report(&bucket.arn).await?;
         let now = clock::now();
-        let created_at = reported.as_ref().map_or_else(|| now.clone(), |report| report.created_at.clone());
+        let created_at = reported.as_ref().map_or(now, |report| report.created_at);
         let was_active = reported.is_some_and(|report| report.record_state == "ACTIVE");
         let reporter = self.0.config.reporter();
         let finding = match exposure {
-            Some(exposure) => reporter.active(exposure, &created_at, &now),
-            None if was_active => reporter.archived(bucket, over, &created_at, &now),
+            Some(exposure) => reporter.active(exposure, created_at, now),
+            None if was_active => reporter.archived(bucket, over, created_at, now),
             None => return Ok(()),
         };
         let record_state = finding.record_state.to_owned();

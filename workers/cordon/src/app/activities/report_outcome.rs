@@ -201,7 +201,7 @@ fn reported_restore(ended: &RestoreOutcome, recorded: Option<RestoreOutcome>) ->
             result: RestoreResult::Failed,
             detail: format!("The case knows of no restore by this run, which itself says: {}", ended.detail),
             code: Some(Code::NotAuthorized.name().into()),
-            at: ended.at.clone(),
+            at: ended.at,
         },
         Some(recorded)
             if recorded.result == RestoreResult::Failed && ended.result == RestoreResult::Restored =>

@@ -81,7 +81,7 @@ impl RescanObject {
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;
         let Some(seen) = mover.head_object(&place, None).await? else { return Ok(None) };
-        let at = seen.facts.last_modified.as_deref().and_then(|time| time.parse().ok());
+        let at = seen.facts.last_modified;
         let at = at.ok_or_else(|| Error::Retryable("s3:HeadObject answered without Last-Modified".into()))?;
         Ok(Some(WrittenObject { etag: seen.etag, size: seen.facts.size, at }))
     }

@@ -55,7 +55,7 @@ impl Activity for StartScan {
         if job_id.is_some() {
             let until = self.0.config.scan_claim_end();
             for bucket in &batch.buckets {
-                self.0.exposures.expect_job(&bucket.arn, &batch.cycle, &record, &until).await?;
+                self.0.exposures.expect_job(&bucket.arn, &batch.cycle, &record, until).await?;
             }
         }
         Ok(Output { record, job_id })
@@ -67,8 +67,7 @@ impl StartScan {
         let mut held: Vec<(&PlannedBucket, BucketRecord)> = Vec::new();
         for bucket in &batch.buckets {
             // What another cycle has by now is scanned there.
-            if let Some(known) =
-                self.0.exposures.hold_bucket(&bucket.arn, &batch.cycle, &later(CLAIM)).await?
+            if let Some(known) = self.0.exposures.hold_bucket(&bucket.arn, &batch.cycle, later(CLAIM)).await?
             {
                 held.push((bucket, known));
             }
@@ -92,7 +91,7 @@ impl StartScan {
         let job = JobRecord {
             bucket_arn: record.to_owned(),
             job_id: job_id.clone(),
-            started_at: batch.planned_at.clone(),
+            started_at: batch.planned_at,
             task_token: None,
             finished_at: None,
             problem: None,
@@ -111,7 +110,7 @@ impl StartScan {
     ) -> Result<()> {
         let failures = known.scan_failures.saturating_add(1);
         let next = later(back_off(failures));
-        self.0.exposures.count_failed_scan(&bucket.arn, cycle, None, (failures, &next)).await?;
+        self.0.exposures.count_failed_scan(&bucket.arn, cycle, None, (failures, next)).await?;
         let result =
             BucketResult { cycle: cycle.to_owned(), exposed: false, failure: Some(Failure::from(error)) };
         let settlement = Settlement { result, report_failures: known.report_failures, next_due: Some(next) };

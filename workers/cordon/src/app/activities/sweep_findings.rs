@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
-use cordon_domain::time;
+use cordon_domain::time::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::{
     app::clients::Clients,
     aws::macie::Known,
+    clock,
     error::{Code, Error, Result},
 };
 
@@ -59,10 +60,9 @@ impl Activity for SweepFindings {
 /// # Errors
 /// As the activity's.
 pub(crate) async fn sweep(clients: &Clients) -> Result<Output> {
-    let now = Timestamp::now();
-    let swept = clients.exposures.swept_until().await?.and_then(|until| until.parse::<Timestamp>().ok());
-    let since = swept.unwrap_or(now - FIRST);
-    let ids = clients.macie.findings_since(since - OVERLAP).await?;
+    let now = clock::now();
+    let since = clients.exposures.swept_until().await?.unwrap_or(now - FIRST);
+    let ids = clients.macie.findings_since((since - OVERLAP).timestamp()).await?;
     let mut output = Output { findings: ids.len(), started: 0 };
     for id in &ids {
         if clients.cases.is_triaged(id).await? {
@@ -80,17 +80,17 @@ pub(crate) async fn sweep(clients: &Clients) -> Result<Output> {
         output.started += 1;
     }
     // What is younger than the grace is looked at again.
-    clients.exposures.record_sweep(&time::stored((now - GRACE).max(since))).await?;
+    clients.exposures.record_sweep((now - GRACE).max(since)).await?;
     Ok(output)
 }
 
 /// When a finding was made; `None` for one that no response is for. One that cannot be read is old enough: its response
 /// fails visibly.
-async fn created_at(clients: &Clients, id: &str) -> Result<Option<Timestamp>> {
+async fn created_at(clients: &Clients, id: &str) -> Result<Option<Time>> {
     match clients.macie.finding(id).await {
-        Ok(Known::SensitiveData(finding)) => Ok(finding.created_at.parse().ok()),
+        Ok(Known::SensitiveData(finding)) => Ok(Some(finding.created_at)),
         Ok(Known::Policy | Known::Unknown) => Ok(None),
-        Err(error) if error.code() == Some(Code::InvalidFinding) => Ok(Some(Timestamp::UNIX_EPOCH)),
+        Err(error) if error.code() == Some(Code::InvalidFinding) => Ok(Some(Timestamp::UNIX_EPOCH.into())),
         Err(error) => Err(error),
     }
 }

@@ -43,7 +43,7 @@ impl Activity for SyncAccessFindings {
         for finding in &findings {
             news += usize::from(self.0.exposures.record_access(finding).await?);
         }
-        self.0.exposures.record_sync(&read_at).await?;
+        self.0.exposures.record_sync(read_at).await?;
         Ok(Output { findings: findings.len(), news })
     }
 }

@@ -19,6 +19,7 @@ use cordon_domain::{
     policy::{self, AfterRestore, Disposition, Policy, answer::PolicyAnswer},
     quoted::quoted,
     routes::TriageRoute,
+    time::Time,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,8 +78,6 @@ impl Output {
 /// How often, and how long apart, Macie is asked for a finding whose event has just come.
 const ATTEMPTS: u32 = 3;
 const RETRY_DELAY: Duration = Duration::from_millis(400);
-/// How much of a stored time names the second.
-const SECOND: usize = "2026-03-11T09:47:00".len();
 
 impl Activity for TriageFinding {
     const NAME: &'static str = "triage_finding";
@@ -112,7 +111,7 @@ impl TriageFinding {
         }
         let plan = Plan::new(&finding, &decided, in_force.version.clone());
         let answer = PolicyAnswer::new(&finding, &decided, exposed);
-        let case = Case::open(finding, answer, plan, execution_arn, approval_id(), &clock::now());
+        let case = Case::open(finding, answer, plan, execution_arn, approval_id(), clock::now());
         let limits = policy.map_or(RateLimits::default(), rate_limits::limits);
         Claim { clients: &self.0, case, after_restore: decided.effect.after_restore, limits }.make().await
     }
@@ -180,7 +179,7 @@ impl Claim<'_> {
         }
         // A closed case no longer answers anything, though its run may still be telling operators.
         let running = existing.status == Status::Open
-            && self.clients.step_functions.run(&existing.execution_arn, &existing.opened_at).await?
+            && self.clients.step_functions.run(&existing.execution_arn, existing.opened_at).await?
                 == Run::Running;
         let there = !running && self.object_is_there(&existing).await?;
         let standing = Standing::of(&existing, running, there);
@@ -264,7 +263,7 @@ impl Claim<'_> {
         }
         let renewal = Renewal { at: clock::now(), why: self.why_renewed(existing) };
         let ends_at = self.clients.config.round_end();
-        let Some(case) = self.clients.cases.renew(existing, &case, &renewal, &ends_at).await?.stands() else {
+        let Some(case) = self.clients.cases.renew(existing, &case, &renewal, ends_at).await?.stands() else {
             self.give_back(&case).await?;
             return Err(Error::Retryable("the case was decided or voted on at the same moment".into()));
         };
@@ -318,7 +317,7 @@ impl Claim<'_> {
         let case = &self.case;
         let seen = existing.finding_ids.contains(&case.finding.id)
             // To the second, as Macie tells times.
-            || existing.closed_at().is_some_and(|closed| closed.get(..SECOND) > case.finding.created_at.get(..SECOND));
+            || existing.closed_at().is_some_and(|closed| second(closed) > second(case.finding.created_at));
         if !moved || seen || case.finding.sample {
             return Ok(false);
         }
@@ -346,6 +345,10 @@ fn route(case: &Case) -> TriageRoute {
 }
 
 /// 128 random bits: an action id that cannot be guessed.
+fn second(time: Time) -> i64 {
+    time.timestamp().as_second()
+}
+
 fn approval_id() -> String {
     hex::encode(rand::random::<[u8; 16]>())
 }

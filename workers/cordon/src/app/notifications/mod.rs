@@ -12,7 +12,7 @@ use cordon_domain::{
     case::Case,
     digest::Digest,
     slack_message::{Posted, SlackMessage},
-    time,
+    time::Time,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,8 +87,8 @@ pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered>
         return Ok(Shown::after(&SlackError::RateLimited(wait)).into());
     }
     clients.put_off.forget(key);
-    let until = time::stored(Timestamp::now() + CLAIM_LENGTH);
-    let Some(due) = clients.cases.claim_rendering(key, &until).await? else {
+    let until = Time::from(Timestamp::now() + CLAIM_LENGTH);
+    let Some(due) = clients.cases.claim_rendering(key, until).await? else {
         return Ok(Shown::NotYet.into());
     };
     match due.record.clone() {
@@ -169,8 +169,8 @@ async fn bring_up_to_date(clients: &Clients, rendering: Rendering) -> Result<Ren
             clients.cases.release_rendering(&rendering.due.claim).await?;
         }
         Retry::After(wait, failures) => {
-            let retry_at = time::stored(Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX));
-            clients.cases.postpone_rendering(&rendering, failures, &retry_at).await?;
+            let retry_at = Time::from(Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX));
+            clients.cases.postpone_rendering(&rendering, failures, retry_at).await?;
         }
     }
     let nowhere = error.refusal().is_some();
@@ -232,7 +232,7 @@ impl Showing<'_> {
         let SlackMessage { posted, intent_at, .. } = &self.rendering.message;
         let channel = self.rendering.channel();
         // An earlier attempt may have reached Slack although its answer did not reach us.
-        let mut earlier = intent_at.as_deref();
+        let mut earlier = *intent_at;
         let mut channels = self.channels();
         let mut closed = None;
         if let Some(posted) = posted {
@@ -282,11 +282,11 @@ impl Showing<'_> {
     }
 
     /// Posts the message, unless it was posted after `earlier`.
-    async fn post(&mut self, channel: &str, earlier: Option<&str>) -> std::result::Result<Posted, Failed> {
+    async fn post(&mut self, channel: &str, earlier: Option<Time>) -> std::result::Result<Posted, Failed> {
         let Rendering { id, message, .. } = self.rendering;
         let slack = &self.clients.slack;
         if let Some(earlier) = earlier {
-            let since = earlier.parse::<Timestamp>().map_or(0, |time| time.as_second() - 60);
+            let since = earlier.timestamp().as_second() - 60;
             match slack.find(channel, id, message.generation, since).await {
                 Ok(Some(ts)) => {
                     self.change(channel, &ts).await?;

@@ -4,13 +4,12 @@ use aws_sdk_macie2::{
     primitives::DateTime,
     types::{ClassificationResult, Finding as Answered, KeyValuePair},
 };
-use cordon_domain::{
-    finding::{Finding, RawAffected, RawDetection, RawFinding},
-    time,
-};
-use jiff::Timestamp;
+use cordon_domain::finding::{Finding, RawAffected, RawDetection, RawFinding};
 
-use crate::error::{Code, Error, Result};
+use crate::{
+    aws,
+    error::{Code, Error, Result},
+};
 
 /// Reads a finding.
 ///
@@ -64,7 +63,7 @@ fn raw(finding: Answered) -> RawFinding {
 }
 
 fn written(time: DateTime) -> Option<String> {
-    Timestamp::from_second(time.secs()).ok().map(time::stored)
+    aws::time(&time).map(|time| time.to_string())
 }
 
 fn pairs(tags: &[KeyValuePair]) -> Vec<(String, String)> {

@@ -7,8 +7,8 @@ use aws_sdk_macie2::types::{
     JobComparator, JobScopeTerm, JobScopingBlock, ManagedDataIdentifierSelector, S3BucketDefinitionForJob,
     S3JobDefinition, ScopeFilterKey, Scoping, SimpleScopeTerm,
 };
-use cordon_domain::{case::Case, finding::Finding};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use cordon_domain::{case::Case, finding::Finding, time::Time};
+use jiff::{SignedDuration, tz::TimeZone};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -29,7 +29,7 @@ pub struct WrittenObject {
     /// Bytes.
     pub size: i64,
     /// When, as S3 says.
-    pub at: Timestamp,
+    pub at: Time,
 }
 
 /// A job that was created.
@@ -185,8 +185,8 @@ fn scope(finding: &Finding, written: Option<&WrittenObject>) -> Vec<JobScopeTerm
         let term = SimpleScopeTerm::builder().key(key).comparator(comparator).values(value).build();
         JobScopeTerm::builder().simple_scope_term(term).build()
     };
-    let modified = |comparator, at: Timestamp| {
-        let at = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let modified = |comparator, at: Time| {
+        let at = at.timestamp().to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         term(ScopeFilterKey::ObjectLastModifiedDate, comparator, at)
     };
     let mut terms =
@@ -198,8 +198,8 @@ fn scope(finding: &Finding, written: Option<&WrittenObject>) -> Vec<JobScopeTerm
             term(ScopeFilterKey::ObjectSize, JobComparator::Eq, object.size.to_string()),
         ]),
         None => {
-            let found = finding.last_modified.as_ref().unwrap_or(&finding.created_at);
-            terms.extend(found.parse().ok().map(|at| modified(JobComparator::Gte, at)));
+            let found = finding.last_modified.unwrap_or(finding.created_at);
+            terms.push(modified(JobComparator::Gte, found));
         }
     }
     terms

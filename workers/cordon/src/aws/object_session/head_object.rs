@@ -14,7 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::{ObjectSession, Place, archived, changed, unusable_key};
 use crate::{
-    aws::error::{classify, status},
+    aws::{
+        self,
+        error::{classify, status},
+    },
     error::{Code, Error, Result},
 };
 
@@ -180,7 +183,7 @@ fn head_of(head: &HeadObjectOutput) -> ObjectHead {
         obstacle: obstacle(head),
         facts: ObjectFacts {
             size: head.content_length().unwrap_or_default(),
-            last_modified: head.last_modified().and_then(|time| time.fmt(DateTimeFormat::DateTime).ok()),
+            last_modified: head.last_modified().and_then(aws::time),
             storage_class: head.storage_class().map(|class| class.as_str().to_owned()),
             encryption: head.server_side_encryption().map(|sse| sse.as_str().to_owned()),
             kms_key_id: head.ssekms_key_id().map(str::to_owned),

@@ -6,6 +6,7 @@ use cordon_domain::{
     exposure::{Exposure, PlannedBucket},
     finding::{Detection, Finding},
     links,
+    time::Time,
 };
 use serde::Serialize;
 
@@ -22,9 +23,9 @@ pub struct SecurityFinding {
     /// The account that imports.
     pub account_id: String,
     /// When the exposure was first reported.
-    pub created_at: String,
+    pub created_at: Time,
     /// Now; an update that is not later is ignored.
-    pub updated_at: String,
+    pub updated_at: Time,
     /// Why it matters, at most 256 characters.
     pub title: String,
     /// What, at most 1,024 characters.
@@ -96,7 +97,7 @@ impl Reporter {
     }
 
     /// The finding that reports an exposure as it stands.
-    pub fn active(&self, exposure: &Exposure, created_at: &str, updated_at: &str) -> SecurityFinding {
+    pub fn active(&self, exposure: &Exposure, created_at: Time, updated_at: Time) -> SecurityFinding {
         let who = if exposure.is_public() { "everyone".to_owned() } else { who(exposure) };
         let count = exposure.objects.len();
         let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
@@ -175,8 +176,8 @@ impl Reporter {
         &self,
         bucket: &PlannedBucket,
         over: Over,
-        created_at: &str,
-        updated_at: &str,
+        created_at: Time,
+        updated_at: Time,
     ) -> SecurityFinding {
         let PlannedBucket { arn, name, account, .. } = bucket;
         let why = match over {
@@ -201,7 +202,7 @@ impl Reporter {
         }
     }
 
-    fn skeleton(&self, owner: &str, bucket: &str, created_at: &str, updated_at: &str) -> SecurityFinding {
+    fn skeleton(&self, owner: &str, bucket: &str, created_at: Time, updated_at: Time) -> SecurityFinding {
         SecurityFinding {
             id: self.finding_id(owner, bucket),
             product_arn: format!(
@@ -233,7 +234,7 @@ impl Reporter {
             ("cordon:CaseStatus".to_owned(), object.case_status.clone()),
         ]);
         details.extend(version.version_id.clone().map(|id| ("VersionId".to_owned(), id)));
-        details.extend(last_modified.clone().map(|time| ("LastModified".to_owned(), time)));
+        details.extend(last_modified.map(|time| ("LastModified".to_owned(), time.to_string())));
         details.extend(size.map(|size| ("cordon:Size".to_owned(), size.to_string())));
         details.extend(object.case_id.clone().map(|id| ("cordon:CaseId".to_owned(), id)));
         details.extend(object.unconfirmed.clone().map(|why| ("cordon:Unconfirmed".to_owned(), why)));
@@ -271,7 +272,7 @@ fn cut(limit: usize, text: String) -> String {
 mod tests {
     use super::*;
     use cordon_domain::exposure::access_finding::AccessStatus;
-    use cordon_domain::fixtures::{access, planned_bucket as bucket, sensitive_object as object};
+    use cordon_domain::fixtures::{access, planned_bucket as bucket, sensitive_object as object, time};
 
     fn reporter() -> Reporter {
         Reporter {
@@ -282,6 +283,10 @@ mod tests {
         }
     }
 
+    fn at(day: u32) -> Time {
+        time(&format!("2026-03-{day}T10:00:00Z"))
+    }
+
     fn exposure(objects: usize) -> Exposure {
         let objects = (0..objects).map(|n| object(&format!("card-{n}.txt"))).collect();
         Exposure::join(&bucket(), vec![access(AccessStatus::Active)], objects).unwrap()
@@ -289,25 +294,20 @@ mod tests {
 
     #[test]
     fn the_finding_of_an_exposure_says_why_and_names_bucket_and_objects() {
-        insta::assert_json_snapshot!(reporter().active(
-            &exposure(1),
-            "2026-03-11T10:00:00.000Z",
-            "2026-03-11T10:00:00.000Z"
-        ));
+        insta::assert_json_snapshot!(reporter().active(&exposure(1), at(11), at(11)));
     }
 
     #[test]
     fn the_finding_of_an_exposure_that_is_over() {
         for (name, over) in [("access", Over::Access), ("objects", Over::Objects)] {
-            let archived =
-                reporter().archived(&bucket(), over, "2026-03-11T10:00:00.000Z", "2026-03-12T10:00:00.000Z");
+            let archived = reporter().archived(&bucket(), over, at(11), at(12));
             insta::assert_json_snapshot!(format!("over_{name}"), archived);
         }
     }
 
     #[test]
     fn at_most_32_resources_are_listed_and_the_rest_is_counted() {
-        let finding = reporter().active(&exposure(100), "t", "t");
+        let finding = reporter().active(&exposure(100), at(11), at(11));
         assert_eq!(finding.resources.len(), 32);
         assert_eq!(finding.product_fields["cordon/SensitiveObjectCount"], "100");
         assert!(finding.related.len() <= 10);
@@ -318,7 +318,7 @@ mod tests {
         let mut exposure = exposure(1);
         exposure.objects[0].finding.object.key = "ключ".repeat(200);
         exposure.access[0].principal = Some("x".repeat(2_000));
-        let finding = reporter().active(&exposure, "t", "t");
+        let finding = reporter().active(&exposure, at(11), at(11));
         assert!(finding.title.chars().count() <= 256 && finding.description.chars().count() <= 1_024);
         assert!(finding.resources.iter().all(|resource| resource.id.chars().count() <= 512));
         assert!(
@@ -329,8 +329,8 @@ mod tests {
     #[test]
     fn an_exposure_that_is_over_keeps_its_id() {
         for over in [Over::Access, Over::Objects] {
-            let archived = reporter().archived(&bucket(), over, "t", "t");
-            assert_eq!(archived.id, reporter().active(&exposure(1), "t", "t").id);
+            let archived = reporter().archived(&bucket(), over, at(11), at(11));
+            assert_eq!(archived.id, reporter().active(&exposure(1), at(11), at(11)).id);
             assert_eq!(archived.record_state, "ARCHIVED");
         }
     }
@@ -341,7 +341,7 @@ mod tests {
         for object in &mut exposure.objects[1..] {
             object.unconfirmed = Some("it is archived".into());
         }
-        let finding = reporter().active(&exposure, "t", "t");
+        let finding = reporter().active(&exposure, at(11), at(11));
         assert!(finding.description.contains("2 of them") && finding.description.contains("it is archived"));
         assert_eq!(finding.product_fields["cordon/UnconfirmedObjectCount"], "2");
         assert_eq!(finding.product_fields["cordon/UnconfirmedReason"], "it is archived");

@@ -165,8 +165,9 @@ impl Deciding<'_> {
 fn undecidable(case: &Case) -> Option<Refusal> {
     Some(match case.undecidable()? {
         Undecidable::Decided(decision) => {
-            let at = case.approval.decided.as_ref().map_or("an unknown time", |decided| &decided.at);
-            Refusal { code: "DecidedBefore", why: format!("It was decided at {at}: {}.", decision.name()) }
+            let at = case.approval.decided.as_ref().map(|decided| format!(" at {}", decided.at));
+            let why = format!("It was decided{}: {}.", at.unwrap_or_default(), decision.name());
+            Refusal { code: "DecidedBefore", why }
         }
         Undecidable::Closed | Undecidable::NobodyIsAsked => Refusal {
             code: "NothingToDecide",

@@ -100,7 +100,7 @@ fn entry(case: &Case, shown_in_slack: bool) -> Value {
 mod tests {
     use cordon_domain::{
         case::vote::{Snooze, Voter},
-        fixtures::{case, vote},
+        fixtures::{case, time, vote},
     };
 
     use super::*;
@@ -112,8 +112,8 @@ mod tests {
         let mut snoozed = waits.clone();
         snoozed.approval.votes = vec![vote("U0ALICE001", &snoozed.approval.plan_hash)];
         let by = Voter::Iam { arn: "arn:alice".into(), slack_user: None };
-        let until = "2026-03-12T10:00:00.000Z".into();
-        snoozed.approval.snooze = Some(Snooze { by, at: "2026-03-11T10:00:00.000Z".into(), until });
+        let until = time("2026-03-12T10:00:00.000Z");
+        snoozed.approval.snooze = Some(Snooze { by, at: time("2026-03-11T10:00:00.000Z"), until });
         insta::assert_snapshot!([line(&waits), line(&snoozed)].join("\n"));
         insta::assert_json_snapshot!(entry(&snoozed, true));
     }

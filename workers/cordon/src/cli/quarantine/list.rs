@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use cordon_domain::{case::Case, time};
+use cordon_domain::{case::Case, time::Time};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
@@ -65,9 +65,8 @@ impl ListArguments {
             return false;
         }
         let bucket = self.bucket.as_ref().is_none_or(|glob| glob.matches(&case.object().bucket));
-        let since = self
-            .since
-            .is_none_or(|since| case.closed_at().is_none_or(|closed| closed >= time::stored(since).as_str()));
+        let since =
+            self.since.is_none_or(|since| case.closed_at().is_none_or(|closed| closed >= Time::from(since)));
         bucket && since
     }
 }
@@ -82,7 +81,7 @@ fn line(case: &Case) -> String {
     format!(
         "{}  {}  {state:<14}  {by}  {}/{}",
         case.case_id,
-        case.closed_at().unwrap_or_default(),
+        case.closed_at().map(|at| at.to_string()).unwrap_or_default(),
         object.bucket,
         object.key
     )

@@ -34,7 +34,7 @@ pub(super) fn decided_by(case: &Case) -> Option<String> {
 mod tests {
     use super::*;
     use cordon_domain::case::{Purge, QuarantineCopy, Restore, RestoreOutcome};
-    use cordon_domain::fixtures::{case, closing};
+    use cordon_domain::fixtures::{case, closing, time};
 
     #[test]
     fn the_state_of_a_copy_follows_its_story() {
@@ -61,13 +61,13 @@ mod tests {
                 replace: false,
                 even_if_exposed: false,
                 copy_generation: None,
-                requested_at: "2026-03-11T09:47:00.000Z".into(),
+                requested_at: time("2026-03-11T09:47:00.000Z"),
                 restored: Vec::new(),
                 outcome: Some(RestoreOutcome {
                     result,
                     detail: String::new(),
                     code: None,
-                    at: String::new(),
+                    at: time("2026-03-11T09:50:00.000Z"),
                 }),
             });
             assert_eq!(of_copies(&case), Some(shown));
@@ -75,12 +75,12 @@ mod tests {
         let mut purge = Purge {
             requested_by: "arn:alice".into(),
             reason: "a test".into(),
-            requested_at: String::new(),
+            requested_at: time("2026-03-11T09:50:00.000Z"),
             done_at: None,
         };
         case.quarantine.purge = Some(purge.clone());
         assert_eq!(of_copies(&case), Some("being_purged"));
-        purge.done_at = Some("2026-03-11T09:50:00.000Z".into());
+        purge.done_at = Some(time("2026-03-11T09:50:00.000Z"));
         case.quarantine.purge = Some(purge);
         assert_eq!(of_copies(&case), Some("purged"));
     }

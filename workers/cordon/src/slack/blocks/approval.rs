@@ -43,13 +43,13 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
         section(&format!(
             ":arrows_counterclockwise: {} Changed at {}. Earlier votes no longer count.",
             escape(&renewal.why, room.of(1_000)),
-            at(&renewal.at)
+            at(renewal.at)
         ))
     }));
     blocks.extend(case.approval.escalation.as_ref().map(|escalation| {
         section(&format!(
             ":rotating_light: The fallback approvers may decide too since {}: {}.",
-            at(&escalation.at),
+            at(escalation.at),
             escape(&escalation.why, room.of(500))
         ))
     }));
@@ -60,7 +60,7 @@ pub(super) fn blocks(case: &Case, room: Room) -> Vec<Value> {
         section(&format!(
             ":zzz: Snoozed by {} until {}. Whoever may decide still can.",
             voter(&snooze.by, room),
-            at(&snooze.until)
+            at(snooze.until)
         ))
     }));
     blocks.push(context(&effects(case, room)));
@@ -86,7 +86,7 @@ pub(super) fn approvers(case: &Case, room: Room) -> String {
 
 /// Until when, and what happens then.
 pub(super) fn until(case: &Case) -> String {
-    let end = case.approval.round_ends_at.as_deref().map(at).unwrap_or_else(|| "the round's end".into());
+    let end = case.approval.round_ends_at.map_or_else(|| "the round's end".into(), at);
     let (round, rounds) = (case.approval.round.max(1), case.plan.effect.rounds);
     if round < rounds {
         return format!("Round {round} of {rounds}, until {end}; then they are asked again.");
@@ -102,7 +102,7 @@ pub(super) fn until(case: &Case) -> String {
 
 fn so_far(case: &Case, decision: Decision, room: Room) -> Option<Value> {
     let votes_for = votes_for(&case.approval.votes, &case.approval.plan_hash, decision);
-    let voted = |vote: &Vote| format!("{} at {}", voter(&vote.by, room), at(&vote.at));
+    let voted = |vote: &Vote| format!("{} at {}", voter(&vote.by, room), at(vote.at));
     (!votes_for.is_empty()).then(|| {
         section(&format!(
             ":ballot_box_with_ballot: *{} of {} for {}:* {}. Another person has to say the same.",

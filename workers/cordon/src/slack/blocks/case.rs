@@ -143,8 +143,8 @@ fn render_in(case: &Case, room: Room) -> Message {
         field("Rule", &escape(&case.plan.rule, room.of(300).max(100))),
     ];
     if let Some(size) = finding.size {
-        let written = finding.last_modified.as_deref().unwrap_or("unknown");
-        fields.push(field("Size, last written", &format!("{} bytes, {}", size, at(written))));
+        let written = finding.last_modified.map_or_else(|| "unknown".to_owned(), at);
+        fields.push(field("Size, last written", &format!("{size} bytes, {written}")));
     }
     fields.extend(finding.owner.as_ref().map(|owner| field("Owner (tag)", &code(owner, room.of(300)))));
     blocks.push(json!({"type": "section", "fields": fields}));

@@ -134,7 +134,7 @@ fn standing(case: &Case, room: Room) -> String {
         })
         .collect();
     let votes = if votes.is_empty() { String::new() } else { format!(" {} so far.", votes.join("; ")) };
-    let snooze = case.approval.snooze.as_ref().map(|snooze| format!(" Snoozed until {}.", at(&snooze.until)));
+    let snooze = case.approval.snooze.as_ref().map(|snooze| format!(" Snoozed until {}.", at(snooze.until)));
     format!("{}{votes}{}", approval::until(case), snooze.unwrap_or_default())
 }
 
@@ -152,7 +152,10 @@ fn turning(digest: &Digest, page: usize, pages: usize) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::{fixtures::case, slack_message::SlackMessage};
+    use cordon_domain::{
+        fixtures::{case, time},
+        slack_message::SlackMessage,
+    };
 
     #[test]
     fn a_full_page_of_the_longest_keys_keeps_slacks_limits() {
@@ -160,7 +163,7 @@ mod tests {
             .map(|_| {
                 let mut case =
                     case(Disposition::Review).with_plan(|plan| plan.object.key = "&".repeat(1_024));
-                case.approval.round_ends_at = Some("2026-03-11T13:47:00.000Z".into());
+                case.approval.round_ends_at = Some(time("2026-03-11T13:47:00.000Z"));
                 case
             })
             .collect();

@@ -1,8 +1,10 @@
 //! Slack's text, with whatever came from outside made harmless and cut to Block Kit's limits
 //! (<https://docs.slack.dev/messaging/formatting-message-text>).
 
-use cordon_domain::case::vote::{Vote, Voter};
-use jiff::Timestamp;
+use cordon_domain::{
+    case::vote::{Vote, Voter},
+    time::Time,
+};
 use serde_json::{Value, json};
 
 use super::limits::{Room, length};
@@ -112,12 +114,8 @@ fn escaped(text: &[char]) -> String {
 
 /// A time in the reader's own time zone; as it is stored where Slack cannot show that
 /// (<https://docs.slack.dev/messaging/formatting-message-text#date-formatting>).
-pub(super) fn at(time: &str) -> String {
-    let stored = escape(time, 100);
-    match time.parse::<Timestamp>() {
-        Ok(parsed) => format!("<!date^{}^{{date_short_pretty}} {{time}}|{stored}>", parsed.as_second()),
-        Err(_) => stored,
-    }
+pub(super) fn at(time: Time) -> String {
+    format!("<!date^{}^{{date_short_pretty}} {{time}}|{time}>", time.timestamp().as_second())
 }
 
 /// A Slack user as a mention, an IAM ARN as code.

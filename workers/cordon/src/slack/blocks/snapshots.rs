@@ -8,22 +8,24 @@ use cordon_domain::{
     },
     digest::{self, Digest},
     finding::Incomplete,
-    fixtures::{case, closing, decided, vote},
+    fixtures::{case, closing, decided, time, vote},
     pause::Pause,
     policy::{Disposition, OnExpiry},
     slack_message::SlackMessage,
+    time::Time,
 };
 use serde_json::{Map, Value, json};
 
 use super::{case as message, digest as digest_message, modal};
 
-const AT: &str = "2026-03-11T10:00:00.000Z";
+fn at() -> Time {
+    time("2026-03-11T10:00:00.000Z")
+}
 
 fn asked() -> Case {
     let mut case = case(Disposition::Review);
     let approval = &mut case.approval;
-    (approval.round, approval.asked, approval.round_ends_at) =
-        (1, 1, Some("2026-03-11T13:47:00.000Z".into()));
+    (approval.round, approval.asked, approval.round_ends_at) = (1, 1, Some(time("2026-03-11T13:47:00.000Z")));
     approval.reach = Some(vec!["AWS 999988887777 (s3:GetObject)".into()]);
     case
 }
@@ -73,13 +75,13 @@ fn restore(outcome: Option<RestoreResult>) -> Restore {
         replace: false,
         even_if_exposed: false,
         copy_generation: None,
-        requested_at: AT.into(),
+        requested_at: at(),
         restored: Vec::new(),
         outcome: outcome.map(|result| RestoreOutcome {
             result,
             detail: "What became of it.".into(),
             code: None,
-            at: AT.into(),
+            at: at(),
         }),
     }
 }
@@ -89,15 +91,15 @@ fn purged(done: bool) -> Case {
         case.quarantine.purge = Some(Purge {
             requested_by: "arn:aws:sts::111122223333:assumed-role/privacy/paul".into(),
             reason: "GDPR-17".into(),
-            requested_at: AT.into(),
-            done_at: done.then(|| AT.into()),
+            requested_at: at(),
+            done_at: done.then(at),
         });
     })
 }
 
 fn paused() -> Paused {
-    let by = Pause { paused_at: AT.into(), paused_by: "arn:olivia".into(), reason: "INC-4711".into() };
-    Paused { at: AT.into(), by }
+    let by = Pause { paused_at: at(), paused_by: "arn:olivia".into(), reason: "INC-4711".into() };
+    Paused { at: at(), by }
 }
 
 /// Every state of a case, by name.
@@ -105,7 +107,7 @@ fn states() -> Vec<(&'static str, Case)> {
     use OutcomeResult::*;
     let failed = Closing {
         outcome: Outcome { result: Failed, detail: "AWS refused.".into(), code: Some("AccessDenied".into()) },
-        at: AT.into(),
+        at: at(),
     };
     vec![
         ("asked", asked()),
@@ -124,28 +126,28 @@ fn states() -> Vec<(&'static str, Case)> {
             "asked_escalated",
             with(asked(), |case| {
                 case.approval.escalation =
-                    Some(Escalation { at: AT.into(), why: "the last round has begun".into() });
+                    Some(Escalation { at: at(), why: "the last round has begun".into() });
             }),
         ),
         (
             "asked_renewed",
             with(asked(), |case| {
                 let why = "A newer finding falls under rule cards, which is stricter.".into();
-                case.approval.renewal = Some(Renewal { at: AT.into(), why });
+                case.approval.renewal = Some(Renewal { at: at(), why });
             }),
         ),
         (
             "asked_refused",
             with(asked(), |case| {
-                let refused = Refused { by: slack("U0MALLORY3"), asked: "quarantine".into(), at: AT.into() };
+                let refused = Refused { by: slack("U0MALLORY3"), asked: "quarantine".into(), at: at() };
                 case.approval.refused = vec![refused];
             }),
         ),
         (
             "snoozed",
             with(asked(), |case| {
-                let until = "2026-03-12T10:00:00.000Z".into();
-                case.approval.snooze = Some(Snooze { by: slack("U0ALICE001"), at: AT.into(), until });
+                let until = time("2026-03-12T10:00:00.000Z");
+                case.approval.snooze = Some(Snooze { by: slack("U0ALICE001"), at: at(), until });
             }),
         ),
         (

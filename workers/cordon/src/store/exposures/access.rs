@@ -4,7 +4,10 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{Put, TransactWriteItem, Update as TransactUpdate},
 };
-use cordon_domain::exposure::access_finding::{AccessFinding, AccessStatus};
+use cordon_domain::{
+    exposure::access_finding::{AccessFinding, AccessStatus},
+    time::Time,
+};
 
 use super::Exposures;
 use crate::{
@@ -23,15 +26,15 @@ impl Exposures {
     /// As classified.
     pub async fn record_access(&self, finding: &AccessFinding) -> Result<bool> {
         let mut item = to_item(finding);
-        item.insert("item".into(), text(&exposures::access(&finding.finding_id)));
-        item.insert("seen".into(), text(&finding.order()));
+        item.insert("item".into(), text(exposures::access(&finding.finding_id)));
+        item.insert("seen".into(), text(finding.order()));
         let record = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression(
                 "attribute_not_exists(seen) OR seen < :seen OR (seen = :seen AND attribute_exists(missing_from_list))",
             )
-            .expression_attribute_values(":seen", text(&finding.order()))
+            .expression_attribute_values(":seen", text(finding.order()))
             .build()
             .expect("table and item are set");
         let due = TransactUpdate::builder()
@@ -41,7 +44,7 @@ impl Exposures {
             .update_expression("SET account = :account, due = :due, due_at = :now ADD revision :one")
             .expression_attribute_values(":account", text(&finding.account))
             .expression_attribute_values(":due", text(exposures::DUE_BUCKET))
-            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":now", text(clock::now()))
             .expression_attribute_values(":one", to_value(&1))
             .build()
             .expect("table, key and expression are set");
@@ -82,7 +85,7 @@ impl Exposures {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleted", to_value(&AccessStatus::Deleted))
             .expression_attribute_values(":yes", to_value(&true))
-            .expression_attribute_values(":seen", text(&finding.order()));
+            .expression_attribute_values(":seen", text(finding.order()));
         conditional(&self.table, update).await.map(|_| ())
     }
 
@@ -102,7 +105,7 @@ impl Exposures {
     ///
     /// # Errors
     /// As classified.
-    pub async fn synced_until(&self) -> Result<Option<String>> {
+    pub async fn synced_until(&self) -> Result<Option<Time>> {
         self.place(exposures::SYNC).await
     }
 
@@ -110,7 +113,7 @@ impl Exposures {
     ///
     /// # Errors
     /// As classified.
-    pub async fn record_sync(&self, until: &str) -> Result<()> {
+    pub async fn record_sync(&self, until: Time) -> Result<()> {
         self.put(exposures::SYNC, exposures::SYNC, Item::from([("until".to_owned(), text(until))])).await
     }
 }

@@ -1,6 +1,9 @@
 //! Buckets: when they are due, which cycle has them, and what it came to, in the `exposures` table.
 
-use cordon_domain::exposure::{BucketRecord, PlannedBucket};
+use cordon_domain::{
+    exposure::{BucketRecord, PlannedBucket},
+    time::Time,
+};
 
 use super::{Exposures, Settlement};
 use crate::{
@@ -27,7 +30,7 @@ impl Exposures {
         &self,
         bucket_arn: &str,
         cycle: &str,
-        until: &str,
+        until: Time,
     ) -> Result<Option<BucketRecord>> {
         let update = self.update(bucket_arn, exposures::BUCKET)
             .update_expression("SET claimed_by = :cycle, claimed_until = :until")
@@ -36,7 +39,7 @@ impl Exposures {
             )
             .expression_attribute_values(":cycle", text(cycle))
             .expression_attribute_values(":until", text(until))
-            .expression_attribute_values(":now", text(&clock::now()));
+            .expression_attribute_values(":now", text(clock::now()));
         conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
@@ -56,7 +59,7 @@ impl Exposures {
         &self,
         bucket_arn: &str,
         cycle: &str,
-        until: &str,
+        until: Time,
     ) -> Result<Option<BucketRecord>> {
         let update = self
             .update(bucket_arn, exposures::BUCKET)
@@ -131,7 +134,7 @@ impl Exposures {
         bucket_arn: &str,
         cycle: &str,
         failed_job: Option<&str>,
-        (failures, not_before): (u32, &str),
+        (failures, not_before): (u32, Time),
     ) -> Result<()> {
         let update = self
             .update(bucket_arn, exposures::BUCKET)

@@ -1,7 +1,7 @@
 //! Macie jobs that are waited for, in the `exposures` table.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cordon_domain::exposure::JobRecord;
+use cordon_domain::{exposure::JobRecord, time::Time};
 
 use super::Exposures;
 use crate::{
@@ -26,7 +26,7 @@ impl Exposures {
     ///
     /// # Errors
     /// As classified.
-    pub async fn expect_job(&self, bucket_arn: &str, cycle: &str, job: &str, until: &str) -> Result<()> {
+    pub async fn expect_job(&self, bucket_arn: &str, cycle: &str, job: &str, until: Time) -> Result<()> {
         let update = self
             .update(bucket_arn, exposures::BUCKET)
             .update_expression("SET unread_job = :job, claimed_until = :until")
@@ -49,7 +49,7 @@ impl Exposures {
         item.extend([
             ("item".to_owned(), text(exposures::JOB)),
             ("due".to_owned(), text(exposures::DUE_JOB)),
-            ("due_at".to_owned(), text(&job.started_at)),
+            ("due_at".to_owned(), text(job.started_at)),
         ]);
         let put = self
             .client
@@ -85,7 +85,7 @@ impl Exposures {
         let update = self
             .update(record, exposures::JOB)
             .condition_expression("attribute_exists(bucket_arn)")
-            .expression_attribute_values(":now", text(&clock::now()));
+            .expression_attribute_values(":now", text(clock::now()));
         let update = match problem {
             None => update.update_expression("SET finished_at = if_not_exists(finished_at, :now)"),
             Some(problem) => update

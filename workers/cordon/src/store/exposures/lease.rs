@@ -1,5 +1,7 @@
 //! The lease under which one cycle plans, in the `exposures` table.
 
+use cordon_domain::time::Time;
+
 use super::Exposures;
 use crate::{
     clock,
@@ -13,14 +15,14 @@ impl Exposures {
     ///
     /// # Errors
     /// As classified.
-    pub async fn take_lease(&self, cycle: &str, until: &str) -> Result<Option<u64>> {
+    pub async fn take_lease(&self, cycle: &str, until: Time) -> Result<Option<u64>> {
         let update = self
             .update(exposures::LEASE, exposures::LEASE)
             .update_expression("SET holder = :cycle, held_until = :until ADD epoch :one")
             .condition_expression("attribute_not_exists(holder) OR holder = :cycle OR held_until < :now")
             .expression_attribute_values(":cycle", text(cycle))
             .expression_attribute_values(":until", text(until))
-            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":now", text(clock::now()))
             .expression_attribute_values(":one", to_value(&1));
         Ok(conditional(&self.table, update).await?.map(|item| {
             item.get("epoch")

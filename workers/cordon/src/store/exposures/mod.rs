@@ -9,7 +9,7 @@ mod reports;
 mod scans;
 
 use aws_sdk_dynamodb::{Client, types::ReturnValue};
-use cordon_domain::exposure::BucketResult;
+use cordon_domain::{exposure::BucketResult, time::Time};
 
 use super::{Item, Update, from_item, text};
 use crate::{aws::error::classify, clock, error::Result};
@@ -29,7 +29,7 @@ pub struct Settlement {
     /// How many times in a row the bucket could not be planned or reported.
     pub report_failures: u32,
     /// When the bucket is due again unless its access changes before; never when absent.
-    pub next_due: Option<String>,
+    pub next_due: Option<Time>,
 }
 
 impl Exposures {
@@ -38,9 +38,9 @@ impl Exposures {
         Self { client, table }
     }
 
-    async fn place(&self, of: &str) -> Result<Option<String>> {
+    async fn place(&self, of: &str) -> Result<Option<Time>> {
         let item = self.item(of, of).await?;
-        Ok(item.and_then(|item| item.get("until").and_then(|until| until.as_s().ok()).cloned()))
+        Ok(item.and_then(|item| item.get("until")?.as_s().ok()?.parse().ok()))
     }
 
     /// A bucket's items whose sort key begins so.
@@ -95,7 +95,7 @@ impl Exposures {
             .index_name("due")
             .key_condition_expression("due = :due AND due_at <= :now")
             .expression_attribute_values(":due", text(kind))
-            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":now", text(clock::now()))
             .set_exclusive_start_key(after)
             .limit(100);
         let page = query.send().await.map_err(|error| classify("dynamodb:Query on exposures", error))?;

@@ -36,7 +36,7 @@ impl Exposures {
             )
             .condition_expression("attribute_not_exists(scanned_at) OR scanned_at <= :at")
             .expression_attribute_values(":finding", to_value(&object.finding))
-            .expression_attribute_values(":at", text(&object.scanned_at));
+            .expression_attribute_values(":at", text(object.scanned_at));
         conditional(&self.table, update).await.map(|_| ())
     }
 
@@ -50,10 +50,10 @@ impl Exposures {
             .update(bucket_arn, &exposures::object(object))
             .update_expression("SET ended_at = :now, ended_because = :because, expires_at = :expires")
             .condition_expression("scanned_at = :at")
-            .expression_attribute_values(":now", text(&clock::now()))
+            .expression_attribute_values(":now", text(clock::now()))
             .expression_attribute_values(":because", text(because))
             .expression_attribute_values(":expires", to_value(&expires_at))
-            .expression_attribute_values(":at", text(&object.scanned_at));
+            .expression_attribute_values(":at", text(object.scanned_at));
         conditional(&self.table, update).await.map(|_| ())
     }
 

@@ -1,6 +1,6 @@
 //! Scans that are complete, and how far findings have been swept, in the `exposures` table.
 
-use cordon_domain::exposure::ScanRecord;
+use cordon_domain::{exposure::ScanRecord, time::Time};
 
 use super::Exposures;
 use crate::{
@@ -28,7 +28,7 @@ impl Exposures {
             .update_expression("SET job_id = :id, scanned_at = :at")
             .condition_expression("attribute_not_exists(scanned_at) OR scanned_at < :at")
             .expression_attribute_values(":id", text(&scan.job_id))
-            .expression_attribute_values(":at", text(&scan.scanned_at));
+            .expression_attribute_values(":at", text(scan.scanned_at));
         conditional(&self.table, record).await?;
         let read = self
             .update(bucket_arn, exposures::BUCKET)
@@ -44,7 +44,7 @@ impl Exposures {
     ///
     /// # Errors
     /// As classified.
-    pub async fn swept_until(&self) -> Result<Option<String>> {
+    pub async fn swept_until(&self) -> Result<Option<Time>> {
         self.place(exposures::SWEEP).await
     }
 
@@ -52,7 +52,7 @@ impl Exposures {
     ///
     /// # Errors
     /// As classified.
-    pub async fn record_sweep(&self, until: &str) -> Result<()> {
+    pub async fn record_sweep(&self, until: Time) -> Result<()> {
         self.put(exposures::SWEEP, exposures::SWEEP, Item::from([("until".to_owned(), text(until))])).await
     }
 }

@@ -39,7 +39,7 @@ impl ReportExposures {
         }
         stream::iter(newest.into_values())
             .map(|finding| async {
-                let object = ReportedObject { finding, scanned_at: scan.scanned_at.clone() };
+                let object = ReportedObject { finding, scanned_at: scan.scanned_at };
                 self.0.exposures.record_object(&bucket.arn, &object).await
             })
             .buffer_unordered(MAX_CONCURRENCY)

@@ -2,6 +2,7 @@ use cordon_domain::{case::Decision, policy::Disposition};
 use serde_json::Value;
 
 use super::*;
+use crate::clock;
 
 fn left(run: Value) -> Run {
     serde_json::from_value(run).unwrap()
@@ -79,7 +80,7 @@ fn what_is_on_record_is_reported_and_a_run_that_failed_fails_whatever_is_on_reco
 
 #[test]
 fn a_restore_that_its_case_does_not_know_or_that_was_taken_for_dead_is_a_failure() {
-    let ended = |result| RestoreOutcome { result, detail: "d".into(), code: None, at: String::new() };
+    let ended = |result| RestoreOutcome { result, detail: "d".into(), code: None, at: clock::now() };
     let (restored, dead) = (ended(RestoreResult::Restored), ended(RestoreResult::Failed));
     assert_eq!(restore_failure(&reported_restore(&restored, Some(restored.clone()))), None);
     for recorded in [None, Some(dead.clone())] {

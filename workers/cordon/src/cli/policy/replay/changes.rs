@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cordon_domain::{
     finding::Finding,
     policy::{Decided, Disposition},
-    time,
+    time::Time,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -99,7 +99,7 @@ impl Changes {
             })
             .collect();
         json!({
-            "since": time::stored(self.since),
+            "since": Time::from(self.since),
             "findings": self.findings,
             "changed": self.changed,
             "unchanged": self.findings - self.changed,
@@ -124,7 +124,7 @@ impl Changes {
             rows.push(row);
         }
         let mut lines = if rows.len() > 1 { table(&rows) } else { Vec::new() };
-        let since = time::stored(self.since);
+        let since = Time::from(self.since);
         lines.push(if self.compares {
             format!(
                 "Of {} findings since {since}, {} would be answered otherwise and {} as now.",

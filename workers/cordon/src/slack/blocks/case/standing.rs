@@ -29,7 +29,7 @@ pub(super) fn state(case: &Case, room: Room) -> Vec<Value> {
         lines.push(context(&format!("{}{}", decider_in(case, room), closed(case))));
         lines.extend(restores(case, room));
         if let Some(purge) = &case.quarantine.purge {
-            let done = purge.done_at.as_deref().map_or_else(
+            let done = purge.done_at.map_or_else(
                 || "is being deleted from quarantine".to_owned(),
                 |time| format!("was deleted from quarantine at {}", at(time)),
             );
@@ -91,7 +91,7 @@ fn restored(restore: &Restore, room: Room) -> Value {
         Some(outcome) => match outcome.result {
             RestoreResult::Restored => (
                 ":leftwards_arrow_with_hook:",
-                format!("*Put back* at {}. {}", at(&outcome.at), escape(&outcome.detail, room.of(500))),
+                format!("*Put back* at {}. {}", at(outcome.at), escape(&outcome.detail, room.of(500))),
             ),
             RestoreResult::Failed => {
                 (":warning:", format!("*Not put back.* {}", escape(&outcome.detail, room.of(1_000))))
@@ -101,7 +101,7 @@ fn restored(restore: &Restore, room: Room) -> Value {
     section(&format!(
         "{sign} Restore asked for by {} at {} ({}). {ended}",
         person(&restore.requested_by, room),
-        at(&restore.requested_at),
+        at(restore.requested_at),
         escape(&restore.reason, room.of(500)),
     ))
 }
@@ -113,7 +113,7 @@ fn pause(case: &Case, room: Room) -> Option<Value> {
         format!(", as {} ordered: {}", person(&pause.paused_by, room), escape(&pause.reason, room.of(500)));
     Some(section(&format!(
         ":double_vertical_bar: *Paused* since {}{why}. Nothing is touched until somebody runs `cordon resume`.",
-        at(since)
+        at(*since)
     )))
 }
 
@@ -144,7 +144,7 @@ pub fn decider(case: &Case) -> String {
 }
 
 pub(in crate::slack::blocks) fn decider_in(case: &Case, room: Room) -> String {
-    let decided_at = case.approval.decided.as_ref().map(|decided| at(&decided.at)).unwrap_or_default();
+    let decided_at = case.approval.decided.as_ref().map(|decided| at(decided.at)).unwrap_or_default();
     let rule = || code(&case.plan.rule, room.of(300).max(100));
     match case.decision() {
         _ if case.plan.shadow => format!("Decided by policy in shadow mode, rule {}.", rule()),

@@ -1,7 +1,7 @@
 use cordon_domain::{
     case::{Decision, Restore, RestoreResult},
     finding::Incomplete,
-    fixtures::{self, case, closing, vote},
+    fixtures::{self, case, closing, time, vote},
 };
 
 use super::*;
@@ -115,13 +115,13 @@ fn a_case_that_was_restored_often_with_long_reasons_is_within_slacks_limits() {
         replace: false,
         even_if_exposed: false,
         copy_generation: None,
-        requested_at: "2026-03-11T10:00:00.000Z".into(),
+        requested_at: time("2026-03-11T10:00:00.000Z"),
         restored: Vec::new(),
         outcome: Some(cordon_domain::case::RestoreOutcome {
             result: RestoreResult::Failed,
             detail: detail.clone(),
             code: None,
-            at: "2026-03-11T10:01:00.000Z".into(),
+            at: time("2026-03-11T10:01:00.000Z"),
         }),
     };
     case.quarantine.restores = (0..7).map(|_| failed("slack:T0CORDON01/U0ALICE001")).collect();

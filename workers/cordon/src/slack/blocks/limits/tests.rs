@@ -6,10 +6,11 @@ use cordon_domain::{
     },
     digest::{self, Digest},
     finding::{Detection, Severity},
-    fixtures::case,
+    fixtures::{case, time},
     pause::Pause,
     policy::{Disposition, OnExpiry, Versions},
     slack_message::SlackMessage,
+    time::Time,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -23,7 +24,10 @@ use crate::slack::{
     capability::Capability,
 };
 
-const AT: &str = "2026-03-11T09:50:00.000Z";
+fn at() -> Time {
+    time("2026-03-11T09:50:00.000Z")
+}
+
 /// The longest key that S3 takes, in bytes (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
 const LONGEST_KEY: usize = 1_024;
 
@@ -72,7 +76,7 @@ fn votes() -> impl Strategy<Value = Vec<Vote>> {
         decision,
         by,
         reason,
-        at: AT.into(),
+        at: at(),
         plan_hash: String::new(),
     });
     vec(vote, 0..12)
@@ -89,14 +93,9 @@ fn restores() -> impl Strategy<Value = Vec<Restore>> {
             replace: false,
             even_if_exposed: false,
             copy_generation: None,
-            requested_at: AT.into(),
+            requested_at: at(),
             restored: Vec::new(),
-            outcome: ended.map(|(result, detail)| RestoreOutcome {
-                result,
-                detail,
-                code: None,
-                at: AT.into(),
-            }),
+            outcome: ended.map(|(result, detail)| RestoreOutcome { result, detail, code: None, at: at() }),
         });
     vec(restore, 0..20)
 }
@@ -130,7 +129,7 @@ fn found() -> impl Strategy<Value = Case> {
             let object = &mut case.finding.object;
             (object.key, object.bucket, object.version_id) = (key, bucket, version);
             (case.finding.owner, case.finding.size, case.finding.detections) = (owner, size, detections);
-            case.finding.last_modified = Some(AT.into());
+            case.finding.last_modified = Some(at());
             case.finding.severity = severity;
             let (shadow, sample) = flags;
             case.finding.sample = sample;
@@ -160,7 +159,7 @@ fn any_case() -> impl Strategy<Value = Case> {
     let status = select(vec![Status::Open, Status::Closed, Status::Restoring]);
     (found(), asked, votes(), waits, ends, purge, status, any::<bool>(), renewed).prop_map(
         |(mut case, asked, votes, waits, ends, purge, status, every_version, (renewed, copied))| {
-            case.approval.renewal = renewed.map(|why| Renewal { at: AT.into(), why });
+            case.approval.renewal = renewed.map(|why| Renewal { at: at(), why });
             let copy = QuarantineCopy { generation: 1, key: "k".into() };
             case.quarantine.copies = copied.then_some(copy).into_iter().collect();
             let (approvers, approver_groups, approvals, times) = asked;
@@ -175,24 +174,24 @@ fn any_case() -> impl Strategy<Value = Case> {
                 plan.effect.on_expiry = on_expiry;
             });
             case.approval.asked = times;
-            case.approval.escalation = why.map(|why| Escalation { at: AT.into(), why });
-            case.approval.snooze = snoozed_by.map(|by| Snooze { by, at: AT.into(), until: AT.into() });
+            case.approval.escalation = why.map(|why| Escalation { at: at(), why });
+            case.approval.snooze = snoozed_by.map(|by| Snooze { by, at: at(), until: at() });
             if let Some((paused_by, reason)) = paused {
-                let by = Pause { paused_at: AT.into(), paused_by, reason };
-                case.waits.paused = Some(Paused { at: AT.into(), by });
+                let by = Pause { paused_at: at(), paused_by, reason };
+                case.waits.paused = Some(Paused { at: at(), by });
             }
             let (decision, outcome, restores) = ends;
-            case.approval.decided = decision.map(|what| Decided { what, at: AT.into() });
-            case.closing = outcome.map(|outcome| Closing { outcome, at: AT.into() });
+            case.approval.decided = decision.map(|what| Decided { what, at: at() });
+            case.closing = outcome.map(|outcome| Closing { outcome, at: at() });
             case.quarantine.restores = restores;
             case.status = status;
-            case.approval.round_ends_at = Some(AT.into());
+            case.approval.round_ends_at = Some(at());
             case.generation = 1_000;
             case.quarantine.purge = purge.map(|(requested_by, reason, done)| Purge {
                 requested_by,
                 reason,
-                requested_at: AT.into(),
-                done_at: done.then(|| AT.into()),
+                requested_at: at(),
+                done_at: done.then(at),
             });
             case.approval.votes = votes;
             for vote in &mut case.approval.votes {
