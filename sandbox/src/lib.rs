@@ -14,7 +14,7 @@ pub mod deployment;
 mod directions;
 pub mod doubles;
 mod front_door;
-mod operator;
+pub mod operator;
 mod process;
 mod sandbox;
 pub mod slack;

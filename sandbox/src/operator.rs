@@ -8,15 +8,18 @@ use crate::process::emulator::ACCOUNT;
 use crate::sandbox::Sandbox;
 
 /// The role's name.
-pub(crate) const ROLE: &str = "sandbox-operator";
+pub const ROLE: &str = "sandbox-operator";
 
 /// The role's ARN, for the Terraform's `investigators` and `purgers`.
-pub(crate) fn arn() -> String {
+pub fn arn() -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}")
 }
 
 /// Makes the role. It may do nothing until it gets the [policy](permit) that Cordon's Terraform makes.
-pub(crate) async fn create(sandbox: &Sandbox) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Those of IAM.
+pub async fn create(sandbox: &Sandbox) -> anyhow::Result<()> {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}]});
     let iam = aws_sdk_iam::Client::new(&sandbox.sdk_config().await);
@@ -26,7 +29,10 @@ pub(crate) async fn create(sandbox: &Sandbox) -> anyhow::Result<()> {
 }
 
 /// Lets the role do what an operator of the deployment may, and assume the roles that operators assume.
-pub(crate) async fn permit(sandbox: &Sandbox, deployment: &Deployment) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Those of IAM, and where Terraform gave no settings.
+pub async fn permit(sandbox: &Sandbox, deployment: &Deployment) -> anyhow::Result<()> {
     let iam = aws_sdk_iam::Client::new(&sandbox.sdk_config().await);
     let attach =
         iam.attach_role_policy().role_name(ROLE).policy_arn(deployment.output("operator_policy_arn")?);
@@ -48,7 +54,10 @@ pub(crate) async fn permit(sandbox: &Sandbox, deployment: &Deployment) -> anyhow
 
 /// What a shell needs to be the operator: credentials, which are fetched and renewed as in ECS, and with a deployment
 /// the settings of `cordon approvals`, `cordon quarantine` and so on.
-pub(crate) fn environment(
+///
+/// # Errors
+/// Where Terraform gave no settings.
+pub fn environment(
     sandbox: &Sandbox,
     deployment: Option<&Deployment>,
 ) -> anyhow::Result<Vec<(String, String)>> {

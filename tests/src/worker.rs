@@ -16,7 +16,7 @@ pub fn worker(aws: &SdkConfig, config: WorkerConfig) -> Worker {
         name: "by-hand".into(),
         heartbeat_timeout: config.heartbeat,
         slots: 1,
-        grace: config.shutdown_grace,
+        drain_timeout: config.drain_timeout,
     };
     let clients = Arc::new(Clients::new(aws, config));
     activities::worker(aws_sdk_sfn::Client::new(aws), settings, &clients)

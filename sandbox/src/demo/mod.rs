@@ -60,8 +60,8 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     operator::create(&sandbox).await?;
     operator::permit(&sandbox, &deployment).await?;
     output.event("Starting worker and gateway, each with the credentials of its task role");
-    let grace = [("CORDON_SHUTDOWN_GRACE_SECONDS", "2")];
-    let mut worker = deployment.start_worker(&grace).await?;
+    let drain_timeout = [("CORDON_DRAIN_TIMEOUT_SECONDS", "2")];
+    let mut worker = deployment.start_worker(&drain_timeout).await?;
     let (mut gateway, _) = deployment.start_gateway(&[]).await?;
     output.event(
         "Creating three buckets: private; shared with account 999988887777; shared, but excluded by tag",

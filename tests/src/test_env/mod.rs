@@ -16,13 +16,13 @@ use std::{
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use cordon_sandbox::{Sandbox, child::Child, deployment::Deployment};
+use cordon_sandbox::{Sandbox, child::Child, deployment::Deployment, operator};
 use serde_json::{Value, json};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
     bare::start_sandbox,
-    operator::{self, OPERATOR},
+    operator::OPERATOR,
     turns::{Shared, Turn},
 };
 pub use objects::Placed;
@@ -102,8 +102,8 @@ impl TestEnv {
             "round_seconds": ROUND_SECONDS,
             "activity_heartbeat_seconds": 4,
             "scan_timeout_seconds": 120,
-            "investigators": [role_arn(&sandbox, OPERATOR)],
-            "purgers": [role_arn(&sandbox, OPERATOR)],
+            "investigators": [operator::arn()],
+            "purgers": [operator::arn()],
             "policy": {"version": 1, "restorers": {"users": [ALICE]}, "operators": {session_arn(&sandbox, "bob"): BOB},
                 "rules": [
                 rule("ignored", "ignored-*", "*", "ignore", &[]),
@@ -127,7 +127,8 @@ impl TestEnv {
         let worker = deployment.start_worker(&[]).await?;
         let (gateway, gateway_url) = deployment.start_gateway(&[]).await?;
         let root = sandbox.sdk_config().await;
-        operator::give_role(&sandbox, &deployment).await?;
+        operator::create(&sandbox).await?;
+        operator::permit(&sandbox, &deployment).await?;
         let operators =
             operators::listen_to_operators(&root, deployment.output("operators_topic_arn")?).await?;
         Ok(TestEnv {

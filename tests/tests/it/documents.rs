@@ -47,6 +47,38 @@ fn every_file_and_function_that_a_document_names_is_there() {
     assert!(missing("app/clicks.rs", "no_such_function").is_some());
 }
 
+/// Every Markdown document of the project.
+fn documents(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() && name != "target" && (!name.starts_with('.') || name == ".github") {
+            documents(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_link_from_document_to_document_leads_somewhere() {
+    let (mut pages, mut wrong, mut seen) = (Vec::new(), Vec::new(), 0);
+    documents(&root(), &mut pages);
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with(['#', '<'])) {
+            let file = target.split('#').next().unwrap_or_default();
+            seen += 1;
+            if !page.parent().unwrap().join(file).exists() {
+                wrong.push(format!("{}: {target}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(seen > 20, "{seen} links in {} documents", pages.len());
+}
+
 #[test]
 fn a_finding_and_a_bucket_are_walked_through_in_at_most_fifteen_stops() {
     let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();

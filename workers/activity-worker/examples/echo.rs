@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
         name: format!("echo-{}", std::process::id()),
         heartbeat_timeout: Duration::from_secs(60),
         slots: 8,
-        grace: Duration::from_secs(110),
+        drain_timeout: Duration::from_secs(110),
     };
     Worker::new(client, settings).with(Echo).run(Worker::stop_on_signals()?).await;
     Ok(())

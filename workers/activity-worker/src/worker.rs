@@ -26,7 +26,7 @@ pub struct WorkerSettings {
     /// How many tasks of one activity run at once; polling pauses while all slots are taken.
     pub slots: usize,
     /// How long tasks under way and polls in flight may go on after the stop.
-    pub grace: Duration,
+    pub drain_timeout: Duration,
 }
 
 /// Polls Step Functions for the tasks of its activities and runs them.
@@ -76,7 +76,7 @@ impl<C: StepFunctions> Worker<C> {
     /// 2. Polls in flight return; a task that one of them brings fails at once with
     ///    [`WORKER_SHUTDOWN`](crate::WORKER_SHUTDOWN), so that its retry finds another worker.
     /// 3. Tasks under way finish, with heartbeats.
-    /// 4. When the grace is over, tasks still under way are dropped and fail with `WORKER_SHUTDOWN` too; polls still in
+    /// 4. When the drain timeout is over, tasks still under way are dropped and fail with `WORKER_SHUTDOWN` too; polls still in
     ///    flight are dropped.
     pub async fn run(self, stop: CancellationToken) {
         let (tasks, pollers, drain_ended) =
@@ -100,13 +100,13 @@ impl<C: StepFunctions> Worker<C> {
         pollers.close();
         tracing::info!(activities = self.activities.len(), "worker ready");
         stop.cancelled().await;
-        tracing::info!(grace_seconds = self.settings.grace.as_secs(), "worker stopping");
+        tracing::info!(drain_timeout_seconds = self.settings.drain_timeout.as_secs(), "worker stopping");
         let mut drained = pin!(async {
             pollers.wait().await;
             tasks.close();
             tasks.wait().await;
         });
-        if tokio::time::timeout(self.settings.grace, &mut drained).await.is_err() {
+        if tokio::time::timeout(self.settings.drain_timeout, &mut drained).await.is_err() {
             drain_ended.cancel();
             drained.await;
         }

@@ -43,7 +43,8 @@ fn a_policy_is_replayed_over_thousands_of_findings() -> Result<()> {
         let file = directory.path().join("policy.json");
         std::fs::write(&file, proposed.to_string())?;
         let file = file.to_str().context("a path")?;
-        operator::give_role(sandbox, &installation.deployment).await?;
+        cordon_sandbox::operator::create(sandbox).await?;
+        cordon_sandbox::operator::permit(sandbox, &installation.deployment).await?;
         let started = Instant::now();
         let arguments = ["policy", "replay", "--policy", file, "--since", "1h", "--json"];
         let said = operator::command(sandbox, &installation.deployment, &arguments)?.output().await?;

@@ -21,7 +21,7 @@ use self::script::{Event, Log, Script};
 use crate::{Activity, TaskContext, TaskError, Worker, WorkerSettings};
 
 const HEARTBEAT_TIMEOUT: Duration = secs(60);
-const GRACE: Duration = secs(110);
+const DRAIN_TIMEOUT: Duration = secs(110);
 /// Of virtual time, for a worker to end after its stop.
 const DEADLINE: Duration = secs(7 * 24 * 60 * 60);
 
@@ -152,7 +152,7 @@ async fn run_worker(script: Script, slots: usize, stop_after: Duration) -> Outco
         name: "worker".into(),
         heartbeat_timeout: HEARTBEAT_TIMEOUT,
         slots,
-        grace: GRACE,
+        drain_timeout: DRAIN_TIMEOUT,
     };
     let stop = CancellationToken::new();
     let worker = Worker::new(script.client(), settings).with(Scripted { log: log.clone() });

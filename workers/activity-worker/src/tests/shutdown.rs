@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    GRACE, HEARTBEAT_TIMEOUT, Outcome, run_worker,
+    DRAIN_TIMEOUT, HEARTBEAT_TIMEOUT, Outcome, run_worker,
     script::{Event, LONG_POLL, Reply, Script, retryable},
     secs, work,
 };
@@ -38,9 +38,9 @@ async fn a_task_that_the_poll_in_flight_brings_fails_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_that_does_not_return_is_dropped_after_the_grace() {
+async fn a_poll_that_does_not_return_is_dropped_after_the_drain_timeout() {
     let outcome = run_worker(Script::new().hanging_poll(), 8, secs(10)).await;
-    assert_eq!(outcome.ended, secs(10) + GRACE);
+    assert_eq!(outcome.ended, secs(10) + DRAIN_TIMEOUT);
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,11 +61,11 @@ async fn a_task_under_way_is_finished_with_heartbeats_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_outlasts_the_grace_is_dropped_and_fails() {
+async fn a_task_that_outlasts_the_drain_timeout_is_dropped_and_fails() {
     let outcome = run_worker(Script::new().task("a", work(1_000)), 1, secs(10)).await;
-    assert_shut_down(&outcome, secs(10) + GRACE);
-    assert_eq!(outcome.drops(), [secs(10) + GRACE]);
-    assert_eq!(outcome.ended, secs(10) + GRACE);
+    assert_shut_down(&outcome, secs(10) + DRAIN_TIMEOUT);
+    assert_eq!(outcome.drops(), [secs(10) + DRAIN_TIMEOUT]);
+    assert_eq!(outcome.ended, secs(10) + DRAIN_TIMEOUT);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
         name: format!("cordon-{}", std::process::id()),
         heartbeat_timeout: config.heartbeat,
         slots: SLOTS,
-        grace: config.shutdown_grace,
+        drain_timeout: config.drain_timeout,
     };
     let clients = Arc::new(Clients::new(&aws, config));
     let worker = activities::worker(aws_sdk_sfn::Client::new(&aws), settings, &clients);

@@ -25,7 +25,7 @@ pub struct WorkerConfig {
     /// The states' `HeartbeatSeconds`.
     pub heartbeat: Duration,
     /// How long tasks in hand may go on after SIGTERM.
-    pub shutdown_grace: Duration,
+    pub drain_timeout: Duration,
     /// The `exposures` table.
     pub exposures_table: String,
     /// Where objects are moved.
@@ -69,9 +69,9 @@ impl WorkerConfig {
             let (key, value) = text.split_once('=')?;
             (!key.is_empty()).then(|| (key.to_owned(), value.to_owned()))
         };
-        let grace = from
-            .optional("CORDON_SHUTDOWN_GRACE_SECONDS")
-            .map_or(Duration::from_secs(110), |_| from.seconds("CORDON_SHUTDOWN_GRACE_SECONDS"));
+        let drain_timeout = from
+            .optional("CORDON_DRAIN_TIMEOUT_SECONDS")
+            .map_or(Duration::from_secs(110), |_| from.seconds("CORDON_DRAIN_TIMEOUT_SECONDS"));
         let part_bytes = from.optional("CORDON_PART_BYTES").map_or(USUAL_PART_BYTES, |_| {
             let parse = |text: &str| text.parse().ok().filter(|bytes| PART_BYTES.contains(bytes));
             from.parsed("CORDON_PART_BYTES", "a number of bytes from 5 MiB to 5 GiB", parse, USUAL_PART_BYTES)
@@ -81,7 +81,7 @@ impl WorkerConfig {
             activity_arn_prefix: from
                 .arn("CORDON_ACTIVITY_ARN_PREFIX", "the ARN of an activity without its stem"),
             heartbeat: from.seconds("CORDON_ACTIVITY_HEARTBEAT_SECONDS"),
-            shutdown_grace: grace,
+            drain_timeout,
             exposures_table: from.exposures_table(),
             quarantine_bucket: from.quarantine_bucket(),
             state_bucket: from.state_bucket(),

@@ -5,7 +5,9 @@ mod digests;
 use anyhow::{Context, Result};
 use cordon_domain::case::{Decision, OutcomeResult, Status};
 use cordon_sandbox::slack::Outage;
-use cordon_tests::{ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, Placed, TestEnv, eventually, run_test};
+use cordon_tests::{
+    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OPERATOR, Placed, TestEnv, eventually, run_test,
+};
 use serde_json::Value;
 
 /// A case in a bucket whose rule this is; its run, object and message.
@@ -84,7 +86,8 @@ fn of_two_people_one_can_come_by_slack_and_one_by_the_command_line_and_nobody_is
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
         let message = env.shows(&bucket, "Quarantined.").await?;
-        assert!(blocks(&message).contains("assumed-role/olivia/bob` and <@U0ALICE001>"), "{message}");
+        let voters = format!("assumed-role/{OPERATOR}/bob` and <@U0ALICE001>");
+        assert!(blocks(&message).contains(&voters), "{message}");
         assert!(!env.is_there(&bucket, "card.txt").await?);
         Ok(())
     })
@@ -318,7 +321,7 @@ fn while_slack_is_away_operators_are_told_how_to_decide_and_can() -> Result<()> 
         let case = env.case(&object?).await?;
         assert_eq!(case.approval.votes.len(), 1);
         assert!(
-            case.approval.votes[0].by.person().contains("assumed-role/olivia"),
+            case.approval.votes[0].by.person().contains(&format!("assumed-role/{OPERATOR}")),
             "{:?}",
             case.approval.votes
         );
