@@ -1,5 +1,5 @@
 # Stands in for AWS: what the provider would learn from it. The provider itself checks the shape of many ARNs, so the
-# invented ones are well formed.
+# invented ones are well formed. Over 400 lines: a mock provider is one file.
 
 mock_data "aws_caller_identity" {
   defaults = {

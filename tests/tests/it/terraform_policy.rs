@@ -1,7 +1,7 @@
 //! Terraform and `cordon policy check` agree on what a policy may say: they refuse the same policies with the same
 //! sentence, and what Terraform would write is what the worker can read.
 //!
-//! Only `variables.tf` is applied, which needs no provider.
+//! Only `variables.*.tf` are applied, which need no provider.
 
 use std::{
     fs,
@@ -21,8 +21,12 @@ struct Variables {
 impl Variables {
     fn of_the_module() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        fs::copy(repository().join("terraform/variables.tf"), directory.path().join("variables.tf"))
-            .expect("a copy of variables.tf");
+        let files = fs::read_dir(repository().join("terraform")).expect("the module");
+        for file in files.map(|file| file.expect("a file of the module")) {
+            if file.file_name().to_string_lossy().starts_with("variables.") {
+                fs::copy(file.path(), directory.path().join(file.file_name())).expect("a copy of it");
+            }
+        }
         let output = "output \"policy\" { value = jsonencode(local.policy) }\n";
         fs::write(directory.path().join("outputs.tf"), output).expect("a written file");
         Self { directory }

@@ -1,0 +1,85 @@
+variable "name_prefix" {
+  description = "What every AWS name of this installation starts with."
+  type        = string
+  default     = "cordon"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 3 to 20 lower-case letters, digits or hyphens, begin with a letter and not end with a hyphen: it is part of bucket names."
+  }
+}
+
+variable "activity_heartbeat_seconds" {
+  description = "After how long a silence of its worker an activity is given to another one."
+  type        = number
+  default     = 30
+
+  validation {
+    # The shortest timeout of any activity task is 60 seconds, and a heartbeat must be shorter than it.
+    condition     = var.activity_heartbeat_seconds >= 3 && var.activity_heartbeat_seconds < 60 && floor(var.activity_heartbeat_seconds) == var.activity_heartbeat_seconds
+    error_message = "activity_heartbeat_seconds must be a whole number from 3 to 59."
+  }
+}
+
+variable "retry_interval_scale" {
+  description = "What the pauses between the attempts of a state are multiplied with. Leave it at 1: then a disturbance of five minutes ends no run. The sandbox shortens them, so that its tests see a state give up."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.retry_interval_scale > 0 && var.retry_interval_scale <= 1
+    error_message = "retry_interval_scale must be greater than 0 and at most 1."
+  }
+}
+
+variable "operators_email" {
+  description = "Address that hears of failed runs, or null to subscribe to the topic by other means."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.operators_email == null || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.operators_email))
+    error_message = "operators_email must be an e-mail address or null."
+  }
+}
+
+variable "state_machine_log_level" {
+  description = "Which events of a run are logged. Execution data never are."
+  type        = string
+  default     = "ERROR"
+
+  validation {
+    condition     = contains(["ALL", "ERROR", "FATAL", "OFF"], var.state_machine_log_level)
+    error_message = "state_machine_log_level must be ALL, ERROR, FATAL or OFF."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the logs of the state machines are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a retention that CloudWatch Logs knows, such as 30, 90 or 365."
+  }
+}
+
+variable "security_hub_company_name" {
+  description = "The company name that Cordon's findings carry in Security Hub."
+  type        = string
+  default     = "Cordon"
+
+  validation {
+    condition     = length(trimspace(var.security_hub_company_name)) > 0 && length(var.security_hub_company_name) <= 128
+    error_message = "security_hub_company_name must have 1 to 128 characters."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether tables, buckets, keys and the secret resist terraform destroy. False is for installations that are thrown away."
+  type        = bool
+  default     = true
+  nullable    = false
+}

@@ -1,0 +1,23 @@
+variable "investigators" {
+  description = "IAM users and roles who may read what is in quarantine, by way of the investigator role. Without any there is no such role."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for principal in var.investigators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
+    error_message = "investigators must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
+  }
+}
+
+variable "purgers" {
+  description = "IAM users and roles who may remove what is in quarantine for good, by way of the purger role. Without any there is no such role, and nobody can."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for principal in var.purgers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
+    error_message = "purgers must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
+  }
+}
