@@ -111,6 +111,22 @@ fn a_form_that_does_not_open_is_told_within_seconds() -> Result<()> {
 }
 
 #[test]
+fn who_clicks_on_an_expired_case_is_told_that_nobody_decided_and_nothing_changes() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let case = asked(env).await?;
+        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION).await?;
+        let expired = env.cases.expire(&case).await?.stands().context("nobody has decided")?;
+        let before = notes(env);
+        ensure!(click(env, &gateway, &pressed).await? == 200);
+        note(env, before, ALICE, "Already decided. Nobody decided").await?;
+        ensure!(now(env, &case).await? == expired);
+        Ok(())
+    })
+}
+
+#[test]
 fn a_note_is_not_held_back_because_the_channel_is() -> Result<()> {
     run_test(async {
         let (env, _alone) = GatewayEnv::alone().await?;

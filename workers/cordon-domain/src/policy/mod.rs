@@ -65,7 +65,7 @@ pub struct Rule {
     pub effect: RuleEffect,
 }
 
-/// What a rule gives. Rule, decision and plan share it, so that a new member of a rule touches this type alone.
+/// What a rule gives. Rule, decision and plan share it, so that a new member of a rule is one field here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleEffect {
     /// What happens.
