@@ -119,6 +119,11 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     sandbox.stop().await;
     output.line("");
     output.event("in all");
+    output.line(if all_hold {
+        "\nEverything is as it should be. Next: `make demo` waits for your click; terraform/README.md is about your account."
+    } else {
+        "\nNot everything is as it should be: see WRONG above, and the logs."
+    });
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

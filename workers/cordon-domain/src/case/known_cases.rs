@@ -3,7 +3,7 @@
 //! A person's decision is undone by nothing but a really stricter finding or a person, and then people are asked: an
 //! object that somebody has left where it is, or put back, is never moved by policy alone.
 
-use super::{Case, OutcomeResult, Past, Restore, RestoreResult};
+use super::{Case, OutcomeResult, Past, Restore};
 use crate::policy::{Disposition, answer::PolicyAnswer};
 
 /// How a known case stands when a new finding comes.
@@ -149,7 +149,7 @@ pub fn is_left_by_person(case: &Case, made_by_restore: bool) -> bool {
             |past: &Past| (past.closing.as_ref().map(|closing| &closing.outcome), &past.quarantine.restores),
         ));
     for (outcome, restores) in generations {
-        if restores.iter().any(is_successful) {
+        if restores.iter().any(Restore::is_successful) {
             return true;
         }
         match outcome.map(|outcome| outcome.result) {
@@ -161,10 +161,6 @@ pub fn is_left_by_person(case: &Case, made_by_restore: bool) -> bool {
     made_by_restore
 }
 
-fn is_successful(restore: &Restore) -> bool {
-    restore.outcome.as_ref().is_some_and(|outcome| outcome.result == RestoreResult::Restored)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -172,7 +168,7 @@ mod tests {
     use super::*;
     use crate::fixtures::{case, closing, time};
     use crate::{
-        case::{Closing, RestoreOutcome},
+        case::{Closing, RestoreOutcome, RestoreResult},
         policy::answer::tests::any_answer,
     };
 

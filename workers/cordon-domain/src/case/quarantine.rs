@@ -33,6 +33,11 @@ impl Quarantine {
         }
     }
 
+    /// Whether the object was put back since it was quarantined last; a further restore that failed changes nothing.
+    pub fn is_put_back(&self) -> bool {
+        self.restores.iter().any(Restore::is_successful)
+    }
+
     /// The restore that is under way.
     pub fn open_restore(&self) -> Option<&Restore> {
         self.restores.last().filter(|restore| restore.outcome.is_none())
@@ -73,6 +78,13 @@ pub struct Restore {
     /// What came of it; absent while it is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<RestoreOutcome>,
+}
+
+impl Restore {
+    /// Whether it has put the object back.
+    pub fn is_successful(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.result == RestoreResult::Restored)
+    }
 }
 
 /// What came of a restore.

@@ -24,8 +24,17 @@ pub(super) enum ApprovalsCommand {
     /// Vote for the quarantine of objects.
     Approve(decide::DecideArguments),
     /// Vote for leaving objects where they are.
+    #[command(after_help = "Example:
+  cordon approvals dismiss 812a6a9f0f43 --reason \"INC-4711: test data\"
+
+The vote is the one of Slack's button: what has been decided stays decided, and a rule that asks for two people gets two.
+The exit code is 0 when every vote is on record, 1 when one is not.")]
     Dismiss(decide::DecideArguments),
-    /// Have people asked later.
+    /// Have people asked later: after what the rule says in `snooze_seconds`, a day unless it says so.
+    #[command(after_help = "Example:
+  cordon approvals snooze 812a6a9f0f43 --reason \"INC-4711: its owner is asked first\"
+
+Whoever may decide still can meanwhile. The exit code is 0 when every case is snoozed, 1 when one is not.")]
     Snooze(decide::DecideArguments),
 }
 

@@ -86,7 +86,7 @@ impl Operator {
             return Ok(Err(unknown(&format!("This {NO_CASE_ID}."))));
         };
         Ok(case.ok_or_else(|| {
-            unknown("There is no such case; `cordon quarantine list` shows what is in quarantine.")
+            unknown("There is no such case; `cordon approvals list` shows what waits for a decision, `cordon quarantine list` what is in quarantine.")
         }))
     }
 }

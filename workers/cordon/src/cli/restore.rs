@@ -199,6 +199,9 @@ impl Asking<'_> {
         if let Some(refusal) = refusal(&case) {
             return report.refused(refusal);
         }
+        if let Some(refusal) = self.request.copy_generation.and_then(|wanted| without_copy(&case, wanted)) {
+            return report.refused(refusal);
+        }
         let arn = &self.operator.config.object_restore_arn;
         let asked =
             restores::request(&self.operator.cases, self.step_functions, arn, &case, self.request.clone())
@@ -246,6 +249,16 @@ fn refusal(case: &Case) -> Option<Refusal> {
         return Some(Refusal { code: "Purged", why });
     }
     unavailable(case)
+}
+
+/// Why the copies of this generation cannot be put back, if there are none.
+fn without_copy(case: &Case, wanted: u32) -> Option<Refusal> {
+    let generations: Vec<_> = case.quarantine.copies.iter().map(|copy| copy.generation).collect();
+    (!generations.contains(&wanted)).then(|| {
+        let there = generations.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let why = format!("It has no copy of generation {wanted}, but of {there}; name one of these.");
+        Refusal { code: "UnknownCopy", why }
+    })
 }
 
 impl Operator {
@@ -331,5 +344,21 @@ fn under_way(case: &Case, run: String) -> Report {
         detail: "Asked for; the run goes on by itself.".into(),
         more: Run { run: Some(run) },
         ..Report::on(&case.case_id, Some(case))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cordon_domain::{case::QuarantineCopy, fixtures::case, policy::Disposition};
+
+    #[test]
+    fn a_generation_that_has_made_no_copy_is_refused_before_anything_starts() {
+        let mut case = case(Disposition::Quarantine);
+        case.quarantine.copies =
+            [1, 3].map(|generation| QuarantineCopy { generation, key: "k".into() }).to_vec();
+        assert_eq!(without_copy(&case, 3), None);
+        let refusal = without_copy(&case, 9).unwrap();
+        assert_eq!(refusal.why, "It has no copy of generation 9, but of 1, 3; name one of these.");
     }
 }

@@ -44,7 +44,7 @@ pub(in crate::cli) struct ExplainArguments {
     #[arg(long, value_name = "true|false")]
     exposed: Option<bool>,
     /// Say too what the finding means for this case, which answers an earlier finding about the same object version.
-    /// Requires the operator settings and AWS credentials (see `cordon --help`).
+    /// Requires the operator settings and AWS credentials (see `cordon restore --help`).
     #[arg(long, value_name = "CASE_ID", value_parser = case_id)]
     case: Option<String>,
     /// Print it as JSON: `finding`, `rule`, `passed`, `would`, `summary`, `known_case` and more; for several findings a list, each with

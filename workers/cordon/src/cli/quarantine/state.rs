@@ -1,7 +1,7 @@
 //! What became of the copies of a case, and who decided it.
 
 use cordon_domain::{
-    case::{Case, OutcomeResult, RestoreResult, Status},
+    case::{Case, OutcomeResult, Status},
     policy::Disposition,
 };
 
@@ -10,13 +10,12 @@ use crate::cli::report::copy;
 /// What has become of the quarantined copies of a case; `None` where there never were any.
 pub(in crate::cli) fn of_copies(case: &Case) -> Option<&'static str> {
     copy(case)?;
-    let last = case.quarantine.restores.last().and_then(|restore| restore.outcome.as_ref());
-    Some(match (&case.quarantine.purge, case.status, last) {
-        (Some(purge), ..) if purge.done_at.is_some() => "purged",
-        (Some(_), ..) => "being_purged",
-        (None, Status::Restoring, _) => "being_put_back",
-        (None, _, Some(outcome)) if outcome.result == RestoreResult::Restored => "put_back",
-        (None, ..) => match case.outcome().map(|outcome| outcome.result) {
+    Some(match (&case.quarantine.purge, case.status) {
+        (Some(purge), _) if purge.done_at.is_some() => "purged",
+        (Some(_), _) => "being_purged",
+        (None, Status::Restoring) => "being_put_back",
+        (None, _) if case.quarantine.is_put_back() => "put_back",
+        (None, _) => match case.outcome().map(|outcome| outcome.result) {
             Some(OutcomeResult::Quarantined | OutcomeResult::ObjectChanged) => "in_quarantine",
             // The manifest says whether the copy is complete. The object may still be at its source.
             _ => "copied",
@@ -33,7 +32,7 @@ pub(super) fn decided_by(case: &Case) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::case::{Purge, QuarantineCopy, Restore, RestoreOutcome};
+    use cordon_domain::case::{Purge, QuarantineCopy, Restore, RestoreOutcome, RestoreResult};
     use cordon_domain::fixtures::{case, closing, time};
 
     #[test]
@@ -50,9 +49,11 @@ mod tests {
         case.status = Status::Restoring;
         assert_eq!(of_copies(&case), Some("being_put_back"));
         case.status = Status::Closed;
-        for (result, shown) in
-            [(RestoreResult::Failed, "in_quarantine"), (RestoreResult::Restored, "put_back")]
-        {
+        for (result, shown) in [
+            (RestoreResult::Failed, "in_quarantine"),
+            (RestoreResult::Restored, "put_back"),
+            (RestoreResult::Failed, "put_back"),
+        ] {
             case.quarantine.restores.push(Restore {
                 request_id: "r".into(),
                 execution_arn: "arn:run".into(),

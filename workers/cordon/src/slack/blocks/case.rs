@@ -13,8 +13,8 @@ use cordon_domain::{
 use serde_json::{Value, json};
 
 pub use self::standing::decider;
+use self::standing::state;
 pub(super) use self::standing::{can_be_restored, decider_in, label, restore_button};
-use self::standing::{put_back, state};
 use crate::slack::blocks::{
     approval,
     limits::Room,
@@ -102,7 +102,9 @@ fn title(case: &Case) -> &'static str {
         }
         (Status::Open, _) => "Sensitive data in S3: quarantine under way",
         (Status::Restoring, _) => "Sensitive data in S3: being put back",
-        (Status::Closed, _) if put_back(case) => "Sensitive data in S3: put back from quarantine",
+        (Status::Closed, _) if case.quarantine.is_put_back() => {
+            "Sensitive data in S3: put back from quarantine"
+        }
         (Status::Closed, _) => match case.outcome().map(|outcome| outcome.result) {
             Some(OutcomeResult::Quarantined) => "Sensitive data in S3: quarantined",
             Some(OutcomeResult::Dismissed) => "Sensitive data in S3: dismissed",

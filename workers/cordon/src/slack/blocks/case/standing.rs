@@ -67,12 +67,6 @@ pub(super) fn state(case: &Case, room: Room) -> Vec<Value> {
     }
 }
 
-/// Whether the last word is that the object was put back.
-pub(super) fn put_back(case: &Case) -> bool {
-    let last = case.quarantine.restores.last().and_then(|restore| restore.outcome.as_ref());
-    last.is_some_and(|outcome| outcome.result == RestoreResult::Restored)
-}
-
 /// The latest restores, and how many there were before.
 fn restores(case: &Case, room: Room) -> Vec<Value> {
     let earlier = case.quarantine.restores.len().saturating_sub(room.items(RESTORES_SHOWN));
