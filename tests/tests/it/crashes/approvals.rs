@@ -114,7 +114,7 @@ impl Step {
         ensure!(case.status == Status::Open, "the case is {:?}", case.status);
         if let Step::Remind = self {
             let due = fixture.cases.due_channel(&keys::approval(case_id)).await?;
-            ensure!(due.is_none(), "a round is told of before it is known whom it asks");
+            ensure!(due.is_none(), "Slack is told of a round before its approvers are known");
         }
         let messages = about(fixture, case_id);
         ensure!(messages.len() == 1, "{} messages", messages.len());
