@@ -30,6 +30,8 @@ pub struct CallRecord {
     pub access_key: Option<String>,
     /// ARN of the caller; none for the root user and for unknown keys.
     pub principal: Option<String>,
+    /// Of a DynamoDB call the texts by which it names items, such as `case#…`; empty for other services.
+    pub items: Vec<String>,
     /// HTTP status of the answer; 499 when the client hung up before, 0 when a fault cut the connection.
     pub status: u16,
     /// From the request's head to the answer's head.
@@ -101,6 +103,7 @@ impl Calls {
             path: path.to_owned(),
             access_key: access_key.map(str::to_owned),
             principal: None,
+            items: Vec::new(),
             status: CLIENT_HUNG_UP,
             duration_ms: 0,
         };

@@ -7,12 +7,14 @@ use hyper::body::Incoming;
 
 use super::calls::Open;
 use super::faults::{Consequence, happen, json_error};
+use super::items;
 use super::operation::{self, Named};
 use super::signed::Credential;
 use super::{Cut, FrontDoor};
 
-/// Forms are small: the largest hold a policy document.
-const MAX_FORM_BYTES: usize = 4 << 20;
+/// Requests that are read before they are passed on: forms are small (the largest hold a policy document), and DynamoDB
+/// takes 16 MB.
+const MAX_READ_BYTES: usize = 20 << 20;
 
 impl FrontDoor {
     /// Answers a request to an emulated service.
@@ -28,20 +30,25 @@ impl FrontDoor {
         let mut call = self.calls.begin(service, parts.method.as_str(), &path, access_key);
 
         let (name, body) = match operation::name(service, &parts) {
-            Named::As(name) => (name, Body::new(body)),
-            Named::InForm => match Limited::new(body, MAX_FORM_BYTES).collect().await {
-                Ok(form) => {
-                    let form = form.to_bytes();
-                    let action = operation::action(&String::from_utf8_lossy(&form));
-                    (action.unwrap_or_else(|| format!("{} {path}", parts.method)), Body::from(form))
-                }
-                Err(_) => {
+            Named::As(name) if service != "dynamodb" => (name, Body::new(body)),
+            named => {
+                let Ok(read) = Limited::new(body, MAX_READ_BYTES).collect().await else {
                     return Ok(recorded(
                         call,
-                        json_error(413, "RequestEntityTooLarge", "The form is too large."),
+                        json_error(413, "RequestEntityTooLarge", "The request is too large."),
                     ));
-                }
-            },
+                };
+                let read = read.to_bytes();
+                let name = match named {
+                    Named::As(name) => {
+                        call.record.items = items::named(&read);
+                        name
+                    }
+                    Named::InForm => operation::action(&String::from_utf8_lossy(&read))
+                        .unwrap_or_else(|| format!("{} {path}", parts.method)),
+                };
+                (name, Body::from(read))
+            }
         };
         call.record.operation.clone_from(&name);
         if let Some(credential) = credential {

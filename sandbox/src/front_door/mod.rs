@@ -12,6 +12,7 @@ mod encoding;
 pub(crate) mod faults;
 mod forward;
 pub(crate) mod intercepting_proxy;
+mod items;
 mod operation;
 mod signed;
 

@@ -66,8 +66,8 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// What a reviewed case costs in DynamoDB, from the finding to the message that shows how it ended. The two calls of the
-/// state machine itself are not among them, nor the queries of the loops, which are there without any case.
+/// What a reviewed case costs in DynamoDB, from the finding to the message that shows how it ended: the calls that name one
+/// of its items, or one of its bucket's. The two calls of the state machine itself are not among them.
 #[test]
 fn a_reviewed_case_reads_and_writes_little() -> Result<()> {
     run_test(async {
@@ -92,8 +92,13 @@ fn a_reviewed_case_reads_and_writes_little() -> Result<()> {
             service: Some("dynamodb".into()),
             ..CallFilter::default()
         });
+        // Other tests have left cases behind, at which the loops go on to work.
+        let case_id = object.version.case_id();
+        let of_this_case =
+            |items: &[String]| items.iter().any(|item| item.contains(&case_id) || item.contains(&bucket));
         let count = |operations: &[&str]| {
-            calls.iter().filter(|call| operations.contains(&call.operation.as_str())).count()
+            let calls = calls.iter().filter(|call| operations.contains(&call.operation.as_str()));
+            calls.filter(|call| of_this_case(&call.items)).count()
         };
         let writes = count(&["PutItem", "TransactWriteItems", "UpdateItem"]);
         let reads = count(&["BatchGetItem", "GetItem"]);
