@@ -1,7 +1,7 @@
 # Each target is a line or two of real commands. Needed: Rust, Python 3.11 or newer, Terraform 1.9 or newer; for the tests
 # Chromium and chromedriver too.
 # PORT and SLACK_PORT choose where the sandbox listens.
-.PHONY: demo unit check test prove soak bench sandbox
+.PHONY: demo unit check test prove soak bench sandbox image
 
 # One build for all: with other targets cargo would choose other features and compile the AWS SDK again.
 BUILD = sh sandbox/prerequisites.sh && cargo build --workspace --all-targets
@@ -37,9 +37,9 @@ check:
 test:
 	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && $(IT)
 
-# Every line that begins with PROOF, at its full size.
+# Every line that begins with PROOF, at its full size; with the image, by buildah and runc.
 prove:
-	$(BUILD) && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: --skip crashes::exposures && $(IT) sizes:: quarantine_model::
+	$(BUILD) && cargo test --workspace --test image && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: --skip crashes::exposures && $(IT) sizes:: quarantine_model::
 
 # As `prove`, with ten thousand open approvals and a million requests: hours.
 soak:
@@ -48,6 +48,10 @@ soak:
 # Speed and size beside their targets, quarantine beside `aws s3 mv`, and the gateway beside slack_bolt, in the same run.
 bench:
 	$(BUILD) && cargo test --workspace --test it figures && cargo build --release -p cordon && wc -c < $(TARGET)/release/cordon | awk '{ printf "BENCH release_binary_mib ours=%.1f target=40 %s\n", $$1 / 1048576, $$1 <= 41943040 ? "ok" : "missed" }' && $(TARGET)/debug/move-bench $(TARGET)/release/cordon && $(TARGET)/debug/gateway-bench $(TARGET)/release/cordon
+
+# The container image, by docker, podman or buildah; TAG= names it. Minutes: it is a release build.
+image:
+	image/build.sh $(TAG:%=--tag %)
 
 # Only the sandbox, for other shells.
 sandbox:

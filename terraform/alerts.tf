@@ -170,3 +170,36 @@ resource "aws_cloudwatch_metric_alarm" "tasks_not_taken" {
     return_data = true
   }
 }
+
+# The worker asks for the gateway's health once an hour by the name that Slack calls, so that a silent way is noticed: a VPC
+# link without traffic for sixty days is taken down, and a place for approvals can be that quiet.
+resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
+  alarm_name          = "${var.name_prefix}-gateway-errors"
+  alarm_description   = "API Gateway answered at least one request with 5xx within five minutes: the gateway, its stores or the way to it failed. See the log groups ${local.access_log_group} (integrationError) and ${local.service_log_groups["gateway"]}. Clicks can be repeated; `cordon approvals` works without the gateway."
+  namespace           = "AWS/ApiGateway"
+  metric_name         = "5xx"
+  dimensions          = { ApiId = aws_apigatewayv2_api.slack.id }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.operators.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "gateway_silent" {
+  alarm_name          = "${var.name_prefix}-gateway-silent"
+  alarm_description   = "No request has reached API Gateway for two hours, although the worker sends one an hour. See that `cordon worker` runs and reaches the internet, and that the API is there; until then decide by `cordon approvals`."
+  namespace           = "AWS/ApiGateway"
+  metric_name         = "Count"
+  dimensions          = { ApiId = aws_apigatewayv2_api.slack.id }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = 2
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+  treat_missing_data  = "breaching"
+  actions_enabled     = var.worker_count > 0
+  alarm_actions       = [aws_sns_topic.operators.arn]
+}

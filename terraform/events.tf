@@ -45,8 +45,7 @@ resource "aws_cloudwatch_event_target" "state_machine" {
   depends_on = [aws_iam_role_policy.events, aws_sqs_queue_policy.dead_letters]
 }
 
-# No alarm on a log: where the worker's logs go is not this module's to say. The worker says it itself, once a day for
-# each policy that it cannot use, and for each thing that Slack refuses for good.
+# The worker says these itself, once a day for each policy that it cannot use, and for each thing that Slack refuses for good.
 resource "aws_cloudwatch_event_rule" "unusable_policy" {
   name        = "${var.name_prefix}-${local.event_rules["unusable_policy"]}"
   description = "The newest policy cannot be read or is not valid; the one before it stays in force."
@@ -118,6 +117,44 @@ resource "aws_cloudwatch_event_target" "ended_runs" {
       time    = "$.time"
     }
     input_template = "\"Cordon: the run <name> of <machine> ended as <status> (event of <time>). Look at https://${local.region}.console.aws.amazon.com/states/home?region=${local.region}#/v2/executions/details/<run>\""
+  }
+
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+
+  depends_on = [aws_sns_topic_policy.operators, aws_sqs_queue_policy.dead_letters]
+}
+
+resource "aws_cloudwatch_event_rule" "failed_deployments" {
+  name        = "${var.name_prefix}-${local.event_rules["failed_deployments"]}"
+  description = "ECS cannot start the tasks of a service, or has rolled a deployment back."
+
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Deployment State Change", "ECS Service Action"]
+    resources   = [for service in aws_ecs_service.this : service.id]
+    detail      = { eventName = ["SERVICE_DEPLOYMENT_FAILED", "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "failed_deployments" {
+  rule      = aws_cloudwatch_event_rule.failed_deployments.name
+  target_id = "operators"
+  arn       = aws_sns_topic.operators.arn
+
+  input_transformer {
+    input_paths = {
+      service = "$.resources[0]"
+      what    = "$.detail.eventName"
+      time    = "$.time"
+    }
+    input_template = "\"Cordon: ECS tells <what> of <service> (event of <time>). Look at its events and at the reasons of its stopped tasks in the ECS console.\""
   }
 
   retry_policy {

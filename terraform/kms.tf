@@ -1,4 +1,4 @@
-# Two keys, because two kinds of people: operators work with records, and nobody works with what is in quarantine.
+# Three keys: operators work with records, nobody works with what is in quarantine, and the worker alone vouches for plans.
 
 data "aws_iam_policy_document" "data_key" {
   statement {
@@ -13,7 +13,7 @@ data "aws_iam_policy_document" "data_key" {
   }
 
   statement {
-    sid       = "LogsEncryptRunLogs"
+    sid       = "LogsAreEncrypted"
     actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"]
     resources = ["*"] # In a key policy the star is the key itself.
 
@@ -25,7 +25,7 @@ data "aws_iam_policy_document" "data_key" {
     condition {
       test     = "ArnEquals"
       variable = "kms:EncryptionContext:aws:logs:arn"
-      values   = [for stem in local.state_machines : "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group_prefix}${stem}"]
+      values   = [for name in concat(values(local.state_machine_log_groups), [local.access_log_group], values(local.service_log_groups)) : "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${name}"]
     }
   }
 
@@ -153,4 +153,62 @@ resource "aws_kms_key" "quarantine" {
 resource "aws_kms_alias" "quarantine" {
   name          = "alias/${var.name_prefix}-quarantine"
   target_key_id = aws_kms_key.quarantine.key_id
+}
+
+# With it the worker vouches for what people vote on and for what is put back. Nobody else makes or checks its codes, whatever
+# they may write to the tables.
+data "aws_iam_policy_document" "mac_key" {
+  statement {
+    sid = "AccountAdministersAndDoesNotUse"
+
+    actions = [
+      "kms:CancelKeyDeletion",
+      "kms:CreateAlias",
+      "kms:DeleteAlias",
+      "kms:DescribeKey",
+      "kms:DisableKey",
+      "kms:EnableKey",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:ListKeyPolicies",
+      "kms:ListResourceTags",
+      "kms:PutKeyPolicy",
+      "kms:ScheduleKeyDeletion",
+      "kms:TagResource",
+      "kms:UntagResource",
+      "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ]
+
+    resources = ["*"] # In a key policy the star is the key itself.
+
+    principals {
+      type        = "AWS"
+      identifiers = [local.account_root]
+    }
+  }
+
+  statement {
+    sid       = "WorkerMakesAndChecks"
+    actions   = ["kms:GenerateMac", "kms:VerifyMac"]
+    resources = ["*"] # In a key policy the star is the key itself.
+
+    principals {
+      type        = "AWS"
+      identifiers = [aws_iam_role.worker.arn]
+    }
+  }
+}
+
+resource "aws_kms_key" "mac" {
+  description              = "Cordon (${var.name_prefix}): codes by which the worker knows what it has written"
+  customer_master_key_spec = "HMAC_256"
+  key_usage                = "GENERATE_VERIFY_MAC"
+  deletion_window_in_days  = var.deletion_protection ? 30 : 7
+  policy                   = data.aws_iam_policy_document.mac_key.json
+}
+
+resource "aws_kms_alias" "mac" {
+  name          = "alias/${var.name_prefix}-mac"
+  target_key_id = aws_kms_key.mac.key_id
 }

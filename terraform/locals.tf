@@ -34,15 +34,14 @@ locals {
   # a role trusts its state machine by ARN, and the state machine names its role.
   states_arn         = "arn:${local.partition}:states:${local.region}:${local.account}"
   state_machine_arns = { for stem in local.state_machines : stem => "${local.states_arn}:stateMachine:${var.name_prefix}-${stem}" }
-  event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs", unusable_policy = "unusable-policy", slack_refuses = "slack-refuses" }
+  event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs", unusable_policy = "unusable-policy", slack_refuses = "slack-refuses", failed_deployments = "failed-deployments" }
   event_rule_arns    = { for key, name in local.event_rules : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name_prefix}-${name}" }
   move_run_arns      = [for stem in ["finding_response", "object_restore"] : "${local.states_arn}:execution:${var.name_prefix}-${stem}:*"]
   security_hub_arn   = "arn:${local.partition}:securityhub:${local.region}:${local.account}"
   default_event_bus  = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
-  log_group_prefix   = "/aws/vendedlogs/states/${var.name_prefix}-"
   policy_key         = "policy.json"
   cycles_prefix      = "cycles/"
   account_root       = "arn:${local.partition}:iam::${local.account}:root"
   exclusion_tag      = "${var.exclusion_tag.key}=${var.exclusion_tag.value}"
-  kms_via_service    = { for service in ["dynamodb", "s3", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
+  kms_via_service    = { for service in ["dynamodb", "s3", "secretsmanager", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
 }

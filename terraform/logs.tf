@@ -1,8 +1,28 @@
-resource "aws_cloudwatch_log_group" "state_machine" {
-  for_each = local.state_machines
-
+locals {
   # Under this prefix one resource policy of CloudWatch Logs serves all vended logs and cannot outgrow its limit.
-  name              = "${local.log_group_prefix}${each.key}"
+  state_machine_log_groups = { for stem in local.state_machines : stem => "/aws/vendedlogs/states/${var.name_prefix}-${stem}" }
+  access_log_group         = "/aws/vendedlogs/apis/${var.name_prefix}"
+  service_log_groups       = { for part in ["gateway", "worker"] : part => "/${var.name_prefix}/${part}" }
+}
+
+resource "aws_cloudwatch_log_group" "state_machine" {
+  for_each = local.state_machine_log_groups
+
+  name              = each.value
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = local.access_log_group
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.data.arn
+}
+
+resource "aws_cloudwatch_log_group" "service" {
+  for_each = local.service_log_groups
+
+  name              = each.value
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.data.arn
 }

@@ -1,40 +1,11 @@
-locals {
-  shared_environment = {
-    CORDON_ACCOUNT_ID         = local.account
-    CORDON_CASES_TABLE        = aws_dynamodb_table.cases.name
-    CORDON_FALLBACK_APPROVERS = join(",", var.fallback_approvers)
-    CORDON_POLICY_KEY         = aws_s3_object.policy.key
-    CORDON_SLACK_CHANNEL      = var.slack_channel
-    CORDON_SLACK_TEAM_ID      = var.slack_team_id
-    CORDON_STATE_BUCKET       = aws_s3_bucket.this["state"].bucket
-  }
+output "interactions_url" {
+  description = "Enter it in the Slack app as Interactivity & Shortcuts, Request URL."
+  value       = "${aws_apigatewayv2_api.slack.api_endpoint}/slack/interactions"
 }
 
-output "worker_environment" {
-  description = "Settings of `cordon worker`, as environment variables."
-  value = tomap(merge(local.shared_environment, {
-    CORDON_ACTIVITY_ARN_PREFIX        = "${local.states_arn}:activity:${var.name_prefix}-"
-    CORDON_ACTIVITY_HEARTBEAT_SECONDS = tostring(var.activity_heartbeat_seconds)
-    CORDON_ANALYZER_ARN               = var.analyzer_arn
-    CORDON_COMPANY_NAME               = var.security_hub_company_name
-    CORDON_EXCLUSION_TAG              = local.exclusion_tag
-    CORDON_EXPOSURES_TABLE            = aws_dynamodb_table.exposures.name
-    CORDON_FINDING_RESPONSE_ARN       = aws_sfn_state_machine.this["finding_response"].arn
-    CORDON_MOVER_ROLE_ARN             = aws_iam_role.mover.arn
-    CORDON_OBJECT_RESTORE_ARN         = aws_sfn_state_machine.this["object_restore"].arn
-    CORDON_QUARANTINE_BUCKET          = aws_s3_bucket.this["quarantine"].bucket
-    CORDON_RESCAN_INTERVAL_SECONDS    = tostring(var.rescan_interval_seconds)
-    CORDON_RESTORER_ROLE_ARN          = aws_iam_role.restorer.arn
-    CORDON_ROUND_SECONDS              = tostring(var.round_seconds)
-    CORDON_SCAN_TIMEOUT_SECONDS       = tostring(var.scan_timeout_seconds)
-  }))
-}
-
-output "gateway_environment" {
-  description = "Settings of `cordon gateway`, as environment variables."
-  value = tomap(merge(local.shared_environment, {
-    CORDON_OBJECT_RESTORE_ARN = aws_sfn_state_machine.this["object_restore"].arn
-  }))
+output "cluster_name" {
+  description = "ECS cluster of the services worker and gateway."
+  value       = aws_ecs_cluster.this.name
 }
 
 output "operator_environment" {
@@ -53,25 +24,6 @@ output "operator_environment" {
     },
     { for role in aws_iam_role.investigator : "CORDON_INVESTIGATOR_ROLE_ARN" => role.arn },
     { for role in aws_iam_role.purger : "CORDON_PURGER_ROLE_ARN" => role.arn },
-  ))
-}
-
-output "worker_secrets" {
-  description = "Secrets of `cordon worker`: environment variable to ECS valueFrom."
-  value = tomap({
-    CORDON_SLACK_BOT_TOKEN = "${aws_secretsmanager_secret.slack.arn}:bot_token::"
-  })
-}
-
-output "gateway_secrets" {
-  description = "Secrets of `cordon gateway`: environment variable to ECS valueFrom."
-  value = tomap(merge(
-    {
-      CORDON_SLACK_BOT_TOKEN      = "${aws_secretsmanager_secret.slack.arn}:bot_token::"
-      CORDON_SLACK_SIGNING_SECRET = "${aws_secretsmanager_secret.slack.arn}:signing_secret::"
-    },
-    # ECS starts no task whose secret lacks a key.
-    { for key in var.slack_signing_secret_rotation ? ["previous_signing_secret"] : [] : "CORDON_SLACK_SIGNING_SECRET_PREVIOUS" => "${aws_secretsmanager_secret.slack.arn}:${key}::" },
   ))
 }
 

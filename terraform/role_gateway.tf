@@ -19,6 +19,12 @@ data "aws_iam_policy_document" "gateway" {
   }
 
   statement {
+    sid       = "ReadSlackSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [aws_secretsmanager_secret.slack.arn]
+  }
+
+  statement {
     sid       = "ReadPolicy"
     actions   = ["s3:GetObject"]
     resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
@@ -51,7 +57,7 @@ data "aws_iam_policy_document" "gateway" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [local.kms_via_service["dynamodb"], local.kms_via_service["s3"]]
+      values   = [for service in ["dynamodb", "s3", "secretsmanager"] : local.kms_via_service[service]]
     }
   }
 

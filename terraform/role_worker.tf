@@ -30,6 +30,12 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
+    sid       = "ReadSlackSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [aws_secretsmanager_secret.slack.arn]
+  }
+
+  statement {
     sid       = "AnswerTasks"
     actions   = ["states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTaskSuccess"]
     resources = ["*"] # These calls know no resource: the task token is what they authorize by.
@@ -114,7 +120,7 @@ data "aws_iam_policy_document" "worker" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [local.kms_via_service["dynamodb"], local.kms_via_service["s3"]]
+      values   = [for service in ["dynamodb", "s3", "secretsmanager"] : local.kms_via_service[service]]
     }
   }
 
@@ -172,6 +178,12 @@ data "aws_iam_policy_document" "worker" {
       variable = "events:source"
       values   = ["cordon"]
     }
+  }
+
+  statement {
+    sid       = "VouchForPlans"
+    actions   = ["kms:GenerateMac", "kms:VerifyMac"]
+    resources = [aws_kms_key.mac.arn]
   }
 
   statement {

@@ -8,13 +8,6 @@ variable "slack_team_id" {
   }
 }
 
-variable "slack_signing_secret_rotation" {
-  description = "True while Slack's signing secret is being replaced: the gateway then takes requests signed with `previous_signing_secret` of the secret too, which has to be there."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
 variable "slack_channel" {
   description = "The Slack channel that hears of cases whose rule names no other."
   type        = string

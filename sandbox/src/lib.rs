@@ -5,7 +5,7 @@
 //! workspace ([`slack`]), and one front door that speaks for all of AWS. The endpoint and the credentials are the
 //! only differences from AWS: signatures, policies and task-role credentials work as they do there.
 //!
-//! [`deployment`] applies the real Terraform to it and runs the real `cordon` binary. [`child`] sees to it that nothing
+//! [`deployment`] applies the real Terraform to it; [`ecs`] then runs the real `cordon` binary as that declares. [`child`] sees to it that nothing
 //! that was started here outlives the process that started it.
 
 pub mod cli;
@@ -13,6 +13,7 @@ mod demo;
 pub mod deployment;
 mod directions;
 pub mod doubles;
+pub mod ecs;
 mod front_door;
 pub mod operator;
 mod process;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::doubles::{AccessAnalyzer, Macie, SecurityHub};
+use crate::ecs::{Agent, RunningTask};
 use crate::front_door::FrontDoor;
 use crate::front_door::calls::Calls;
 use crate::front_door::credentials::TaskCredentials;
@@ -49,6 +50,7 @@ pub struct Sandbox {
     slack: Arc<Slack>,
     emulator_process: Child,
     servers: Vec<AbortOnDropHandle<Infallible>>,
+    agent: Option<Agent>,
     data_dir: PathBuf,
     run_directory: RunDirectory,
 }
@@ -89,6 +91,7 @@ impl Sandbox {
             AbortOnDropHandle::new(front_door.clone().serve(listener)),
             AbortOnDropHandle::new(slack.clone().serve(slack_listener)),
         ];
+        let agent = Agent::start(&front_door, &endpoint, &slack_url, run_directory.path().to_owned());
         Ok(Sandbox {
             endpoint,
             slack_url,
@@ -96,6 +99,7 @@ impl Sandbox {
             slack,
             emulator_process,
             servers,
+            agent: Some(agent),
             data_dir,
             run_directory,
         })
@@ -205,6 +209,16 @@ impl Sandbox {
         &self.front_door.faults
     }
 
+    /// The ECS tasks whose processes run at the moment.
+    pub fn tasks(&self) -> Vec<RunningTask> {
+        self.agent.as_ref().map(Agent::running).unwrap_or_default()
+    }
+
+    /// The emulator, for what AWS itself does.
+    pub fn emulator(&self) -> &Arc<Emulator> {
+        &self.front_door.emulator
+    }
+
     /// Completes when the emulator has ended by itself, with the end of its log: without it the sandbox is of no use.
     pub async fn emulator_ended(&mut self) -> String {
         self.emulator_process.ended().await
@@ -212,6 +226,7 @@ impl Sandbox {
 
     /// Closes every connection and ends every process.
     pub async fn stop(mut self) {
+        self.agent = None;
         self.servers.clear();
         // The emulator's state lives in memory only: there is nothing that it would have to save.
         if let Err(error) = self.emulator_process.kill().await {

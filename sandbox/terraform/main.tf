@@ -23,22 +23,26 @@ provider "aws" {
   s3_use_path_style = true
 
   endpoints {
-    accessanalyzer = var.endpoint
-    cloudwatch     = var.endpoint
-    dynamodb       = var.endpoint
-    events         = var.endpoint
-    iam            = var.endpoint
-    kms            = var.endpoint
-    logs           = var.endpoint
-    macie2         = var.endpoint
-    s3             = var.endpoint
-    scheduler      = var.endpoint
-    secretsmanager = var.endpoint
-    securityhub    = var.endpoint
-    sfn            = var.endpoint
-    sns            = var.endpoint
-    sqs            = var.endpoint
-    sts            = var.endpoint
+    accessanalyzer   = var.endpoint
+    apigatewayv2     = var.endpoint
+    cloudwatch       = var.endpoint
+    dynamodb         = var.endpoint
+    ec2              = var.endpoint
+    ecs              = var.endpoint
+    events           = var.endpoint
+    iam              = var.endpoint
+    kms              = var.endpoint
+    logs             = var.endpoint
+    macie2           = var.endpoint
+    s3               = var.endpoint
+    scheduler        = var.endpoint
+    secretsmanager   = var.endpoint
+    securityhub      = var.endpoint
+    servicediscovery = var.endpoint
+    sfn              = var.endpoint
+    sns              = var.endpoint
+    sqs              = var.endpoint
+    sts              = var.endpoint
   }
 }
 
@@ -65,5 +69,10 @@ module "cordon" {
   retry_interval_scale       = var.retry_interval_scale
   scan_timeout_seconds       = var.scan_timeout_seconds
   state_machine_log_level    = "ALL"
+  image                      = var.image
+  network                    = var.network
+  worker_count               = var.worker_count
+  gateway_count              = var.gateway_count
+  wait_for_steady_state      = var.wait_for_steady_state
   deletion_protection        = false
 }

@@ -1,11 +1,11 @@
-output "worker_environment" {
+output "interactions_url" {
   description = "As of the module."
-  value       = module.cordon.worker_environment
+  value       = module.cordon.interactions_url
 }
 
-output "gateway_environment" {
+output "cluster_name" {
   description = "As of the module."
-  value       = module.cordon.gateway_environment
+  value       = module.cordon.cluster_name
 }
 
 output "operator_environment" {
@@ -16,16 +16,6 @@ output "operator_environment" {
 output "operator_policy_arn" {
   description = "As of the module."
   value       = module.cordon.operator_policy_arn
-}
-
-output "worker_secrets" {
-  description = "As of the module."
-  value       = module.cordon.worker_secrets
-}
-
-output "gateway_secrets" {
-  description = "As of the module."
-  value       = module.cordon.gateway_secrets
 }
 
 output "worker_role_name" {

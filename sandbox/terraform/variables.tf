@@ -115,3 +115,33 @@ variable "scan_timeout_seconds" {
   type        = number
   default     = 3600
 }
+
+variable "image" {
+  description = "As of the module. The sandbox has one image, which stands for this workspace's binary."
+  type        = string
+  default     = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon:sandbox"
+}
+
+variable "network" {
+  description = "As of the module."
+  type        = any
+  default     = { kind = "small_public" }
+}
+
+variable "worker_count" {
+  description = "As of the module, as for a trial."
+  type        = number
+  default     = 1
+}
+
+variable "gateway_count" {
+  description = "As of the module, as for a trial."
+  type        = number
+  default     = 1
+}
+
+variable "wait_for_steady_state" {
+  description = "As of the module, but off: the sandbox waits by itself, and shows the logs of what does not start."
+  type        = bool
+  default     = false
+}

@@ -5,6 +5,8 @@ mock_provider "aws" {
 }
 
 variables {
+  image              = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon@sha256:0f1d2c3b4a5968778695a4b3c2d1e0ff0f1d2c3b4a5968778695a4b3c2d1e0ff"
+  network            = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
   slack_team_id      = "T0CORDON01"
   slack_channel      = "C0SECURITY"
@@ -125,17 +127,4 @@ run "refuses_the_id_of_a_slack_organization" {
   }
 
   expect_failures = [var.slack_team_id]
-}
-
-run "a_signing_secret_that_is_being_replaced_is_given_to_the_gateway_too" {
-  command = apply
-
-  variables {
-    slack_signing_secret_rotation = true
-  }
-
-  assert {
-    condition     = output.gateway_secrets["CORDON_SLACK_SIGNING_SECRET_PREVIOUS"] == "${output.slack_secret_arn}:previous_signing_secret::"
-    error_message = "The gateway does not get the previous signing secret."
-  }
 }

@@ -7,6 +7,7 @@ mod finding;
 mod kms;
 mod module;
 pub mod operator;
+mod roles;
 mod runtime;
 mod size;
 mod test_env;
@@ -19,6 +20,7 @@ pub use finding::finding_document;
 pub use kms::kms;
 pub use module::Module;
 pub use operator::{CommandOutput, OPERATOR};
+pub use roles::{session, signed_as};
 pub use runtime::{report, run_test, timed, waiting};
 pub use size::Size;
 pub use test_env::{
@@ -26,4 +28,4 @@ pub use test_env::{
 };
 pub use turns::{Shared, Turn};
 pub use wait::{eventually, eventually_within};
-pub use worker::worker;
+pub use worker::{vouched, worker};

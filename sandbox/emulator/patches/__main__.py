@@ -12,12 +12,19 @@ from . import (
     activities,
     authorization,
     callbacks,
+    cloud_map,
     condition_keys,
+    ecs_services,
+    ecs_tasks,
+    empty_secrets,
     executions,
     history,
+    http_apis,
     integrations,
+    log_streams,
     paths,
     policy_patterns,
+    private_integrations,
     reserved_sources,
     retry,
     s3_annotations,
@@ -41,6 +48,7 @@ from . import (
     tasks,
     terraform_alarms,
     transport,
+    vpc_links,
 )
 
 _WRITTEN_AGAINST = "1.5.33"
@@ -55,7 +63,8 @@ def main():
                    s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
                    s3_archives, s3_permissions, s3_annotations, s3_missing, s3_owners, s3_headers, sts_policies,
                    sqs_urls, transport, reserved_sources, condition_keys,
-                   authorization, task_roles, policy_patterns, terraform_alarms):
+                   authorization, task_roles, policy_patterns, terraform_alarms, empty_secrets,
+                   log_streams, http_apis, vpc_links, cloud_map, private_integrations, ecs_services, ecs_tasks):
         module.install()
     # As many connections at once as come: beyond the server's own 100, each would wait a second for TCP to try again.
     Config.backlog = 1_024

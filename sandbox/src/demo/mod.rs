@@ -18,8 +18,9 @@ use serde_json::json;
 
 use crate::deployment::Deployment;
 use crate::directions::Directions;
+use crate::ecs::RunningTask;
 use crate::operator;
-use crate::process::child::Child;
+use crate::process::child::last_lines;
 use crate::sandbox::{Options, Sandbox};
 use executions::Executions;
 use fixtures::Fixtures;
@@ -52,17 +53,13 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     output.line("Cordon end to end on this machine. Nothing of Cordon is faked; AWS and Slack are.\n");
     output.event("Starting the sandbox (the first time it fetches the emulator's Python packages)");
     let mut sandbox = Sandbox::start(options).await?;
-    output.event("Applying the Terraform; this is the longest step");
+    output.event("Applying the Terraform; then ECS starts worker and gateway as it declares");
     let operators = [operator::arn()];
     let variables =
         json!({"schedule_expression": "rate(1 minutes)", "investigators": operators, "purgers": operators});
     let deployment = Deployment::apply(&sandbox, variables).await?;
     operator::create(&sandbox).await?;
     operator::permit(&sandbox, &deployment).await?;
-    output.event("Starting worker and gateway, each with the credentials of its task role");
-    let drain_timeout = [("CORDON_DRAIN_TIMEOUT_SECONDS", "2")];
-    let mut worker = deployment.start_worker(&drain_timeout).await?;
-    let (mut gateway, _) = deployment.start_gateway(&[]).await?;
     output.event(
         "Creating three buckets: private; shared with account 999988887777; shared, but excluded by tag",
     );
@@ -85,9 +82,9 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
             progress.update(&sandbox).await
         }
         .await;
-        // An update fails where a process has ended: its end is the reason to give.
+        // An update fails where the emulator has ended: its end is the reason to give.
         tokio::select! {
-            why = process_ended(&mut worker, &mut gateway, &mut sandbox) => bail!(why),
+            why = sandbox.emulator_ended() => bail!(why),
             () = tokio::time::sleep(POLL_INTERVAL) => updated?,
         }
         if progress.is_complete() && executions.running().is_empty() {
@@ -101,7 +98,7 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
                 "the demo did not come to its end within {} s; still running: {}\n{}",
                 DEADLINE.as_secs(),
                 executions.running().join(", "),
-                ends_of_logs(&worker, &gateway)
+                ends_of_logs(&sandbox)
             );
         }
     }
@@ -112,10 +109,8 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     let all_hold = checks::check(&sandbox, &deployment, &fixtures, &executions, output).await?;
     if !mode.once {
         output.line(format_args!("\nLook around: {}/ . Ctrl-C ends the sandbox.", sandbox.slack_url()));
-        bail!(process_ended(&mut worker, &mut gateway, &mut sandbox).await);
+        bail!(sandbox.emulator_ended().await);
     }
-    worker.terminate().await?;
-    gateway.terminate().await?;
     sandbox.stop().await;
     output.line("");
     output.event("in all");
@@ -127,19 +122,9 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Completes when worker, gateway or emulator has ended by itself, and says which.
-async fn process_ended(worker: &mut Child, gateway: &mut Child, sandbox: &mut Sandbox) -> String {
-    tokio::select! {
-        why = worker.ended() => why,
-        why = gateway.ended() => why,
-        why = sandbox.emulator_ended() => why,
-    }
-}
-
-fn ends_of_logs(worker: &Child, gateway: &Child) -> String {
-    format!(
-        "The end of the worker's log:\n{}\nThe end of the gateway's log:\n{}",
-        worker.end_of_log(),
-        gateway.end_of_log()
-    )
+fn ends_of_logs(sandbox: &Sandbox) -> String {
+    let end = |task: RunningTask| {
+        format!("The end of the {}'s log:\n{}", task.container, last_lines(&task.log, 15))
+    };
+    sandbox.tasks().into_iter().map(end).collect::<Vec<_>>().join("\n")
 }

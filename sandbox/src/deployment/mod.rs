@@ -1,8 +1,8 @@
 //! Cordon itself in the sandbox: the real Terraform, the real binary.
 //!
-//! The Terraform is applied from a copy in the run directory, so that no state is left in the workspace. The processes
-//! get what ECS would give them and nothing else: the settings and secrets that the Terraform outputs name, and the
-//! credentials of their task role.
+//! The Terraform is applied from a copy in the run directory, so that no state is left in the workspace. What it declares is
+//! then [started by ECS](crate::ecs). Tests start further processes, outside of any service, with what a task definition
+//! declares and changes to it.
 
 mod secrets;
 mod terraform;
@@ -15,8 +15,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 
+use crate::ecs::{self, RunningTask};
 use crate::front_door::FrontDoor;
-use crate::process::child::{Child, sibling};
+use crate::process::child::{Child, last_lines, sibling};
 use crate::process::emulator::{ACCOUNT, REGION, free_port};
 use crate::process::loopback;
 use crate::sandbox::{Sandbox, within, workspace_root};
@@ -27,6 +28,8 @@ use terraform::Terraform;
 /// Where the gateway takes Slack's requests.
 const INTERACTIONS_PATH: &str = "/slack/interactions";
 const GATEWAY_DEADLINE: Duration = Duration::from_secs(20);
+/// How long ECS may take to start what is declared.
+const STEADY_DEADLINE: Duration = Duration::from_secs(60);
 /// What the root in `sandbox/terraform` refers to, and itself.
 const SOURCES: [&str; 3] = ["terraform", "statemachines", "sandbox/terraform"];
 
@@ -34,7 +37,7 @@ const SOURCES: [&str; 3] = ["terraform", "statemachines", "sandbox/terraform"];
 pub struct Deployment {
     terraform: Terraform,
     outputs: Map<String, Value>,
-    secrets: Secrets,
+    cluster: String,
     front_door: Arc<FrontDoor>,
     endpoint: String,
     slack: Arc<Slack>,
@@ -44,7 +47,8 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Applies the Terraform and puts the Slack secret's value, as an operator would. `variables` is an object with
+    /// Applies the Terraform, puts the Slack secret's value and enters the request URL in Slack, as an operator would, and
+    /// waits until ECS has started what is declared. `variables` is an object with
     /// the variables of `sandbox/terraform` that are not to have their defaults. Applied again to the same sandbox,
     /// it changes the deployment that is there.
     pub async fn apply(sandbox: &Sandbox, variables: Value) -> anyhow::Result<Deployment> {
@@ -54,6 +58,7 @@ impl Deployment {
         variables.insert("endpoint".into(), json!(sandbox.endpoint()));
         variables.insert("account".into(), json!(ACCOUNT));
         variables.insert("region".into(), json!(REGION));
+        variables.insert("image".into(), json!(ecs::image()));
 
         let run_dir = sandbox.run_dir().to_owned();
         let copy = run_dir.join("deployment");
@@ -71,17 +76,21 @@ impl Deployment {
         let arn = arn.context("the Terraform has no output slack_secret_arn")?;
         let value = json!({"bot_token": slack.bot_token(), "signing_secret": slack.signing_secret()});
         secrets.put(arn, &value).await?;
-        Ok(Deployment {
+        let cluster = outputs.get("cluster_name").and_then(Value::as_str);
+        let cluster = cluster.context("the Terraform has no output cluster_name")?.to_owned();
+        let deployment = Deployment {
             terraform,
             outputs,
-            secrets,
+            cluster,
             front_door: sandbox.front_door().clone(),
             endpoint: sandbox.endpoint().to_owned(),
             slack,
             slack_url: sandbox.slack_url().to_owned(),
             run_dir,
             processes: AtomicU32::new(1),
-        })
+        };
+        deployment.is_steady(sandbox).await?;
+        Ok(deployment)
     }
 
     /// The values of the Terraform outputs by name.
@@ -105,7 +114,99 @@ impl Deployment {
         self.terraform.destroy().await
     }
 
-    /// Starts `cordon worker`; `extra_env` is added to, and overrides, what the Terraform says.
+    /// Waits until as many tasks as each service declares run and are healthy, and until the gateway, if there is to be
+    /// one, answers by its public name.
+    pub async fn is_steady(&self, sandbox: &Sandbox) -> anyhow::Result<()> {
+        let wanted = self.desired_counts().await?;
+        let counts = |container: &str| {
+            sandbox
+                .tasks()
+                .iter()
+                .filter(|task| task.healthy && task.cluster == self.cluster && task.container == container)
+                .count()
+        };
+        let steady = within(STEADY_DEADLINE, async || {
+            wanted.iter().all(|(container, count)| counts(container) >= *count)
+        });
+        if !steady.await {
+            let logs =
+                sandbox.tasks().iter().map(|task| last_lines(&task.log, 15)).collect::<Vec<_>>().join("\n");
+            bail!(
+                "ECS has not started what Terraform declares ({wanted:?}); the ends of the tasks' logs:\n{logs}"
+            );
+        }
+        if wanted.iter().all(|(container, count)| container != "gateway" || *count == 0) {
+            return Ok(());
+        }
+        let url = self.output("interactions_url")?;
+        self.slack.set_interactions_url(url);
+        let health = url.replace(INTERACTIONS_PATH, "/healthz");
+        let http = loopback::http();
+        let said = std::sync::Mutex::new(String::new());
+        let answers = async || {
+            let Ok(answer) = http.get(&health).send().await else { return false };
+            let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+            *said.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = text;
+            status.is_success()
+        };
+        if !within(GATEWAY_DEADLINE, answers).await {
+            bail!("the gateway is not healthy at {health}: {}", said.into_inner().unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// The tasks of this deployment that run at the moment.
+    pub fn tasks(&self, sandbox: &Sandbox, container: &str) -> Vec<RunningTask> {
+        let ours = |task: &RunningTask| task.cluster == self.cluster && task.container == container;
+        sandbox.tasks().into_iter().filter(ours).collect()
+    }
+
+    async fn desired_counts(&self) -> anyhow::Result<Vec<(String, usize)>> {
+        let request = json!({"cluster": self.cluster, "services": ["gateway", "worker"]});
+        let answer = self.ecs("DescribeServices", &request).await?;
+        let services = answer["services"].as_array().context("ECS describes no services")?;
+        let counts = services.iter().filter_map(|service| {
+            let count = usize::try_from(service["desiredCount"].as_u64()?).ok()?;
+            Some((service["serviceName"].as_str()?.to_owned(), count))
+        });
+        Ok(counts.collect())
+    }
+
+    /// A call of ECS as the administrator.
+    ///
+    /// # Errors
+    /// When ECS refuses it.
+    pub async fn ecs(&self, operation: &str, request: &Value) -> anyhow::Result<Value> {
+        let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+        self.front_door.emulator.call("ecs", &target, request).await
+    }
+
+    /// The cluster's name.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// What the newest revision of a part's task definition puts into its environment.
+    ///
+    /// # Errors
+    /// When there is no such definition.
+    pub async fn settings(&self, part: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let definition = self.container(part).await?;
+        let variables = definition["environment"].as_array().context("the container has no environment")?;
+        Ok(variables
+            .iter()
+            .filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["value"].as_str()?.to_owned())))
+            .collect())
+    }
+
+    async fn container(&self, part: &str) -> anyhow::Result<Value> {
+        let family = format!("{}-{part}", self.cluster);
+        let mut answer = self.ecs("DescribeTaskDefinition", &json!({"taskDefinition": family})).await?;
+        Ok(answer["taskDefinition"]["containerDefinitions"][0].take())
+    }
+
+    /// Starts `cordon worker` outside of the service; `extra_env` is added to, and overrides, what the task definition
+    /// declares.
     pub async fn start_worker(&self, extra_env: &[(&str, &str)]) -> anyhow::Result<Child> {
         self.start_worker_from(&sibling("cordon")?, extra_env).await
     }
@@ -117,17 +218,21 @@ impl Deployment {
         extra_env: &[(&str, &str)],
     ) -> anyhow::Result<Child> {
         let mut environment = self.environment("worker").await?;
+        // Several of them run side by side.
+        environment.retain(|(name, _)| name != "CORDON_HEALTH_LISTEN");
         environment.extend(extra_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         self.start(cordon, "worker", &environment).await
     }
 
-    /// Starts `cordon gateway` on a free port, waits until it answers and points the Slack workspace to it. Returns
-    /// the process and its URL.
+    /// Starts `cordon gateway` outside of the service on a free port, waits until it answers and points the Slack
+    /// workspace to it. Returns the process and its URL.
     pub async fn start_gateway(&self, extra_env: &[(&str, &str)]) -> anyhow::Result<(Child, String)> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let url = format!("http://{address}");
         let mut environment = self.environment("gateway").await?;
         environment.push(("CORDON_GATEWAY_LISTEN".into(), address));
+        // Nobody routes requests to it but the test.
+        environment.push(("CORDON_DEREGISTRATION_DELAY_SECONDS".into(), "3".into()));
         environment.extend(extra_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut gateway = self.start(&sibling("cordon")?, "gateway", &environment).await?;
 
@@ -147,12 +252,9 @@ impl Deployment {
         Ok((gateway, url))
     }
 
-    /// What ECS would put into the environment of a part: its settings, its secrets, its task role.
+    /// What a task of a part gets.
     async fn environment(&self, part: &str) -> anyhow::Result<Vec<(String, String)>> {
-        let mut environment = texts(&self.outputs, &format!("{part}_environment"))?;
-        for (name, value_from) in texts(&self.outputs, &format!("{part}_secrets"))? {
-            environment.push((name, self.secrets.resolve(&value_from).await?));
-        }
+        let mut environment = self.settings(part).await?;
         let role = self.output(&format!("{part}_role_name"))?;
         environment.extend(self.front_door.credentials.environment(&self.endpoint, role));
         environment.push(("CORDON_SLACK_API_URL".into(), format!("{}/api", self.slack_url)));
@@ -170,18 +272,6 @@ impl Deployment {
         let log = self.run_dir.join(format!("{part}-{number}.log"));
         Child::start(part, &[cordon.as_os_str(), part.as_ref()], environment, &log).await
     }
-}
-
-/// An output that is a map of texts.
-fn texts(outputs: &Map<String, Value>, name: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let map = outputs.get(name).and_then(Value::as_object);
-    let map = map.with_context(|| format!("the Terraform has no output {name}"))?;
-    map.iter()
-        .map(|(key, value)| {
-            let value = value.as_str().with_context(|| format!("{name}.{key} is not a text"))?;
-            Ok((key.clone(), value.to_owned()))
-        })
-        .collect()
 }
 
 /// Copies a directory without what Terraform leaves in one.

@@ -161,6 +161,8 @@ fn environment(inherited: impl Iterator<Item = (String, String)>) -> Vec<(String
     set("TF_IN_AUTOMATION", "1".into());
     set("CHECKPOINT_DISABLE", "1".into());
     set("AWS_EC2_METADATA_DISABLED", "true".into());
+    // The schema of the AWS provider is large, and would be collected again and again.
+    set("GOGC", "400".into());
     environment
 }
 

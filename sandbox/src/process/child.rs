@@ -109,10 +109,15 @@ impl Child {
 
     /// Asks it to stop (SIGTERM) and waits; whatever is left after two minutes is killed.
     pub async fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        self.terminate_within(STOP_TIMEOUT).await
+    }
+
+    /// The same with another time to stop.
+    pub async fn terminate_within(&mut self, stop_timeout: Duration) -> anyhow::Result<ExitStatus> {
         if let Some(pid) = self.supervisor.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop the {}", self.name))?;
         }
-        match tokio::time::timeout(STOP_TIMEOUT, self.wait()).await {
+        match tokio::time::timeout(stop_timeout, self.wait()).await {
             Ok(status) => status,
             Err(_) => self.kill().await,
         }

@@ -14,6 +14,7 @@ use aws_sdk_s3::config::ResponseChecksumValidation;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::ecs::definition::ScheduledTasks;
 use crate::process::child::{Child, last_lines};
 use crate::process::{loopback, python};
 
@@ -182,14 +183,7 @@ impl Emulator {
             .post(&self.endpoint)
             .header("x-amz-target", "TrentService.GetKeyPolicy")
             .header("content-type", "application/x-amz-json-1.1")
-            // The emulator takes the root user at its word.
-            .header(
-                "authorization",
-                format!(
-                    "AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/kms/aws4_request, \
-                     SignedHeaders=host, Signature=none"
-                ),
-            )
+            .header("authorization", root_authorization("kms"))
             .json(&serde_json::json!({"KeyId": key, "PolicyName": "default"}))
             .send()
             .await
@@ -205,6 +199,81 @@ impl Emulator {
             .context("the emulator's answer about a key policy is not understood")?;
         let policy = answer["Policy"].as_str().context("a key has a policy")?;
         serde_json::from_str(policy).context("a key policy is not JSON")
+    }
+
+    /// The tasks that ECS schedules, as soon as something has changed after `change`.
+    pub(crate) async fn tasks(&self, change: i64) -> anyhow::Result<ScheduledTasks> {
+        let answer = self
+            .http
+            .get(format!("{}/_sandbox/ecs/tasks?after={change}&wait=20", self.endpoint))
+            .header(SECRET_HEADER, &self.secret)
+            .timeout(Duration::from_secs(60))
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status)
+            .context("the emulator did not say which tasks ECS schedules")?;
+        answer.json().await.context("the emulator's answer about tasks is not understood")
+    }
+
+    /// Reports how a task is; false when it is over there.
+    pub(crate) async fn report_task(&self, report: &Value) -> anyhow::Result<bool> {
+        let answer = self
+            .http
+            .post(format!("{}/_sandbox/ecs/tasks", self.endpoint))
+            .header(SECRET_HEADER, &self.secret)
+            .json(report)
+            .send()
+            .await
+            .context("the emulator did not take the report on a task")?;
+        if answer.status() == reqwest::StatusCode::CONFLICT {
+            return Ok(false);
+        }
+        answer.error_for_status().context("the emulator did not take the report on a task")?;
+        Ok(true)
+    }
+
+    /// A call of an operation in the JSON protocol as the account's root user, such as
+    /// `AmazonEC2ContainerServiceV20141113.DescribeServices`: for services that need no SDK here.
+    ///
+    /// # Errors
+    /// When it is refused, with the service's answer.
+    pub async fn call(&self, service: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
+        let answer = self
+            .http
+            .post(&self.endpoint)
+            .header("x-amz-target", target)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", root_authorization(service))
+            .json(body)
+            .send()
+            .await
+            .with_context(|| format!("the emulator did not answer {target}"))?;
+        let status = answer.status();
+        let said = answer.text().await.with_context(|| format!("the answer to {target} broke off"))?;
+        if !status.is_success() {
+            bail!("{target} answered {status}: {said}");
+        }
+        if said.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&said).with_context(|| format!("the answer to {target} is not JSON"))
+    }
+
+    /// A call without parameters in the query protocol as the account's root user; the answer's XML.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn query(&self, service: &str, action: &str, version: &str) -> anyhow::Result<String> {
+        let answer = self
+            .http
+            .post(&self.endpoint)
+            .header("authorization", root_authorization(service))
+            .form(&[("Action", action), ("Version", version)])
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status)
+            .with_context(|| format!("the emulator did not answer {action}"))?;
+        answer.text().await.with_context(|| format!("the answer to {action} broke off"))
     }
 
     /// Whether the emulator answers its health check.
@@ -248,6 +317,14 @@ impl Emulator {
             .context("the emulator's answer about an access key is not understood")?;
         Ok(answer.principal)
     }
+}
+
+/// What signs for the root user, whom the emulator takes at its word.
+fn root_authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, \
+         Signature=none"
+    )
 }
 
 /// SDK settings for the account's root user, independent of the environment and the profile of whoever runs this.

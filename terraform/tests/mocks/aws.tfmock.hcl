@@ -70,6 +70,13 @@ override_resource {
 }
 
 override_resource {
+  target = aws_kms_key.mac
+  values = {
+    arn = "arn:aws:kms:us-east-1:111122223333:key/33333333-3333-4333-8333-333333333333"
+  }
+}
+
+override_resource {
   target = aws_scheduler_schedule_group.this
   values = {
     arn = "arn:aws:scheduler:us-east-1:111122223333:schedule-group/cordon"
@@ -544,5 +551,71 @@ override_data {
   target = data.aws_iam_policy_document.operator
   values = {
     json = "{\"Id\":\"operator\"}"
+  }
+}
+
+override_resource {
+  target = aws_iam_role.execution
+  values = {
+    arn = "arn:aws:iam::111122223333:role/cordon-execution"
+    id  = "cordon-execution"
+  }
+}
+
+override_resource {
+  target = aws_ecs_cluster.this
+  values = {
+    arn = "arn:aws:ecs:us-east-1:111122223333:cluster/cordon"
+    id  = "arn:aws:ecs:us-east-1:111122223333:cluster/cordon"
+  }
+}
+
+override_resource {
+  target = aws_ecs_task_definition.this["worker"]
+  values = {
+    arn = "arn:aws:ecs:us-east-1:111122223333:task-definition/cordon-worker:1"
+  }
+}
+
+override_resource {
+  target = aws_ecs_task_definition.this["gateway"]
+  values = {
+    arn = "arn:aws:ecs:us-east-1:111122223333:task-definition/cordon-gateway:1"
+  }
+}
+
+override_resource {
+  target = aws_service_discovery_service.gateway
+  values = {
+    arn = "arn:aws:servicediscovery:us-east-1:111122223333:service/srv-gateway"
+  }
+}
+
+override_resource {
+  target = aws_apigatewayv2_api.slack
+  values = {
+    id           = "api123"
+    api_endpoint = "https://api123.execute-api.us-east-1.amazonaws.com"
+  }
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.access
+  values = {
+    arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/vendedlogs/apis/cordon"
+  }
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.service["worker"]
+  values = {
+    arn = "arn:aws:logs:us-east-1:111122223333:log-group:/cordon/worker"
+  }
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.service["gateway"]
+  values = {
+    arn = "arn:aws:logs:us-east-1:111122223333:log-group:/cordon/gateway"
   }
 }

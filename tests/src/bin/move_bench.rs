@@ -6,6 +6,7 @@
 //! is goes to standard error.
 
 use std::{
+    collections::HashMap,
     env,
     path::Path,
     process::Command,
@@ -13,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use aws_config::SdkConfig;
 use aws_sdk_s3::{
     primitives::ByteStream,
     types::{CompletedMultipartUpload, CompletedPart},
@@ -24,6 +26,7 @@ use cordon_domain::{
     policy::{Fallback, Policy, answer::PolicyAnswer, decide},
 };
 use cordon_sandbox::{CallFilter, Options, Sandbox, deployment::Deployment};
+use cordon_tests::{signed_as, vouched};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
@@ -69,8 +72,17 @@ async fn main() -> Result<()> {
     let began = Instant::now();
     tell(began, "sandbox and Terraform");
     let sandbox = Sandbox::start(Options { port: 0, slack_port: 0, ..Options::default() }).await?;
-    let deployment = Deployment::apply(&sandbox, json!({"schedule_expression": "rate(30 days)"})).await?;
+    let variables = json!({"schedule_expression": "rate(30 days)", "worker_count": 0, "gateway_count": 0});
+    let deployment = Deployment::apply(&sandbox, variables).await?;
+    let settings: HashMap<_, _> = deployment.settings("worker").await?.into_iter().collect();
     let bench = Bench {
+        worker: signed_as(
+            &sandbox.sdk_config().await,
+            sandbox.account(),
+            deployment.output("worker_role_name")?,
+        )
+        .await?,
+        mac_key_arn: settings["CORDON_MAC_KEY_ARN"].clone(),
         s3: aws_sdk_s3::Client::new(&sandbox.sdk_config().await),
         sfn: aws_sdk_sfn::Client::new(&sandbox.sdk_config().await),
         cases: Cases::new(
@@ -121,6 +133,9 @@ impl Taken {
 }
 
 struct Bench {
+    /// SDK settings of the worker's role.
+    worker: SdkConfig,
+    mac_key_arn: String,
     sandbox: Sandbox,
     deployment: Deployment,
     s3: aws_sdk_s3::Client,
@@ -303,6 +318,7 @@ impl Bench {
         let opened_at = "2999-01-01T00:00:00Z".parse()?;
         let answer = PolicyAnswer::new(&finding, &decided, None);
         let case = Case::open(finding, answer, plan, execution, String::new(), opened_at);
+        let case = vouched(&self.worker, &self.mac_key_arn, case).await?;
         ensure!(self.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         Ok(case.case_id)
     }

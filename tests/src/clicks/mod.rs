@@ -17,7 +17,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use cordon::{
     app::clients::Clients,
     config::WorkerConfig,
@@ -30,13 +29,14 @@ use cordon_domain::{
 };
 use cordon_sandbox::{Sandbox, child::Child};
 use futures::{StreamExt, TryStreamExt, future::join_all, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use self::payload::{click, form};
 use self::setup::{built_cordon, give_role, make_table, waiting_machine};
 use crate::{
     bare::start_sandbox,
     eventually,
+    roles::signed_as,
     test_env::{ALICE, CHANNEL, OTHER_CHANNEL},
     turns::{Shared, Turn},
 };
@@ -57,6 +57,7 @@ pub struct GatewayEnv {
     pub sandbox: Sandbox,
     /// The records.
     pub cases: Cases,
+    secret_arn: String,
     sfn: aws_sdk_sfn::Client,
     machine: String,
     http: reqwest::Client,
@@ -78,6 +79,12 @@ pub struct Answer {
     pub status: u16,
     /// How long it took.
     pub took: Duration,
+}
+
+/// What an operator puts into Slack's secret.
+pub fn slack_secret(sandbox: &Sandbox) -> Value {
+    let slack = sandbox.slack();
+    json!({"bot_token": slack.bot_token(), "signing_secret": slack.signing_secret()})
 }
 
 impl GatewayEnv {
@@ -112,6 +119,7 @@ impl GatewayEnv {
             "dynamodb:GetItem",
             "dynamodb:UpdateItem",
             "s3:GetObject",
+            "secretsmanager:GetSecretValue",
             "states:SendTaskSuccess",
         ];
         give_role(&root, sandbox.account(), GATEWAY, &gateway).await?;
@@ -121,12 +129,17 @@ impl GatewayEnv {
             "dynamodb:Query",
             "dynamodb:UpdateItem",
             "events:PutEvents",
+            "secretsmanager:GetSecretValue",
         ];
         give_role(&root, sandbox.account(), WORKER, &worker).await?;
         let sfn = aws_sdk_sfn::Client::new(&root);
         let machine = waiting_machine(&sfn, sandbox.account()).await?;
+        let secret = aws_sdk_secretsmanager::Client::new(&root).create_secret().name("slack");
+        let secret = secret.secret_string(slack_secret(&sandbox).to_string()).send().await?;
+        let secret_arn = secret.arn.context("a secret has an ARN")?;
         Ok(GatewayEnv {
             cases: Cases::new(dynamodb, TABLE.into()),
+            secret_arn,
             sfn,
             machine,
             http: reqwest::Client::builder().no_proxy().timeout(LATE).build()?,
@@ -140,11 +153,40 @@ impl GatewayEnv {
     /// # Errors
     /// When it does not start.
     pub async fn gateway(&self, cordon: Option<&Path>, extra_env: &[(&str, &str)]) -> Result<RunningGateway> {
+        let gateway = self.started_gateway(cordon, extra_env).await?;
+        let healthy = eventually("a healthy gateway", async || {
+            Ok((self.get(&gateway, "/healthz").await?.0 == 200).then_some(()))
+        });
+        healthy.await.with_context(|| gateway.process.end_of_log())?;
+        Ok(gateway)
+    }
+
+    /// The same, without the wait.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn started_gateway(
+        &self,
+        cordon: Option<&Path>,
+        extra_env: &[(&str, &str)],
+    ) -> Result<RunningGateway> {
         let cordon = cordon.map_or_else(built_cordon, |path| Ok(path.to_owned()))?;
+        let (environment, address) = self.gateway_environment(extra_env)?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let log = self.sandbox.run_dir().join(format!("gateway-{number}.log"));
+        let argv = [cordon.as_os_str(), "gateway".as_ref()];
+        let process = Child::start("gateway", &argv, &environment, &log).await?;
+        Ok(RunningGateway { process, url: format!("http://{address}") })
+    }
+
+    /// What a gateway finds in its environment, and where it is to listen.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn gateway_environment(&self, extra_env: &[(&str, &str)]) -> Result<(Vec<(String, String)>, String)> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?.to_string();
         drop(listener);
-        let slack = self.sandbox.slack();
         let account = self.sandbox.account();
         let machine =
             format!("arn:aws:states:{}:{account}:stateMachine:object_restore", self.sandbox.region());
@@ -158,24 +200,15 @@ impl GatewayEnv {
             ("CORDON_SLACK_CHANNEL", CHANNEL),
             ("CORDON_SLACK_API_URL", &format!("{}/api", self.sandbox.slack_url())),
             ("CORDON_SLACK_HOOKS_URL", self.sandbox.slack_url()),
-            ("CORDON_SLACK_BOT_TOKEN", slack.bot_token()),
-            ("CORDON_SLACK_SIGNING_SECRET", slack.signing_secret()),
+            ("CORDON_SLACK_SECRET_ARN", &self.secret_arn),
             ("CORDON_FALLBACK_APPROVERS", ALICE),
             ("CORDON_GATEWAY_LISTEN", &address),
+            ("CORDON_DEREGISTRATION_DELAY_SECONDS", "3"),
         ];
         let mut environment = self.sandbox.task_environment(GATEWAY);
         let all = settings.iter().chain(extra_env);
         environment.extend(all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let log = self.sandbox.run_dir().join(format!("gateway-{number}.log"));
-        let argv = [cordon.as_os_str(), "gateway".as_ref()];
-        let process = Child::start("gateway", &argv, &environment, &log).await?;
-        let gateway = RunningGateway { process, url: format!("http://{address}") };
-        let healthy = eventually("a healthy gateway", async || {
-            Ok((self.get(&gateway, "/healthz").await?.0 == 200).then_some(()))
-        });
-        healthy.await.with_context(|| gateway.process.end_of_log())?;
-        Ok(gateway)
+        Ok((environment, address))
     }
 
     /// What a gateway answers at a path: status and body; status 0 where there is no answer.
@@ -196,18 +229,7 @@ impl GatewayEnv {
     pub async fn clients(&self) -> Result<Clients> {
         let root = self.sandbox.sdk_config().await;
         let account = self.sandbox.account();
-        let arn = format!("arn:aws:iam::{account}:role/{WORKER}");
-        let sts = aws_sdk_sts::Client::new(&root);
-        let session = sts.assume_role().role_arn(arn).role_session_name("shows").send().await?;
-        let keys = session.credentials.context("a session has keys")?;
-        let keys = Credentials::new(
-            keys.access_key_id,
-            keys.secret_access_key,
-            Some(keys.session_token),
-            None,
-            "test",
-        );
-        let aws = root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build();
+        let aws = signed_as(&root, account, WORKER).await?;
         let arn = format!("arn:aws:states:{}:{account}:stateMachine:none", self.sandbox.region());
         let settings = [
             ("AWS_REGION", self.sandbox.region()),
@@ -220,6 +242,7 @@ impl GatewayEnv {
             ("CORDON_ACTIVITY_ARN_PREFIX", &arn),
             ("CORDON_ACTIVITY_HEARTBEAT_SECONDS", "60"),
             ("CORDON_MOVER_ROLE_ARN", &arn),
+            ("CORDON_MAC_KEY_ARN", &arn),
             ("CORDON_RESTORER_ROLE_ARN", &arn),
             ("CORDON_ANALYZER_ARN", &arn),
             ("CORDON_FINDING_RESPONSE_ARN", &arn),
@@ -232,7 +255,7 @@ impl GatewayEnv {
             ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
             ("CORDON_SLACK_CHANNEL", OTHER_CHANNEL),
             ("CORDON_SLACK_API_URL", &format!("{}/api", self.sandbox.slack_url())),
-            ("CORDON_SLACK_BOT_TOKEN", self.sandbox.slack().bot_token()),
+            ("CORDON_SLACK_SECRET_ARN", &self.secret_arn),
             ("CORDON_FALLBACK_APPROVERS", ALICE),
         ];
         let settings =
@@ -259,6 +282,16 @@ impl GatewayEnv {
         Ok(case)
     }
 
+    /// Puts another value into Slack's secret.
+    ///
+    /// # Errors
+    /// When Secrets Manager does not take it.
+    pub async fn put_slack_secret(&self, value: &Value) -> Result<()> {
+        let client = aws_sdk_secretsmanager::Client::new(&self.sandbox.sdk_config().await);
+        client.put_secret_value().secret_id(&self.secret_arn).secret_string(value.to_string()).send().await?;
+        Ok(())
+    }
+
     /// Puts another policy in force.
     ///
     /// # Errors
@@ -279,37 +312,7 @@ impl GatewayEnv {
     /// # Errors
     /// Never, as long as findings and plans are read as they are.
     pub fn draft(&self, key: &str) -> Result<Case> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let object = ObjectVersion {
-            account: self.sandbox.account().to_owned(),
-            bucket: "finance".into(),
-            key: key.to_owned(),
-            version_id: None,
-            etag: format!("{number:032x}"),
-        };
-        let finding: Finding = serde_json::from_value(json!({
-            "id": &object.case_id()[..32], "finding_type": "SensitiveData:S3Object/Financial", "severity": "High",
-            "title": "", "region": self.sandbox.region(), "created_at": "2026-03-11T09:46:00.000Z", "sample": false,
-            "object": object, "size": 16, "last_modified": null, "detections": [], "job_id": null,
-        }))?;
-        let plan: Plan =
-            serde_json::from_value(json!({"object": object, "rule": "by hand", "policy_version": null,
-            "disposition": "review", "approvers": {"users": [ALICE], "groups": []}, "channel": CHANNEL}))?;
-        let approval = format!("{:032x}", rand::random::<u128>());
-        Ok(Case::open(
-            finding,
-            PolicyAnswer {
-                disposition: Disposition::Review,
-                versions: Versions::Reported,
-                approvals: 1,
-                categories: [].into(),
-                exposed: None,
-            },
-            plan,
-            "arn:by-hand",
-            approval,
-            "2026-03-11T09:47:00Z".parse()?,
-        ))
+        draft(&self.sandbox, key, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Lets a run wait for the decision of each case, with its token in the record.
@@ -382,4 +385,41 @@ impl GatewayEnv {
         });
         stream::iter(counts).buffered(8).try_collect().await
     }
+}
+
+/// A case about an object with this key that Alice may decide, not opened yet; `number` tells it from others.
+///
+/// # Errors
+/// Never, as long as findings and plans are read as they are.
+pub fn draft(sandbox: &Sandbox, key: &str, number: u32) -> Result<Case> {
+    let object = ObjectVersion {
+        account: sandbox.account().to_owned(),
+        bucket: "finance".into(),
+        key: key.to_owned(),
+        version_id: None,
+        etag: format!("{number:032x}"),
+    };
+    let finding: Finding = serde_json::from_value(json!({
+        "id": &object.case_id()[..32], "finding_type": "SensitiveData:S3Object/Financial", "severity": "High",
+        "title": "", "region": sandbox.region(), "created_at": "2026-03-11T09:46:00.000Z", "sample": false,
+        "object": object, "size": 16, "last_modified": null, "detections": [], "job_id": null,
+    }))?;
+    let plan: Plan =
+        serde_json::from_value(json!({"object": object, "rule": "by hand", "policy_version": null,
+        "disposition": "review", "approvers": {"users": [ALICE], "groups": []}, "channel": CHANNEL}))?;
+    let approval = format!("{:032x}", rand::random::<u128>());
+    Ok(Case::open(
+        finding,
+        PolicyAnswer {
+            disposition: Disposition::Review,
+            versions: Versions::Reported,
+            approvals: 1,
+            categories: [].into(),
+            exposed: None,
+        },
+        plan,
+        "arn:by-hand",
+        approval,
+        "2026-03-11T09:47:00Z".parse()?,
+    ))
 }

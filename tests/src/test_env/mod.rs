@@ -15,14 +15,14 @@ use std::{
 
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use cordon_sandbox::{Sandbox, child::Child, deployment::Deployment, operator};
+use cordon_sandbox::{Sandbox, deployment::Deployment, ecs::RunningTask, operator};
 use serde_json::{Value, json};
-use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
     bare::start_sandbox,
+    eventually,
     operator::OPERATOR,
+    roles::signed_as,
     turns::{Shared, Turn},
 };
 pub use objects::Placed;
@@ -58,9 +58,6 @@ pub struct TestEnv {
     pub s3: aws_sdk_s3::Client,
     /// Step Functions as the administrator.
     pub sfn: aws_sdk_sfn::Client,
-    worker: AsyncMutex<Child>,
-    gateway: AsyncMutex<Child>,
-    gateway_url: String,
     notices: Mutex<Vec<String>>,
     /// The inputs of the executions of `finding_response` that a test has looked at, by their ARNs.
     inputs: Mutex<HashMap<String, Arc<str>>>,
@@ -124,8 +121,6 @@ impl TestEnv {
             ]},
         });
         let deployment = Deployment::apply(&sandbox, variables).await?;
-        let worker = deployment.start_worker(&[]).await?;
-        let (gateway, gateway_url) = deployment.start_gateway(&[]).await?;
         let root = sandbox.sdk_config().await;
         operator::create(&sandbox).await?;
         operator::permit(&sandbox, &deployment).await?;
@@ -137,9 +132,6 @@ impl TestEnv {
             sandbox,
             deployment,
             root,
-            worker: AsyncMutex::new(worker),
-            gateway: AsyncMutex::new(gateway),
-            gateway_url,
             notices: Mutex::default(),
             inputs: Mutex::default(),
             operators,
@@ -148,54 +140,47 @@ impl TestEnv {
 
     /// SDK settings of the worker's task role.
     pub async fn worker_config(&self) -> Result<SdkConfig> {
-        let keys = self.session(self.deployment.output("worker_role_name")?, "test").await?;
-        Ok(self.root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
-    }
-
-    /// The keys of a session of a role, by the name that the person gives it.
-    async fn session(&self, role: &str, name: &str) -> Result<Credentials> {
-        let assumed = aws_sdk_sts::Client::new(&self.root)
-            .assume_role()
-            .role_arn(role_arn(&self.sandbox, role))
-            .role_session_name(name)
-            .send()
-            .await?;
-        let keys = assumed.credentials.context("a session has keys")?;
-        Ok(Credentials::new(
-            keys.access_key_id,
-            keys.secret_access_key,
-            Some(keys.session_token),
-            None,
-            "test",
-        ))
+        signed_as(&self.root, self.sandbox.account(), self.deployment.output("worker_role_name")?).await
     }
 
     /// Where the gateway takes Slack's requests.
-    pub fn interactions_url(&self) -> String {
-        format!("{}/slack/interactions", self.gateway_url)
+    pub fn interactions_url(&self) -> Result<&str> {
+        self.deployment.output("interactions_url")
     }
 
-    /// Kills the worker, as a machine that loses power does, and starts another.
+    /// Kills the worker, as a machine that loses power does, and waits until ECS has started another.
     pub async fn replace_worker(&self) -> Result<()> {
-        let mut worker = self.worker.lock().await;
-        worker.kill().await?;
-        *worker = self.deployment.start_worker(&[]).await?;
-        Ok(())
+        let worker = self.task("worker")?;
+        rustix::process::kill_process(pid(&worker)?, rustix::process::Signal::KILL)?;
+        eventually("another worker", async || {
+            Ok(self.task("worker").ok().filter(|task| task.healthy && task.arn != worker.arn).map(drop))
+        })
+        .await
     }
 
     /// The worker's resident memory, in MiB.
     pub async fn worker_memory(&self) -> Result<f64> {
-        memory(self.worker.lock().await.pid())
+        memory(self.task("worker")?.pid)
+    }
+
+    fn task(&self, container: &str) -> Result<RunningTask> {
+        let tasks = self.deployment.tasks(&self.sandbox, container);
+        tasks.into_iter().next().with_context(|| format!("no task runs the {container}"))
     }
 
     /// The end of worker's and gateway's logs.
     pub async fn logs(&self) -> String {
-        format!("{}\n{}", self.worker.lock().await.end_of_log(), self.gateway.lock().await.end_of_log())
+        let ends = self.sandbox.tasks().into_iter().map(|task| {
+            let log = std::fs::read_to_string(&task.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            lines[lines.len().saturating_sub(15)..].join("\n")
+        });
+        ends.collect::<Vec<_>>().join("\n")
     }
 }
 
-fn role_arn(sandbox: &Sandbox, role: &str) -> String {
-    format!("arn:aws:iam::{}:role/{role}", sandbox.account())
+fn pid(task: &RunningTask) -> Result<rustix::process::Pid> {
+    rustix::process::Pid::from_raw(task.pid.cast_signed()).context("a process id")
 }
 
 /// How AWS knows a person who has named their session of the [`OPERATOR`] role so.

@@ -9,6 +9,7 @@ use super::TestEnv;
 use crate::{
     eventually,
     operator::{self, CommandOutput, OPERATOR},
+    roles::session,
 };
 
 impl TestEnv {
@@ -23,8 +24,8 @@ impl TestEnv {
     }
 
     /// The same for whoever names their session of the role so; policy knows [`BOB`](crate::BOB)'s.
-    pub async fn cordon_as(&self, session: &str, arguments: &[&str]) -> Result<CommandOutput> {
-        let keys = self.session(OPERATOR, session).await?;
+    pub async fn cordon_as(&self, name: &str, arguments: &[&str]) -> Result<CommandOutput> {
+        let keys = session(&self.root, self.sandbox.account(), OPERATOR, name).await?;
         let mut command = self.cordon_command(arguments)?;
         command.env("AWS_ACCESS_KEY_ID", keys.access_key_id());
         command.env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key());

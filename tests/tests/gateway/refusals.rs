@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use cordon_tests::{
-    clicks::{GatewayEnv, click, form},
-    run_test,
+    clicks::{GatewayEnv, click, form, slack_secret},
+    eventually, run_test,
 };
 use serde_json::{Value, json};
 
@@ -118,21 +118,60 @@ fn a_body_that_is_too_large_is_refused_and_the_largest_is_not() -> Result<()> {
 fn while_the_signing_secret_is_replaced_both_are_taken_and_afterwards_one() -> Result<()> {
     run_test(async {
         let (env, _alone) = GatewayEnv::alone().await?;
-        let slacks = env.sandbox.slack().signing_secret().to_owned();
-        let (current, previous) = ("CORDON_SLACK_SIGNING_SECRET", "CORDON_SLACK_SIGNING_SECRET_PREVIOUS");
-        let another = "another-secret";
-        for (secrets, status) in [
-            (vec![(current, another), (previous, slacks.as_str())], 200),
-            (vec![(current, slacks.as_str()), (previous, another)], 200),
-            (vec![(current, slacks.as_str()), (previous, "")], 200),
-            (vec![(current, another)], 401),
+        let right = slack_secret(&env.sandbox);
+        let (slacks, another) = (&right["signing_secret"], json!("another-secret"));
+        let value = |current: &Value, previous: Option<&Value>| json!({"bot_token": right["bot_token"], "signing_secret": current, "previous_signing_secret": previous});
+        for (secret, status) in [
+            (value(&another, Some(slacks)), 200),
+            (value(slacks, Some(&another)), 200),
+            (value(slacks, Some(&json!(""))), 200),
+            (value(&another, None), 401),
         ] {
-            let gateway = env.gateway(None, &secrets).await?;
+            env.put_slack_secret(&secret).await?;
+            let gateway = env.gateway(None, &[]).await?;
             let case = env.open(1).await?;
             let answer = env.click(&gateway.url, &case[0]).await;
             ensure!(answer.status == status, "{answer:?}");
             ensure!(env.votes(&case).await? == [usize::from(status == 200)]);
+            if status == 401 {
+                // Without a restart.
+                env.put_slack_secret(&right).await?;
+                eventually("the new secret", async || {
+                    Ok((env.click(&gateway.url, &case[0]).await.status == 200).then_some(()))
+                })
+                .await?;
+            }
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn without_a_secret_clicks_are_refused_until_it_is_put_and_the_health_check_says_so() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let right = slack_secret(&env.sandbox);
+        env.put_slack_secret(&json!({"bot_token": right["bot_token"]})).await?;
+        let gateway = env.started_gateway(None, &[]).await?;
+        let case = env.open(1).await?;
+        eventually("an answer", async || {
+            Ok((env.click(&gateway.url, &case[0]).await.status == 503).then_some(()))
+        })
+        .await?;
+        ensure!(env.get(&gateway, "/livez").await?.0 == 200, "no restart would help");
+        let (status, told) = env.get(&gateway, "/healthz").await?;
+        ensure!(status == 503 && told == "Slack's secret cannot be read\n", "{status} {told}");
+        let log = gateway.process.end_of_log();
+        ensure!(
+            log.contains("put-secret-value") && !log.contains(right["bot_token"].as_str().unwrap_or("?")),
+            "{log}"
+        );
+        env.put_slack_secret(&right).await?;
+        eventually("the secret", async || {
+            Ok((env.click(&gateway.url, &case[0]).await.status == 200).then_some(()))
+        })
+        .await?;
+        ensure!(env.votes(&case).await? == [1]);
         Ok(())
     })
 }

@@ -1,13 +1,25 @@
-//! The Terraform module: its own tests against a mock of AWS, and its life in the sandbox, where it is applied, planned
-//! again without a difference and taken down.
+//! The Terraform module: its own tests against a mock of AWS, and its life in the sandbox, where it is applied in both kinds
+//! of network, planned again without a difference and taken down.
 
 use anyhow::{Result, ensure};
 use cordon_tests::{Module, run_test, timed};
+use serde_json::json;
 
-use super::sizes::{BUCKETS, Installation};
+use super::{
+    crashes::fixture::Fixture,
+    sizes::{BUCKETS, Installation},
+};
 
 #[test]
-fn what_is_applied_plans_clean_and_leaves_nothing_when_destroyed() -> Result<()> {
+fn what_is_applied_in_a_small_network_of_its_own_plans_clean() -> Result<()> {
+    run_test(async {
+        let (fixture, _alone) = Fixture::alone().await?;
+        fixture.deployment.plan_is_clean().await
+    })
+}
+
+#[test]
+fn what_is_applied_in_an_existing_network_plans_clean_and_leaves_nothing_when_destroyed() -> Result<()> {
     run_test(async {
         let Installation { sandbox, deployment, .. } = Installation::take().await?;
         deployment.plan_is_clean().await?;
@@ -21,6 +33,9 @@ fn what_is_applied_plans_clean_and_leaves_nothing_when_destroyed() -> Result<()>
         ensure!(machines.is_empty(), "{machines:?}");
         ensure!(buckets.is_empty(), "{buckets:?}");
         ensure!(tables.table_names().is_empty(), "{tables:?}");
+        let clusters = deployment.ecs("ListClusters", &json!({})).await?;
+        ensure!(clusters["clusterArns"].as_array().is_some_and(Vec::is_empty), "{clusters}");
+        ensure!(sandbox.tasks().is_empty());
         sandbox.stop().await;
         Ok(())
     })

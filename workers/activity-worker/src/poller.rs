@@ -9,6 +9,7 @@ use tracing::Instrument;
 use crate::{
     activity::SharedActivity,
     backoff::Backoff,
+    health::PollHealth,
     step_functions::{ActivityTask, StepFunctions},
     task,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Poller<C> {
     pub(crate) arn: String,
     pub(crate) worker_name: String,
     pub(crate) heartbeat_timeout: Duration,
+    pub(crate) health: PollHealth,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when polling must end.
@@ -35,22 +37,25 @@ impl<C: StepFunctions> Poller<C> {
     /// Functions is just handing over, until its heartbeat timeout.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::new(FIRST_RETRY_DELAY, MAX_RETRY_DELAY);
+        self.health.good(self.activity.name());
         loop {
             let slot = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
-                slot = Arc::clone(&self.slots).acquire_owned() => match slot { Ok(slot) => slot, Err(_) => return },
+                slot = self.slot() => slot,
             };
             let polled = tokio::select! {
                 polled = self.client.get_activity_task(&self.arn, &self.worker_name) => polled,
                 () = self.drain_ended.cancelled() => return,
             };
             match polled {
-                Ok(Some(task)) => {
+                Ok(task) => {
                     backoff.reset();
-                    self.start(task, slot);
+                    self.health.good(self.activity.name());
+                    if let Some(task) = task {
+                        self.start(task, slot);
+                    }
                 }
-                Ok(None) => backoff.reset(),
                 Err(error) => {
                     tracing::warn!(activity = self.activity.name(), error.message = %error, "poll failed");
                     tokio::select! {
@@ -60,6 +65,17 @@ impl<C: StepFunctions> Poller<C> {
                 }
             }
         }
+    }
+
+    /// A slot for the next task. While all are taken there is no poll, and nothing wrong with that.
+    async fn slot(&self) -> OwnedSemaphorePermit {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return slot;
+        }
+        self.health.full(self.activity.name());
+        let slot = Arc::clone(&self.slots).acquire_owned().await.expect("it is never closed");
+        self.health.good(self.activity.name());
+        slot
     }
 
     fn start(&self, task: ActivityTask, slot: OwnedSemaphorePermit) {

@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     activity::{Activity, SharedActivity, TaskContext},
     error::{Failure, INVALID_INPUT},
+    health::PollHealth,
     poller::Poller,
     step_functions::StepFunctions,
 };
@@ -36,12 +37,13 @@ pub struct Worker<C = Client> {
     client: C,
     settings: WorkerSettings,
     activities: Vec<SharedActivity>,
+    health: PollHealth,
 }
 
 impl<C: StepFunctions> Worker<C> {
     /// A worker without activities.
     pub fn new(client: C, settings: WorkerSettings) -> Self {
-        Self { client, settings, activities: Vec::new() }
+        Self { client, settings, activities: Vec::new(), health: PollHealth::default() }
     }
 
     /// Adds an activity.
@@ -49,6 +51,11 @@ impl<C: StepFunctions> Worker<C> {
     pub fn with(mut self, activity: impl Activity) -> Self {
         self.activities.push(Arc::new(activity));
         self
+    }
+
+    /// Tells, also while the worker runs, whether it polls.
+    pub fn poll_health(&self) -> PollHealth {
+        self.health.clone()
     }
 
     /// The names of the activities, in the order in which they were added.
@@ -89,6 +96,7 @@ impl<C: StepFunctions> Worker<C> {
                     arn: format!("{}{}", self.settings.arn_prefix, activity.name()),
                     worker_name: self.settings.name.clone(),
                     heartbeat_timeout: self.settings.heartbeat_timeout,
+                    health: self.health.clone(),
                     slots: Arc::new(Semaphore::new(self.settings.slots)),
                     tasks: tasks.clone(),
                     stop: stop.clone(),

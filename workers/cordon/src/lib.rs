@@ -13,6 +13,7 @@ pub mod error;
 #[cfg(test)]
 mod floors;
 pub mod gateway;
+pub mod health;
 pub mod loops;
 pub mod slack;
 pub mod store;

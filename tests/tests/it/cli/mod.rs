@@ -54,7 +54,7 @@ fn a_worker_without_settings_names_all_of_them_and_where_they_come_from() {
     assert!(!output.status.success());
     let text = stderr(&output);
     for says in
-        ["AWS_REGION", "CORDON_CASES_TABLE", "CORDON_MOVER_ROLE_ARN", "CORDON_SLACK_BOT_TOKEN", "Terraform"]
+        ["AWS_REGION", "CORDON_CASES_TABLE", "CORDON_MOVER_ROLE_ARN", "CORDON_SLACK_SECRET_ARN", "Terraform"]
     {
         assert!(text.contains(says), "{says} is not in {text}");
     }
@@ -116,8 +116,7 @@ fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
         ("AWS_REGION", "us-east-1"),
         ("CORDON_ACCOUNT_ID", "111122223333"),
         ("CORDON_CASES_TABLE", "cases"),
-        ("CORDON_SLACK_BOT_TOKEN", "token"),
-        ("CORDON_SLACK_SIGNING_SECRET", "secret"),
+        ("CORDON_SLACK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:111122223333:secret:slack-AbCdEf"),
         ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
         ("CORDON_SLACK_CHANNEL", "C0"),
         ("CORDON_FALLBACK_APPROVERS", "U0"),

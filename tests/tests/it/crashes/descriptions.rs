@@ -23,7 +23,7 @@ fn an_object_whose_tags_or_annotations_may_not_be_read_is_left_alone() -> Result
                 let task = scenario(name)?.prepare(fixture).await?;
                 let bucket = &task.case.object().bucket;
                 let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": denied,
-                    "Principal": {"AWS": fixture.deployment.outputs()["worker_environment"]["CORDON_MOVER_ROLE_ARN"]},
+                    "Principal": {"AWS": fixture.settings["CORDON_MOVER_ROLE_ARN"]},
                     "Resource": format!("arn:aws:s3:::{bucket}/*")}]});
                 fixture.s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await?;
                 let what = format!("{name} without {denied}");

@@ -5,11 +5,11 @@ use std::{collections::HashMap, fs::File, path::PathBuf, process::Stdio, sync::L
 use activity_worker::Worker;
 use anyhow::{Context, Result, bail};
 use aws_config::SdkConfig;
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use cordon::{config::WorkerConfig, error::RETRYABLE, store::Cases};
+use cordon_domain::case::Case;
 use cordon_sandbox::{InterceptedCall, InterceptingProxy, Intervention, Sandbox, deployment::Deployment};
-use cordon_tests::{ALICE, BOB, Shared, Turn, start_sandbox, worker};
+use cordon_tests::{ALICE, BOB, Shared, Turn, signed_as, start_sandbox, vouched, worker};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
@@ -36,9 +36,9 @@ const PART_BYTES: &str = "5242880";
 const ROOT_CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/crashes/amazon_root_ca_3.pem");
 
 /// Where the tasks are done.
-pub(super) struct Fixture {
+pub(crate) struct Fixture {
     pub(super) sandbox: Sandbox,
-    pub(super) deployment: Deployment,
+    pub(crate) deployment: Deployment,
     /// DynamoDB as the account's administrator.
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     /// S3 as the account's administrator.
@@ -49,8 +49,10 @@ pub(super) struct Fixture {
     /// Does tasks in this process.
     pub(super) worker: Worker,
     /// What a worker finds in its environment, its credentials apart.
-    settings: HashMap<String, String>,
+    pub(super) settings: HashMap<String, String>,
     role: String,
+    /// SDK settings of the worker's role.
+    worker_aws: SdkConfig,
     undisturbed: OnceCell<Vec<(&'static Scenario, Vec<InterceptedCall>)>>,
     turns: Semaphore,
 }
@@ -98,7 +100,7 @@ impl Fixture {
     }
 
     /// For a test that looks at everything, or turns the controls of a double.
-    pub(super) async fn alone() -> Result<(&'static Fixture, Turn<'static>)> {
+    pub(crate) async fn alone() -> Result<(&'static Fixture, Turn<'static>)> {
         FIXTURE.alone(Fixture::set_up).await
     }
 
@@ -117,16 +119,11 @@ impl Fixture {
             asks("two-people", "two-people-*", &[ALICE, BOB], "leave"),
             asks("all", "*", &[ALICE], "leave"),
         ]});
-        let variables = json!({"schedule_expression": "rate(30 days)", "policy": policy});
+        // Tasks are given to activities by hand here.
+        let variables = json!({"schedule_expression": "rate(30 days)", "policy": policy, "worker_count": 0,
+            "gateway_count": 0});
         let deployment = Deployment::apply(&sandbox, variables).await?;
-        let settings = deployment.outputs().get("worker_environment").and_then(Value::as_object);
-        let mut settings: HashMap<_, _> = settings
-            .context("the worker's settings")?
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-            .collect();
-        settings.insert("AWS_REGION".into(), sandbox.region().into());
-        settings.insert("CORDON_SLACK_BOT_TOKEN".into(), sandbox.slack().bot_token().to_owned());
+        let mut settings: HashMap<_, _> = deployment.settings("worker").await?.into_iter().collect();
         settings.insert("CORDON_SLACK_API_URL".into(), format!("{}/api", sandbox.slack_url()));
         settings.insert("CORDON_PART_BYTES".into(), PART_BYTES.into());
         let role = deployment.output("worker_role_name")?.to_owned();
@@ -137,15 +134,14 @@ impl Fixture {
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
         let dynamodb = aws_sdk_dynamodb::Client::new(&root);
+        let worker_aws = signed_as(&root, sandbox.account(), &role).await?;
         Ok(Fixture {
             s3: aws_sdk_s3::Client::from_conf(s3),
             cases: Cases::new(dynamodb.clone(), deployment.output("cases_table")?.to_owned()),
             dynamodb,
             quarantine: deployment.output("quarantine_bucket")?.to_owned(),
-            worker: worker(
-                &signed_as(&root, sandbox.account(), &role).await?,
-                WorkerConfig::read(&settings)?,
-            ),
+            worker: worker(&worker_aws, WorkerConfig::read(&settings)?),
+            worker_aws,
             settings,
             role,
             undisturbed: OnceCell::new(),
@@ -153,6 +149,11 @@ impl Fixture {
             sandbox,
             deployment,
         })
+    }
+
+    /// The case as the worker would have opened it.
+    pub(super) async fn vouched(&self, case: Case) -> Result<Case> {
+        vouched(&self.worker_aws, &self.settings["CORDON_MAC_KEY_ARN"], case).await
     }
 
     /// Waits until there is room for one more task.
@@ -237,20 +238,4 @@ impl Fixture {
         }
         bail!("it did not end within {ATTEMPTS} attempts; the last one said {last:?}")
     }
-}
-
-/// SDK settings of a role.
-async fn signed_as(root: &SdkConfig, account: &str, role: &str) -> Result<SdkConfig> {
-    let arn = format!("arn:aws:iam::{account}:role/{role}");
-    let sts = aws_sdk_sts::Client::new(root);
-    let session = sts.assume_role().role_arn(arn).role_session_name("crashes").send().await?;
-    let keys = session.credentials.context("credentials")?;
-    let keys = Credentials::new(
-        keys.access_key_id,
-        keys.secret_access_key,
-        Some(keys.session_token),
-        None,
-        "crashes",
-    );
-    Ok(root.to_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
 }

@@ -8,7 +8,7 @@
 mod approvals;
 mod descriptions;
 mod exposures;
-mod fixture;
+pub(super) mod fixture;
 mod lost_answers;
 mod promise;
 mod rate_limits;

@@ -154,7 +154,7 @@ fn an_object_that_cordon_may_not_see_is_scanned_with_what_was_written_since() ->
         let bucket = "rescan-unseen";
         let input = changed(fixture, bucket, "k", None).await?;
         let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:GetObject",
-            "Principal": {"AWS": fixture.deployment.outputs()["worker_environment"]["CORDON_MOVER_ROLE_ARN"]},
+            "Principal": {"AWS": fixture.settings["CORDON_MOVER_ROLE_ARN"]},
             "Resource": format!("arn:aws:s3:::{bucket}/*")}]});
         fixture.s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await?;
         let (answer, job) = rescanned(fixture, &input).await?;

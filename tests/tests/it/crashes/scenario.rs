@@ -159,7 +159,7 @@ impl Scenario {
             set_versioning(fixture, &bucket, versioning.clone()).await?;
         }
         let mut named = vec![self.put(fixture, &bucket, "the secret\n", self.size).await?];
-        let case = self.case(&named[0])?;
+        let case = fixture.vouched(self.case(&named[0])?).await?;
         ensure!(fixture.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         if self.versions == "all" {
             named.append(&mut others);

@@ -174,20 +174,20 @@ fn a_click_by_somebody_who_may_not_decide_changes_nothing() -> Result<()> {
 fn an_unsigned_or_altered_request_is_refused() -> Result<()> {
     run_test(async {
         let (env, _shared) = TestEnv::shared().await?;
-        let url = env.interactions_url();
+        let url = env.interactions_url()?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         let now = cordon::clock::now().timestamp().as_second();
         let body = "payload=%7B%7D";
         let signature = env.sandbox.slack().sign(now, body.as_bytes());
         let send = async |timestamp: i64, signature: &str, body: &str| {
             let request = http
-                .post(&url)
+                .post(url)
                 .header("x-slack-request-timestamp", timestamp.to_string())
                 .header("x-slack-signature", signature)
                 .body(body.to_owned());
             anyhow::Ok(request.send().await?.status().as_u16())
         };
-        assert_eq!(http.post(&url).body(body).send().await?.status().as_u16(), 401, "unsigned");
+        assert_eq!(http.post(url).body(body).send().await?.status().as_u16(), 401, "unsigned");
         assert_eq!(send(now, &signature, "payload=%7B%7E").await?, 401, "altered");
         assert_eq!(
             send(now - 400, &env.sandbox.slack().sign(now - 400, body.as_bytes()), body).await?,

@@ -2,9 +2,13 @@
 
 mod approvals;
 mod outage;
+mod replacements;
 mod replay;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use cordon::store::Cases;
 use cordon_domain::{
@@ -12,12 +16,16 @@ use cordon_domain::{
     finding::{ObjectVersion, bare_etag},
 };
 use cordon_sandbox::{Sandbox, deployment::Deployment};
-use cordon_tests::{ALICE, finding_document, start_sandbox, waiting};
+use cordon_tests::{ALICE, eventually_within, finding_document, start_sandbox, waiting};
 use serde_json::{Value, json};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 /// Calls of a test itself at once.
 const MAX_CONCURRENCY: usize = 8;
+/// What ECS runs, where a test has it do so.
+const SERVICES: [&str; 2] = ["worker", "gateway"];
+/// What the task definitions declare.
+const STOP_TIMEOUT: Duration = Duration::from_secs(120);
 /// What the names of the buckets that tests make here begin with.
 pub(super) const BUCKETS: &str = "sizes-";
 
@@ -57,7 +65,9 @@ impl Installation {
         let sandbox = start_sandbox().await?;
         let rule = json!({"name": "ask", "disposition": "review", "approvers": {"users": [ALICE]},
             "on_expiry": "ask_again"});
-        let variables = json!({"schedule_expression": "rate(30 days)", "policy": {"rules": [rule]}});
+        // These tests start and stop worker and gateway themselves.
+        let variables = json!({"schedule_expression": "rate(30 days)", "policy": {"rules": [rule]},
+            "worker_count": 0, "gateway_count": 0, "network": existing_network(&sandbox).await?});
         let deployment = Deployment::apply(&sandbox, variables).await?;
         let root = sandbox.sdk_config().await;
         Ok(Self {
@@ -69,23 +79,101 @@ impl Installation {
         })
     }
 
+    /// Has ECS run so many tasks of a service, and waits until they are healthy.
+    async fn scale(&self, service: &str, count: usize) -> Result<()> {
+        let request =
+            json!({"cluster": self.deployment.cluster(), "service": service, "desiredCount": count});
+        self.deployment.ecs("UpdateService", &request).await?;
+        self.deployment.is_steady(&self.sandbox).await
+    }
+
+    /// Has ECS replace the tasks of a service by those of a new revision, which has these variables besides; returns its
+    /// number. The replacement goes on after that.
+    async fn revise(&self, service: &str, variables: &[(&str, &str)]) -> Result<u64> {
+        let family = format!("{}-{service}", self.deployment.cluster());
+        let described =
+            self.deployment.ecs("DescribeTaskDefinition", &json!({"taskDefinition": family})).await?;
+        let mut revised = serde_json::Map::new();
+        for member in [
+            "family",
+            "networkMode",
+            "requiresCompatibilities",
+            "cpu",
+            "memory",
+            "executionRoleArn",
+            "taskRoleArn",
+            "containerDefinitions",
+            "runtimePlatform",
+        ] {
+            revised.insert(member.into(), described["taskDefinition"][member].clone());
+        }
+        let environment = revised["containerDefinitions"][0]["environment"].as_array_mut();
+        let environment = environment.context("a container has an environment")?;
+        environment.retain(|one| variables.iter().all(|(name, _)| one["name"] != *name));
+        environment.extend(variables.iter().map(|(name, value)| json!({"name": name, "value": value})));
+        let registered = self.deployment.ecs("RegisterTaskDefinition", &revised.into()).await?;
+        let request = json!({"cluster": self.deployment.cluster(), "service": service,
+            "taskDefinition": registered["taskDefinition"]["taskDefinitionArn"]});
+        self.deployment.ecs("UpdateService", &request).await?;
+        registered["taskDefinition"]["revision"].as_u64().context("a revision has a number")
+    }
+
+    /// Lets the services be as Terraform has made them: nothing runs, and its revision would.
+    async fn reset_services(&self) -> Result<()> {
+        for service in SERVICES {
+            let cluster = self.deployment.cluster();
+            let request = json!({"cluster": cluster, "service": service, "desiredCount": 0,
+                "taskDefinition": format!("{cluster}-{service}:1")});
+            self.deployment.ecs("UpdateService", &request).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until only tasks of a revision run, so many of them, all healthy.
+    async fn replaced(&self, service: &str, revision: u64, count: usize) -> Result<()> {
+        eventually_within(STOP_TIMEOUT, &format!("revision {revision} of the {service}"), async || {
+            let tasks = self.deployment.tasks(&self.sandbox, service);
+            let all = tasks.iter().all(|task| task.healthy && task.revision == revision);
+            Ok((all && tasks.len() == count).then_some(()))
+        })
+        .await
+    }
+
+    /// Takes a case off the record.
+    async fn forget(&self, case_id: &str) -> Result<()> {
+        for item in ["case", "approval", "message"] {
+            let id = AttributeValue::S(format!("{item}#{case_id}"));
+            let table = self.deployment.output("cases_table")?;
+            self.dynamodb.delete_item().table_name(table).key("id", id).send().await?;
+        }
+        Ok(())
+    }
+
     /// Has a finding about a new object answered.
     async fn ask(&self, bucket: &str, n: usize) -> Result<()> {
-        let key = format!("card-{n}.txt");
-        let body = ByteStream::from(format!("5163200000000008 {n}").into_bytes());
-        let put = self.s3.put_object().bucket(bucket).key(&key).body(body).send().await?;
+        self.ask_about(bucket, &format!("card-{n}.txt"), format!("5163200000000008 {n}").into_bytes())
+            .await?;
+        Ok(())
+    }
+
+    /// Has a finding about a new object with this content answered; returns the case's id.
+    async fn ask_about(&self, bucket: &str, key: &str, body: Vec<u8>) -> Result<String> {
+        let size = body.len();
+        let body = ByteStream::from(body);
+        let put = self.s3.put_object().bucket(bucket).key(key).body(body).send().await?;
         let version = ObjectVersion {
             account: self.sandbox.account().to_owned(),
             bucket: bucket.to_owned(),
-            key,
+            key: key.to_owned(),
             version_id: None,
             etag: bare_etag(put.e_tag().context("a PUT answers with an ETag")?).to_owned(),
         };
-        let id = version.case_id()[..32].to_owned();
-        let finding = finding_document(self.sandbox.region(), &id, "Financial", &version, 20);
+        let case_id = version.case_id();
+        let id = case_id[..32].to_owned();
+        let finding = finding_document(self.sandbox.region(), &id, "Financial", &version, size);
         self.sandbox.macie().put_finding(finding);
         self.sandbox.macie().publish_finding(&id).await?;
-        Ok(())
+        Ok(case_id)
     }
 
     /// The records of cases.
@@ -136,4 +224,16 @@ impl Installation {
         define(described.definition).await?;
         result
     }
+}
+
+/// The VPC and the subnets that every account has.
+async fn existing_network(sandbox: &Sandbox) -> Result<Value> {
+    let described = sandbox.emulator().query("ec2", "DescribeSubnets", "2016-11-15").await?;
+    let texts = |element: &str| -> Vec<String> {
+        let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+        let parts = described.split(&open).skip(1);
+        parts.filter_map(|part| Some(part.split_once(&close)?.0.to_owned())).collect()
+    };
+    let vpc = texts("vpcId").into_iter().next().context("the account has a VPC")?;
+    Ok(json!({"kind": "existing", "vpc_id": vpc, "subnet_ids": texts("subnetId")}))
 }

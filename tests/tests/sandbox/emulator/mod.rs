@@ -21,5 +21,6 @@ mod object_locks;
 mod objects;
 mod principals;
 mod retries;
+mod services;
 mod terraform;
 mod versions;

@@ -47,6 +47,9 @@ pub struct Case {
     pub disposition: Disposition,
     /// What was pinned.
     pub plan: PinnedPlan,
+    /// The worker's code over [`Case::plan_message`], without which nothing is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_mac: Option<String>,
     /// What people are asked, and what they said.
     #[serde(flatten)]
     pub approval: Approval,
@@ -126,6 +129,8 @@ pub struct Past {
     pub quarantine: Quarantine,
 }
 
+/// Tells the message from others that a code may be over.
+const PLAN_MESSAGE: &str = "cordon plan";
 /// The most generations that a record remembers; the executions and the logs remember all.
 const HISTORY: usize = 20;
 
@@ -152,11 +157,23 @@ impl Case {
             policy_answer,
             approval: Approval::new(approval_id, plan.hash().to_owned()),
             plan,
+            plan_mac: None,
             waits: Waits::default(),
             closing: None,
             quarantine: Quarantine::default(),
             history: Vec::new(),
         }
+    }
+
+    /// What the worker vouches for when it opens or renews a case: which plan is to be carried out, by which execution,
+    /// asked as which approval, and whether somebody is asked at all.
+    pub fn plan_message(&self) -> String {
+        let asks = match self.disposition {
+            Disposition::Quarantine => "nobody is asked",
+            Disposition::Review | Disposition::Ignore => "people are asked",
+        };
+        [PLAN_MESSAGE, &self.case_id, &self.execution_arn, &self.approval.id, self.plan.hash(), asks]
+            .join("\n")
     }
 
     /// The generation after `earlier`, which remembers it.

@@ -10,8 +10,10 @@ use crate::{
         access_analyzer::AccessAnalyzer,
         events::Events,
         macie::Macie,
+        macs::Macs,
         object_session::{Mover, ObjectSessions, Restorer},
         security_hub::client::SecurityHub,
+        slack_secret::SlackSecret,
         state_bucket::StateBucket,
         step_functions::StepFunctions,
     },
@@ -33,6 +35,8 @@ pub struct Clients {
     pub movers: ObjectSessions<Mover>,
     /// Sessions of the restorer's role, which only puts back.
     pub restorers: ObjectSessions<Restorer>,
+    /// Codes by which the worker knows its own plans.
+    pub macs: Macs,
     /// Macie.
     pub macie: Macie,
     /// The external-access analyzer.
@@ -58,7 +62,9 @@ impl Clients {
     pub fn new(aws: &SdkConfig, config: WorkerConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let account = &config.common.account;
-        let slack = Slack::new(&config.common.slack);
+        let secret = aws_sdk_secretsmanager::Client::new(aws);
+        let secret = SlackSecret::new(secret, config.common.slack.secret_arn.clone());
+        let slack = Slack::new(&config.common.slack, secret);
         let (quarantine, part_bytes) = (config.quarantine_bucket.clone(), config.part_bytes);
         let (mover, restorer) = (config.mover_role_arn.clone(), config.restorer_role_arn.clone());
         Self {
@@ -71,6 +77,7 @@ impl Clients {
             ),
             movers: ObjectSessions::new(aws, mover, quarantine.clone(), account.clone(), part_bytes),
             restorers: ObjectSessions::new(aws, restorer, quarantine, account.clone(), part_bytes),
+            macs: Macs::new(aws_sdk_kms::Client::new(aws), config.mac_key_arn.clone()),
             macie: Macie::new(aws_sdk_macie2::Client::new(aws)),
             access_analyzer: AccessAnalyzer::new(
                 aws_sdk_accessanalyzer::Client::new(aws),

@@ -6,6 +6,7 @@
 mod approvals;
 mod case_details;
 mod gateway;
+mod health;
 mod listing;
 mod operator;
 mod pause;
@@ -39,6 +40,8 @@ enum Command {
     ///
     /// Settings come from the environment; Terraform's output `gateway_environment` holds them.
     Gateway,
+    /// Ask a running worker or gateway whether it is well, as ECS does.
+    Health(health::HealthArguments),
     /// Put quarantined objects back where they were.
     ///
     /// Settings come from the environment; Terraform's output `operator_environment` holds them. Besides, AWS_REGION
@@ -85,6 +88,7 @@ impl Cli {
         match self.command {
             Command::Worker => worker::run().await?,
             Command::Gateway => gateway::run().await?,
+            Command::Health(arguments) => arguments.run().await?,
             Command::Restore(arguments) => return arguments.run().await,
             Command::Pause(arguments) => arguments.run().await?,
             Command::Resume(arguments) => arguments.run().await?,

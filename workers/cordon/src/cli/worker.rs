@@ -10,7 +10,8 @@ use crate::{
     app::{activities, clients::Clients},
     aws,
     config::WorkerConfig,
-    loops::{notifier, policy_watcher, reconciler, scan_watcher, sweeper},
+    health,
+    loops::{gateway_probe, notifier, policy_watcher, reconciler, scan_watcher, sweeper},
     telemetry,
 };
 
@@ -31,11 +32,15 @@ pub(super) async fn run() -> anyhow::Result<()> {
     };
     let clients = Arc::new(Clients::new(&aws, config));
     let worker = activities::worker(aws_sdk_sfn::Client::new(&aws), settings, &clients);
+    if let Some(address) = clients.config.health_listen {
+        health::serve_worker(address, worker.poll_health()).await?;
+    }
     let mut loops = JoinSet::new();
     loops.spawn(notifier::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(scan_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(policy_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(sweeper::run(Arc::clone(&clients), stop.clone()));
+    loops.spawn(gateway_probe::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(reconciler::run(clients, stop.clone()));
     let mut work = pin!(worker.run(stop.clone()));
     loop {

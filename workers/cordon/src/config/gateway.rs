@@ -1,23 +1,24 @@
 //! The gateway's settings.
 
-use std::{collections::HashMap, net::SocketAddr};
-
-use secrecy::SecretString;
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use super::{Common, ConfigError, reader::Reader};
 
 /// Where they come from.
-const HELD: &str = "the Terraform outputs `gateway_environment` and `gateway_secrets` hold those of Cordon";
+const HELD: &str = "Terraform writes them into the gateway's task definition";
+
+/// How long Cloud Map's answers may be kept, and some more.
+const DEREGISTRATION_DELAY: Duration = Duration::from_secs(60);
 
 /// The gateway's settings.
 #[derive(Clone, Debug)]
 pub struct GatewayConfig {
     /// Shared ones.
     pub common: Common,
-    /// Slack's signing secrets: the current one, then the previous one while it is being replaced.
-    pub signing_secrets: Vec<SecretString>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How long requests are still taken after SIGTERM: API Gateway learns only some time after ECS that a task ends.
+    pub deregistration_delay: Duration,
     /// Where the policy is, which says who may have objects put back.
     pub state_bucket: String,
     /// The policy object's key there.
@@ -33,19 +34,12 @@ impl GatewayConfig {
     /// Every setting that is missing or wrong.
     pub fn read(environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
         let mut from = Reader { environment, problems: Vec::new() };
-        let mut signing_secrets = vec![
-            from.required("CORDON_SLACK_SIGNING_SECRET", "the Slack app's signing secret (a secret)").into(),
-        ];
-        signing_secrets.extend(from.optional("CORDON_SLACK_SIGNING_SECRET_PREVIOUS").map(SecretString::from));
+        const DELAY: &str = "CORDON_DEREGISTRATION_DELAY_SECONDS";
+        let deregistration_delay = from.optional(DELAY).map_or(DEREGISTRATION_DELAY, |_| from.seconds(DELAY));
         let config = Self {
             common: from.common(),
-            signing_secrets,
-            listen: from.parsed(
-                "CORDON_GATEWAY_LISTEN",
-                "an address and port like 0.0.0.0:8080",
-                |text| text.parse().ok(),
-                SocketAddr::from(([127, 0, 0, 1], 0)),
-            ),
+            listen: from.listen("CORDON_GATEWAY_LISTEN"),
+            deregistration_delay,
             state_bucket: from.state_bucket(),
             policy_key: from.policy_key(),
             object_restore_arn: from.object_restore_arn(),

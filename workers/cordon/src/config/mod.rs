@@ -1,7 +1,7 @@
 //! Every setting, read once from the environment and checked whole.
 //!
-//! Terraform writes these settings (outputs `worker_environment`, `gateway_environment` and `operator_environment`); a
-//! missing one is named by its key, and nothing has a default that quietly switches something off.
+//! Terraform writes these settings (into the task definitions of worker and gateway, and into the output
+//! `operator_environment`); a missing one is named by its key, and nothing has a default that quietly switches something off.
 
 mod gateway;
 mod operator;
@@ -9,7 +9,6 @@ mod reader;
 mod worker;
 
 use cordon_domain::policy::Fallback;
-use secrecy::SecretString;
 use url::Url;
 
 pub use self::{
@@ -43,8 +42,8 @@ pub struct Common {
 /// How to reach Slack.
 #[derive(Clone, Debug)]
 pub struct SlackConfig {
-    /// The bot's token.
-    pub bot_token: SecretString,
+    /// The secret in Secrets Manager with the bot's token and the signing secret.
+    pub secret_arn: String,
     /// The Web API, `https://slack.com/api/` unless told otherwise; always with a trailing slash.
     pub api_url: Url,
     /// Where clicks are answered, `https://hooks.slack.com/` unless told otherwise: nothing is sent to a `response_url`
@@ -71,7 +70,7 @@ mod tests {
             "AWS_REGION",
             "CORDON_ACCOUNT_ID",
             "CORDON_MOVER_ROLE_ARN",
-            "CORDON_SLACK_BOT_TOKEN",
+            "CORDON_SLACK_SECRET_ARN",
             "CORDON_FALLBACK_APPROVERS",
         ] {
             assert!(error.contains(key), "{key} is not in {error}");
@@ -90,13 +89,13 @@ mod tests {
             ("CORDON_ROUND_SECONDS".to_owned(), "soon".to_owned()),
             ("CORDON_EXCLUSION_TAG".to_owned(), "none".to_owned()),
             ("CORDON_RESCAN_INTERVAL_SECONDS".to_owned(), "0".to_owned()),
-            ("CORDON_SLACK_BOT_TOKEN".to_owned(), "xoxb-very-secret".to_owned()),
+            ("CORDON_SLACK_SECRET_ARN".to_owned(), "xoxb-a-token".to_owned()),
         ]);
         let error = WorkerConfig::read(&environment).unwrap_err().to_string();
-        for says in ["12 digits", "\"soon\"", "key=value", "CORDON_RESCAN_INTERVAL_SECONDS"] {
+        let slack = "CORDON_SLACK_SECRET_ARN";
+        for says in ["12 digits", "\"soon\"", "key=value", "CORDON_RESCAN_INTERVAL_SECONDS", slack] {
             assert!(error.contains(says), "{says} is not in {error}");
         }
-        assert!(!error.contains("very-secret"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads settings one by one, and collects what is wrong with them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use cordon_domain::{policy::Fallback, quoted::quoted};
 use url::Url;
@@ -53,6 +53,11 @@ impl Reader<'_> {
         self.parsed(key, what, |text| text.starts_with("arn:").then(|| text.to_owned()), String::new())
     }
 
+    pub(super) fn listen(&mut self, key: &str) -> SocketAddr {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.parsed(key, "an address and port like 0.0.0.0:8080", |text| text.parse().ok(), nowhere)
+    }
+
     pub(super) fn region(&mut self) -> String {
         self.required("AWS_REGION", "the Region that Cordon runs in, like eu-central-1")
     }
@@ -102,9 +107,10 @@ impl Reader<'_> {
             account: self.account(),
             cases_table: self.cases_table(),
             slack: SlackConfig {
-                bot_token: self
-                    .required("CORDON_SLACK_BOT_TOKEN", "the Slack app's bot token (a secret)")
-                    .into(),
+                secret_arn: self.arn(
+                    "CORDON_SLACK_SECRET_ARN",
+                    "the ARN of the secret with Slack's bot token and signing secret",
+                ),
                 api_url: self.url("CORDON_SLACK_API_URL", "https://slack.com/api/"),
                 hooks_url: self.url("CORDON_SLACK_HOOKS_URL", "https://hooks.slack.com/"),
                 team_id: self.team_id(),

@@ -1,15 +1,16 @@
 //! The worker's settings.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use cordon_domain::time::Time;
 use jiff::SignedDuration;
+use url::Url;
 
 use super::{Common, ConfigError, bucket_arn, reader::Reader};
 use crate::{aws::security_hub::asff::Reporter, clock};
 
 /// Where they come from.
-const HELD: &str = "the Terraform outputs `worker_environment` and `worker_secrets` hold those of Cordon";
+const HELD: &str = "Terraform writes them into the worker's task definition";
 /// The least and the most bytes of a part, which S3 sets
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>), and those where nothing is set.
 const PART_BYTES: std::ops::RangeInclusive<i64> = 5 << 20..=5 << 30;
@@ -26,6 +27,12 @@ pub struct WorkerConfig {
     pub heartbeat: Duration,
     /// How long tasks in hand may go on after SIGTERM.
     pub drain_timeout: Duration,
+    /// Where the worker answers health checks, if at all.
+    pub health_listen: Option<SocketAddr>,
+    /// What Slack calls the gateway, where there is one.
+    pub gateway_url: Option<Url>,
+    /// How often the gateway is probed there, where it is not the usual hour.
+    pub probe_interval: Option<Duration>,
     /// The `exposures` table.
     pub exposures_table: String,
     /// Where objects are moved.
@@ -38,6 +45,8 @@ pub struct WorkerConfig {
     pub mover_role_arn: String,
     /// The role under which objects are put back.
     pub restorer_role_arn: String,
+    /// The KMS key of the worker's message authentication codes.
+    pub mac_key_arn: String,
     /// Objects larger than this many bytes are copied in parts of at least this size.
     pub part_bytes: i64,
     /// The external-access analyzer.
@@ -82,12 +91,21 @@ impl WorkerConfig {
                 .arn("CORDON_ACTIVITY_ARN_PREFIX", "the ARN of an activity without its stem"),
             heartbeat: from.seconds("CORDON_ACTIVITY_HEARTBEAT_SECONDS"),
             drain_timeout,
+            health_listen: from.optional("CORDON_HEALTH_LISTEN").map(|_| from.listen("CORDON_HEALTH_LISTEN")),
+            gateway_url: from
+                .optional("CORDON_GATEWAY_URL")
+                .map(|_| from.url("CORDON_GATEWAY_URL", "https://gateway.invalid/")),
+            probe_interval: from
+                .optional("CORDON_GATEWAY_PROBE_SECONDS")
+                .map(|_| from.seconds("CORDON_GATEWAY_PROBE_SECONDS")),
             exposures_table: from.exposures_table(),
             quarantine_bucket: from.quarantine_bucket(),
             state_bucket: from.state_bucket(),
             policy_key: from.policy_key(),
             mover_role_arn: from.arn("CORDON_MOVER_ROLE_ARN", "the ARN of the mover role"),
             restorer_role_arn: from.arn("CORDON_RESTORER_ROLE_ARN", "the ARN of the restorer role"),
+            mac_key_arn: from
+                .arn("CORDON_MAC_KEY_ARN", "the ARN of the KMS key for message authentication codes"),
             part_bytes,
             analyzer_arn: from.arn("CORDON_ANALYZER_ARN", "the ARN of the external-access analyzer"),
             finding_response_arn: from

@@ -123,6 +123,7 @@ async fn open(gateway: &Gateway, click: &Click, view: &Value) {
     let why = match &error {
         SlackError::RateLimited(wait) => format!("Slack asks to wait {} seconds", wait.as_secs().max(1)),
         SlackError::Unreachable(_) => "Slack did not answer in time".into(),
+        SlackError::NoToken(_) => "Cordon's bot token cannot be read".into(),
         SlackError::Refused { error, .. } => format!("Slack answered {error}"),
     };
     let otherwise = if click.action == Action::Restore { "cordon restore" } else { "cordon approvals" };

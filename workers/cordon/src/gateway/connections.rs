@@ -22,20 +22,24 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Above the 10,240 bytes of request line and headers that API Gateway lets through
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const HEAD_BYTES: usize = 16 * 1024;
-/// Who routes requests here learns only some time after us that we stop; until then they go on coming.
-const LAST_CALL: Duration = Duration::from_secs(3);
 /// How long the requests in hand have when no more are taken.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until a connection is tried again that could not be taken, as where there are too few file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Takes connections until some time after `stop`, and returns when all have ended.
-pub(super) async fn serve(router: Router, listener: TcpListener, stop: CancellationToken) {
+/// Takes connections until `deregistration_delay` after `stop`, and returns when all have ended. What routes requests here
+/// learns only some time after us that we stop; until then they go on coming.
+pub(super) async fn serve(
+    router: Router,
+    listener: TcpListener,
+    stop: CancellationToken,
+    deregistration_delay: Duration,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
     let last_call = async {
         stop.cancelled().await;
-        tokio::time::sleep(LAST_CALL).await;
+        tokio::time::sleep(deregistration_delay).await;
     };
     tokio::pin!(last_call);
     loop {

@@ -5,10 +5,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{
-    app::clicks::Clicks,
-    error::{Code, Error, Result},
-};
+use super::parts::Gateway;
+use crate::error::{Code, Error, Result};
 
 /// How long a result is told again: however many ask, the stores are asked this seldom.
 const CACHE_TTL: Duration = Duration::from_secs(5);
@@ -23,12 +21,12 @@ pub(super) struct Health {
 
 impl Health {
     /// The answer to a health check: 200, or 503 with a line for each store that cannot be read.
-    pub(super) async fn check(&self, clicks: &Clicks, policy_key: &str) -> (StatusCode, String) {
+    pub(super) async fn check(&self, gateway: &Gateway) -> (StatusCode, String) {
         let mut last = self.last.lock().await;
         let failing = match &*last {
             Some((at, failing)) if at.elapsed() < CACHE_TTL => failing.clone(),
             _ => {
-                let failing = failing(clicks, policy_key).await;
+                let failing = failing(gateway).await;
                 last.insert((Instant::now(), failing)).1.clone()
             }
         };
@@ -41,13 +39,23 @@ impl Health {
 }
 
 /// What cannot be read, each by a read of what a click or a restore reads too.
-async fn failing(clicks: &Clicks, policy_key: &str) -> Vec<&'static str> {
+async fn failing(gateway: &Gateway) -> Vec<&'static str> {
+    let clicks = &gateway.clicks;
     let policy = async {
-        let found = clicks.state().get(policy_key).await?;
+        let found = clicks.state().get(&gateway.config.policy_key).await?;
         found.ok_or_else(|| Error::terminal(Code::RequestRejected, "There is no policy in the state bucket."))
     };
-    let (cases, policy) = tokio::join!(in_time(clicks.cases().pause_in_force()), in_time(policy));
-    [(cases.err(), "the table of cases cannot be read"), (policy.err(), "the policy cannot be read")]
+    let (cases, policy, secret) = tokio::join!(
+        in_time(clicks.cases().pause_in_force()),
+        in_time(policy),
+        in_time(gateway.secret.get())
+    );
+    let found = [
+        (cases.err(), "the table of cases cannot be read"),
+        (policy.err(), "the policy cannot be read"),
+        (secret.err(), "Slack's secret cannot be read"),
+    ];
+    found
         .into_iter()
         .filter_map(|(error, what)| {
             let error = error?;

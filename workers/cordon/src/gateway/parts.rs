@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::health::Health;
 use crate::{
     app::clicks::Clicks,
-    aws::{state_bucket::StateBucket, step_functions::StepFunctions},
+    aws::{slack_secret::SlackSecret, state_bucket::StateBucket, step_functions::StepFunctions},
     config::GatewayConfig,
     slack::{api::Slack, people::People},
     store::Cases,
@@ -24,6 +24,7 @@ const MAX_NOTES: usize = 16;
 pub struct Gateway {
     pub(super) clicks: Clicks,
     pub(super) slack: Slack,
+    pub(super) secret: SlackSecret,
     pub(super) config: GatewayConfig,
     pub(super) health: Health,
     /// Permits for clicks in hand.
@@ -37,7 +38,9 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway as configured.
     pub fn new(aws: &aws_config::SdkConfig, config: GatewayConfig) -> Self {
-        let slack = Slack::new(&config.common.slack);
+        let secret = aws_sdk_secretsmanager::Client::new(aws);
+        let secret = SlackSecret::new(secret, config.common.slack.secret_arn.clone());
+        let slack = Slack::new(&config.common.slack, secret.clone());
         let cases = Cases::new(aws_sdk_dynamodb::Client::new(aws), config.common.cases_table.clone());
         let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(aws));
         let s3 = aws_sdk_s3::Client::new(aws);
@@ -45,6 +48,7 @@ impl Gateway {
         Self {
             clicks: Clicks::new(cases, step_functions, People::new(slack.clone()), state, &config),
             slack,
+            secret,
             config,
             health: Health::default(),
             in_hand: Arc::new(Semaphore::new(MAX_CLICKS)),

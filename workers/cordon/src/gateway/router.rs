@@ -20,9 +20,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{answers, connections, parts::Gateway};
-use crate::slack::{
-    interactions::{Click, Interaction},
-    signature::{self, Verified},
+use crate::{
+    aws::slack_secret::{SlackCredentials, SlackSecret},
+    error::Error,
+    health,
+    slack::{
+        interactions::{Click, Interaction},
+        signature::{self, Refusal, Verified},
+    },
 };
 
 /// Slack's requests are a few KiB; nothing larger is looked at.
@@ -38,17 +43,16 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Serves until `stop`, then lets requests in hand, wake-ups and private notes finish.
 pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) {
     let gateway = Arc::new(gateway);
+    let deregistration_delay = gateway.config.deregistration_delay;
     let router = Router::new()
         .route("/slack/interactions", post(interact))
         .route(
             "/healthz",
-            get(async |State(gateway): State<Arc<Gateway>>| {
-                gateway.health.check(&gateway.clicks, &gateway.config.policy_key).await
-            }),
+            get(async |State(gateway): State<Arc<Gateway>>| gateway.health.check(&gateway).await),
         )
-        .route("/livez", get(async || "ok\n"))
+        .route(health::PATH, get(async || "ok\n"))
         .with_state(Arc::clone(&gateway));
-    connections::serve(router, listener, stop).await;
+    connections::serve(router, listener, stop, deregistration_delay).await;
     gateway.afterwards.close();
     if tokio::time::timeout(DRAIN_TIMEOUT, gateway.afterwards.wait()).await.is_err() {
         tracing::warn!("wake-ups or private notes were cut off; the reconciler wakes the runs");
@@ -67,13 +71,17 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
     if is_certificate_check(&body) {
         return StatusCode::OK.into_response();
     }
-    let verified = signature::verify(
-        &gateway.config.signing_secrets,
-        Timestamp::now().as_second(),
-        only(&headers, "x-slack-request-timestamp"),
-        only(&headers, "x-slack-signature"),
-        &body,
-    );
+    let verified = match timeout_at(due, verified(&gateway.secret, &headers, &body)).await {
+        Ok(Ok(verified)) => verified,
+        Ok(Err(error)) => {
+            tracing::error!(error.message = %error, "a request cannot be verified; Slack shows an error");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        Err(_) => {
+            tracing::error!("Slack's secret was not read in time; Slack shows an error");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
     let click = match verified {
         Ok(body) => read(body),
         Err(refusal) => {
@@ -112,6 +120,31 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
                 StatusCode::SERVICE_UNAVAILABLE.into_response()
             })
         }
+    }
+}
+
+/// The body as Slack has signed it, with a secret that may have been replaced since it was read.
+async fn verified<'body>(
+    secret: &SlackSecret,
+    headers: &HeaderMap,
+    body: &'body [u8],
+) -> Result<Result<Verified<'body>, Refusal>, Error> {
+    let verify = |credentials: &SlackCredentials| {
+        signature::verify(
+            &credentials.signing_secrets(),
+            Timestamp::now().as_second(),
+            only(headers, "x-slack-request-timestamp"),
+            only(headers, "x-slack-signature"),
+            body,
+        )
+    };
+    let credentials = secret.get().await?;
+    match verify(&credentials) {
+        Err(Refusal::Mismatch) => Ok(match secret.newer_than(&credentials).await {
+            Some(newer) => verify(&newer),
+            None => Err(Refusal::Mismatch),
+        }),
+        verified => Ok(verified),
     }
 }
 

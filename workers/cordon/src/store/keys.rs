@@ -4,7 +4,7 @@
 //!
 //! | `id` | Attributes | Written by |
 //! |---|---|---|
-//! | `case#<case id>` | what a case is about: `case_id`, `generation`, `plan_hash`, `opened_at`, `finding_ids`, `finding`, `policy_answer`, `disposition`, `plan` (its text), `history`; `bucket` and `short_id` for their indexes | the worker, when a case is opened, joined or renewed |
+//! | `case#<case id>` | what a case is about: `case_id`, `generation`, `plan_hash`, `opened_at`, `finding_ids`, `finding`, `policy_answer`, `disposition`, `plan` (its text), `plan_mac`, `history`; `bucket` and `short_id` for their indexes | the worker, when a case is opened, joined or renewed |
 //! | `approval#<case id>` | how it stands: `case_id`, `generation`, `execution_arn`, `status`, `approval_id`, `plan_hash`, `votes`, `decided`, `snooze`, `refused`, the round, tokens, `copies`, `restores`, `purge`, `closing`; `channel` and `sole_approvers`, which the conditions of a vote ask for; attributes of the indexes below | worker, gateway, operators, and the state machines (tokens) |
 //! | `message#<case id>` | where Slack shows it: [`cordon_domain::slack_message::SlackMessage`], `claimed_until`, `claim` | the worker |
 //! | `digest#<channel>#<bucket>#<hour>#<number>` | [`cordon_domain::digest::Digest`], `claimed_until`, `claim` | the worker; the gateway turns pages |
@@ -66,6 +66,7 @@ pub(super) const OF_CASE: &[&str] = &[
     "policy_answer",
     "disposition",
     "plan",
+    "plan_mac",
     "history",
 ];
 /// Those that both items hold: they belong together when these are alike.

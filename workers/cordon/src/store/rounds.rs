@@ -152,7 +152,7 @@ impl Cases {
             .key(id, value)
             .update_expression(
                 "SET finding = :finding, finding_ids = list_append(finding_ids, :ids), policy_answer = :answer, \
-                 disposition = :disposition, #plan = :plan, plan_hash = :hash",
+                 disposition = :disposition, #plan = :plan, plan_hash = :hash, plan_mac = :mac",
             )
             .expression_attribute_names("#plan", "plan")
             .expression_attribute_values(":finding", to_value(&by.finding))
@@ -160,6 +160,7 @@ impl Cases {
             .expression_attribute_values(":answer", to_value(&by.policy_answer))
             .expression_attribute_values(":disposition", to_value(&by.disposition))
             .expression_attribute_values(":plan", to_value(&by.plan))
+            .expression_attribute_values(":mac", to_value(&by.plan_mac))
             .expression_attribute_values(":hash", text(&by.approval.plan_hash));
         let written = self
             .together(vec![transactions::update(approval), transactions::update(of_case)])

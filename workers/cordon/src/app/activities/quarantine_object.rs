@@ -126,6 +126,16 @@ impl QuarantineObject {
         let (case, pause) = self.0.cases.with_pause(&input.case_id).await?;
         let case = case.ok_or_else(|| not_authorized("there is no such case"))?;
         case.authorization(&input.execution_arn).map_err(|why| not_authorized(&why))?;
+        let is_vouched = match &case.plan_mac {
+            Some(mac) => self.0.macs.is_valid(&case.plan_message(), mac).await?,
+            None => false,
+        };
+        if !is_vouched {
+            return Err(not_authorized(
+                "its plan is not the one that Cordon's worker has written; look into CloudTrail for who has changed the \
+                 table of cases",
+            ));
+        }
         Ok((case, pause))
     }
 }

@@ -237,7 +237,7 @@ impl Claim<'_> {
             Some(earlier) => case.after(earlier.clone()),
             None => case,
         };
-        let case = self.within_limits(case).await?;
+        let case = self.vouched(self.within_limits(case).await?).await?;
         match self.clients.cases.open(&case, replaces).await?.stands() {
             Some(case) => Ok(Output::of(&case, route(&case))),
             None => {
@@ -261,6 +261,8 @@ impl Claim<'_> {
         {
             return self.join(existing).await;
         }
+        // Its run goes on with it.
+        let case = self.vouched(Case { execution_arn: existing.execution_arn.clone(), ..case }).await?;
         let renewal = Renewal { at: clock::now(), why: self.why_renewed(existing) };
         let ends_at = self.clients.config.round_end();
         let Some(case) = self.clients.cases.renew(existing, &case, &renewal, ends_at).await?.stands() else {
@@ -274,6 +276,12 @@ impl Claim<'_> {
             tracing::warn!(case.id = case.case_id, error.message = %error, "run not woken");
         }
         Ok(Output::of(&case, TriageRoute::Joined))
+    }
+
+    /// The case with the worker's code over its plan.
+    async fn vouched(&self, case: Case) -> Result<Case> {
+        let mac = self.clients.macs.generate(&case.plan_message()).await?;
+        Ok(Case { plan_mac: Some(mac), ..case })
     }
 
     /// What the newest finding changes, as a sentence.

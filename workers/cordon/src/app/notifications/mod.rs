@@ -38,6 +38,8 @@ const RETRY_DELAY: SignedDuration = SignedDuration::from_secs(10);
 const MAX_RETRY_DELAY: SignedDuration = SignedDuration::from_hours(1);
 /// The same for refusals that may pass by themselves.
 const MAX_RETRY_DELAY_OF_PASSING: SignedDuration = SignedDuration::from_mins(5);
+/// The same while there is no token: an operator who puts it looks on.
+const MAX_RETRY_DELAY_WITHOUT_TOKEN: SignedDuration = SignedDuration::from_secs(30);
 /// Added at random, so that all that waited for Slack does not come back at once.
 const SPREAD: std::ops::Range<i64> = 0..10_000;
 
@@ -194,6 +196,7 @@ fn retry(error: &SlackError, failures: u32) -> Retry {
     let longest = match error {
         SlackError::RateLimited(_) => return Retry::WithChannel,
         SlackError::Unreachable(_) => return Retry::After(RETRY_DELAY + spread, failures),
+        SlackError::NoToken(_) => MAX_RETRY_DELAY_WITHOUT_TOKEN,
         SlackError::Refused { .. } if error.refusal().is_some() => MAX_RETRY_DELAY,
         SlackError::Refused { .. } => MAX_RETRY_DELAY_OF_PASSING,
     };
@@ -353,6 +356,8 @@ mod tests {
         assert!(record(&refused("internal_error"), 40).0 <= SignedDuration::from_secs(310), "it may pass");
         let (wait, failures) = record(&SlackError::Unreachable(String::new()), 40);
         assert!(wait <= SignedDuration::from_secs(20) && failures == 40, "as soon as Slack is back");
+        let (wait, _) = record(&SlackError::NoToken(String::new()), 40);
+        assert!(wait <= SignedDuration::from_secs(40), "soon after the token is there");
         assert!(matches!(retry(&SlackError::RateLimited(Duration::from_secs(1)), 40), Retry::WithChannel));
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn nowhere(rendering: &Rendering, error: &SlackError) -> Option<Troub
     let mend = match error.refusal()? {
         Refusal::App => {
             "Check that the Slack app is installed with the scopes that docs/SLACK.md lists, and that its bot token is in \
-             the secret that Terraform made; then start worker and gateway anew."
+             the secret that Terraform made. A new value is used within minutes."
         }
         Refusal::Channel => mend_channel(error),
         Refusal::Content | Refusal::MessageGone | Refusal::MessageFixed => {

@@ -11,6 +11,9 @@ pub enum SlackError {
     /// No answer, or one that is not Slack's.
     #[error("Slack cannot be reached ({0})")]
     Unreachable(String),
+    /// The secret holds no bot token.
+    #[error("Slack cannot be asked: {0}")]
+    NoToken(String),
     /// `ok: false`, with Slack's error code, such as `channel_not_found`.
     #[error("Slack refused {method} ({error})")]
     Refused {
@@ -41,7 +44,11 @@ impl SlackError {
     /// (<https://docs.slack.dev/reference/methods/chat.postMessage>, …/chat.update). A code that is not known here may
     /// pass.
     pub fn refusal(&self) -> Option<Refusal> {
-        let Self::Refused { error, .. } = self else { return None };
+        let error = match self {
+            Self::Refused { error, .. } => error,
+            Self::NoToken(_) => return Some(Refusal::App),
+            Self::RateLimited(_) | Self::Unreachable(_) => return None,
+        };
         Some(match error.as_str() {
             "invalid_blocks"
             | "invalid_blocks_format"
@@ -94,11 +101,17 @@ impl SlackError {
         })
     }
 
+    /// Whether another token may be taken.
+    pub(super) fn is_about_token(&self) -> bool {
+        const CODES: [&str; 4] = ["invalid_auth", "not_authed", "token_revoked", "token_expired"];
+        matches!(self, Self::Refused { error, .. } if CODES.contains(&error.as_str()))
+    }
+
     /// Slack's code, or what happened instead.
     pub fn code(&self) -> &str {
         match self {
             Self::RateLimited(_) => "ratelimited",
-            Self::Unreachable(why) => why,
+            Self::Unreachable(why) | Self::NoToken(why) => why,
             Self::Refused { error, .. } => error,
         }
     }

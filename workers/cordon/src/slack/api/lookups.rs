@@ -98,7 +98,7 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
                 Err(error) => {
                     let rest = match error {
                         SlackError::RateLimited(wait) => *wait,
-                        SlackError::Unreachable(_) | SlackError::Refused { .. } => REST,
+                        _ => REST,
                     };
                     entry.failed = Some((Instant::now() + rest, error.clone()));
                 }

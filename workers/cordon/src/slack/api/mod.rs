@@ -10,24 +10,26 @@ use std::{
 };
 
 use reqwest::{RequestBuilder, Response, StatusCode, header::RETRY_AFTER, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use url::Url;
 
 pub use self::errors::{Refusal, SlackError};
 use crate::{
+    aws::slack_secret::{SlackCredentials, SlackSecret},
     config::SlackConfig,
+    error::Error,
     slack::{
         blocks::message::{METADATA_TYPE, Message, Reminder},
         capability::Capability,
     },
 };
 
-/// Slack's Web API with one bot token.
+/// Slack's Web API with the bot token of a secret.
 #[derive(Clone, Debug)]
 pub struct Slack {
     http: reqwest::Client,
-    token: SecretString,
+    secret: SlackSecret,
     api_url: Url,
     hooks_url: Url,
     /// Channels that are left in peace until then.
@@ -50,12 +52,12 @@ impl Slack {
     ///
     /// # Panics
     /// When the TLS library cannot start.
-    pub fn new(config: &SlackConfig) -> Self {
+    pub fn new(config: &SlackConfig, secret: SlackSecret) -> Self {
         // Slack's API redirects nobody, and what is sent to it is for it alone.
         let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none());
         Self {
             http: http.build().expect("TLS starts"),
-            token: config.bot_token.clone(),
+            secret,
             api_url: config.api_url.clone(),
             hooks_url: config.hooks_url.clone(),
             held: Arc::default(),
@@ -244,7 +246,7 @@ impl Slack {
         let wait = match &answer {
             Err(SlackError::RateLimited(wait)) => *wait,
             Err(SlackError::Unreachable(_)) => UNREACHABLE_PAUSE,
-            Ok(_) | Err(SlackError::Refused { .. }) => return answer,
+            Ok(_) | Err(SlackError::Refused { .. } | SlackError::NoToken(_)) => return answer,
         };
         self.held_until().insert(channel.to_owned(), Instant::now() + wait);
         answer
@@ -275,24 +277,47 @@ impl Slack {
         method: &'static str,
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, SlackError> {
-        // The error's own text names the URL, which is no secret; the token travels in a header.
-        let unreachable = |error: reqwest::Error| SlackError::Unreachable(error.to_string());
+        let credentials = self.secret.get().await.map_err(|error| match error {
+            Error::Retryable(why) => SlackError::Unreachable(why),
+            error => SlackError::NoToken(error.to_string()),
+        })?;
         let url = self.api_url.join(method).expect("a method name is a path segment");
-        let request = with_body(self.http.post(url).bearer_auth(self.token.expose_secret()));
-        let answer = request.send().await.map_err(unreachable)?;
-        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
-            return Err(SlackError::RateLimited(retry_after(&answer)));
+        let request = with_body(self.http.post(url));
+        let again = request.try_clone();
+        let answer = send(method, request, &credentials).await;
+        let (Err(error), Some(again)) = (&answer, again) else { return answer };
+        if !error.is_about_token() {
+            return answer;
         }
-        if !answer.status().is_success() {
-            return Err(SlackError::Unreachable(format!("{method} answered {}", answer.status())));
+        // The token may have been replaced since it was read.
+        match self.secret.newer_than(&credentials).await {
+            Some(newer) => send(method, again, &newer).await,
+            None => answer,
         }
-        let answer: Value = answer.json().await.map_err(unreachable)?;
-        if answer["ok"] == true {
-            return Ok(answer);
-        }
-        let error = answer["error"].as_str().unwrap_or("no error code").to_owned();
-        Err(SlackError::Refused { method, error })
     }
+}
+
+async fn send(
+    method: &'static str,
+    request: RequestBuilder,
+    credentials: &SlackCredentials,
+) -> Result<Value, SlackError> {
+    // The error's own text names the URL, which is no secret; the token travels in a header.
+    let unreachable = |error: reqwest::Error| SlackError::Unreachable(error.to_string());
+    let request = request.bearer_auth(credentials.bot_token.expose_secret());
+    let answer = request.send().await.map_err(unreachable)?;
+    if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+        return Err(SlackError::RateLimited(retry_after(&answer)));
+    }
+    if !answer.status().is_success() {
+        return Err(SlackError::Unreachable(format!("{method} answered {}", answer.status())));
+    }
+    let answer: Value = answer.json().await.map_err(unreachable)?;
+    if answer["ok"] == true {
+        return Ok(answer);
+    }
+    let error = answer["error"].as_str().unwrap_or("no error code").to_owned();
+    Err(SlackError::Refused { method, error })
 }
 
 /// How long Slack asks to wait.

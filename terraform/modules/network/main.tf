@@ -1,0 +1,76 @@
+# The smallest network that reaches AWS and Slack: public subnets in two zones, no NAT. Nothing may come in from outside,
+# which the security groups of the tasks see to.
+
+data "aws_availability_zones" "available" {
+  state = "available"
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+
+  # VPC links are not to be had there.
+  exclude_zone_ids = ["use1-az3"]
+}
+
+data "aws_region" "current" {}
+
+locals {
+  zones = { for number in [0, 1] : tostring(number) => data.aws_availability_zones.available.names[number] }
+}
+
+resource "aws_vpc" "this" {
+  cidr_block           = var.cidr_block
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = { Name = var.name }
+}
+
+# Takes every rule from the group that comes with the VPC.
+resource "aws_default_security_group" "this" {
+  vpc_id = aws_vpc.this.id
+}
+
+resource "aws_internet_gateway" "this" {
+  vpc_id = aws_vpc.this.id
+  tags   = { Name = var.name }
+}
+
+resource "aws_subnet" "public" {
+  for_each = local.zones
+
+  vpc_id                  = aws_vpc.this.id
+  cidr_block              = cidrsubnet(var.cidr_block, 2, tonumber(each.key))
+  availability_zone       = each.value
+  map_public_ip_on_launch = false # Tasks ask for an address, nothing else gets one.
+  tags                    = { Name = "${var.name}-${each.value}" }
+}
+
+resource "aws_route_table" "public" {
+  vpc_id = aws_vpc.this.id
+  tags   = { Name = var.name }
+}
+
+resource "aws_route" "internet" {
+  route_table_id         = aws_route_table.public.id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.this.id
+}
+
+resource "aws_route_table_association" "public" {
+  for_each = aws_subnet.public
+
+  subnet_id      = each.value.id
+  route_table_id = aws_route_table.public.id
+}
+
+# Free, and keeps what is copied off the internet.
+resource "aws_vpc_endpoint" "gateway" {
+  for_each = toset(["dynamodb", "s3"])
+
+  vpc_id            = aws_vpc.this.id
+  vpc_endpoint_type = "Gateway"
+  service_name      = "com.amazonaws.${data.aws_region.current.id}.${each.key}"
+  route_table_ids   = [aws_route_table.public.id]
+  tags              = { Name = "${var.name}-${each.key}" }
+}
