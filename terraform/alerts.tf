@@ -190,16 +190,16 @@ resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
 
 resource "aws_cloudwatch_metric_alarm" "gateway_silent" {
   alarm_name          = "${var.name_prefix}-gateway-silent"
-  alarm_description   = "No request has reached API Gateway for two hours, although the worker sends one an hour. See that `cordon worker` runs and reaches the internet, and that the API is there; until then decide by `cordon approvals`."
+  alarm_description   = "No probe has reached API Gateway for two hours, although the worker sends one an hour. See that `cordon worker` runs and reaches the internet, and that the API is there; until then decide by `cordon approvals`."
   namespace           = "AWS/ApiGateway"
   metric_name         = "Count"
-  dimensions          = { ApiId = aws_apigatewayv2_api.slack.id }
+  dimensions          = { ApiId = aws_apigatewayv2_api.slack.id, Stage = "$default", Method = "GET", Resource = "/healthz" }
   statistic           = "Sum"
   period              = 3600
   evaluation_periods  = 2
   threshold           = 1
   comparison_operator = "LessThanThreshold"
   treat_missing_data  = "breaching"
-  actions_enabled     = var.worker_count > 0
+  actions_enabled     = var.worker_count > 0 && var.gateway_count > 0
   alarm_actions       = [aws_sns_topic.operators.arn]
 }

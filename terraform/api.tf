@@ -5,6 +5,10 @@ resource "aws_service_discovery_private_dns_namespace" "this" {
   name        = "${var.name_prefix}.internal"
   description = "What runs of Cordon"
   vpc         = local.vpc_id
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_service_discovery_service" "gateway" {
@@ -27,6 +31,10 @@ resource "aws_service_discovery_service" "gateway" {
   health_check_custom_config {
     failure_threshold = 1
   }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_apigatewayv2_api" "slack" {
@@ -39,6 +47,10 @@ resource "aws_apigatewayv2_vpc_link" "gateway" {
   name               = var.name_prefix
   subnet_ids         = local.subnet_ids
   security_group_ids = [aws_security_group.service["link"].id]
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_apigatewayv2_integration" "gateway" {
@@ -68,6 +80,13 @@ resource "aws_apigatewayv2_stage" "default" {
 
   # Far above what people click, far below what a flood would cost.
   default_route_settings {
+    throttling_burst_limit = 200
+    throttling_rate_limit  = 100
+  }
+
+  # Its metrics tell the probe from what strangers ask for.
+  route_settings {
+    route_key                = aws_apigatewayv2_route.gateway["GET /healthz"].route_key
     throttling_burst_limit   = 200
     throttling_rate_limit    = 100
     detailed_metrics_enabled = true

@@ -166,12 +166,15 @@ resource "aws_ecs_service" "this" {
     }
   }
 
-  # A task that starts before its roles may do their work counts as a failed one.
+  # A task that starts before its roles may do their work counts as a failed one; and operators are to hear of the first
+  # deployment too.
   depends_on = [
+    aws_cloudwatch_event_target.failed_deployments,
     aws_iam_role_policy.execution,
     aws_iam_role_policy.gateway,
     aws_iam_role_policy.worker,
     aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.proxy,
   ]
 
   lifecycle {

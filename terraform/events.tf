@@ -138,8 +138,9 @@ resource "aws_cloudwatch_event_rule" "failed_deployments" {
   event_pattern = jsonencode({
     source      = ["aws.ecs"]
     detail-type = ["ECS Deployment State Change", "ECS Service Action"]
-    resources   = [for service in aws_ecs_service.this : service.id]
-    detail      = { eventName = ["SERVICE_DEPLOYMENT_FAILED", "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED"] }
+    # By name: the rule is there before the services are.
+    resources = [for part in keys(local.services) : "arn:${local.partition}:ecs:${local.region}:${local.account}:service/${var.name_prefix}/${part}"]
+    detail    = { eventName = ["SERVICE_DEPLOYMENT_FAILED", "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED"] }
   })
 }
 

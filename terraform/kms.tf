@@ -155,8 +155,7 @@ resource "aws_kms_alias" "quarantine" {
   target_key_id = aws_kms_key.quarantine.key_id
 }
 
-# With it the worker vouches for what people vote on and for what is put back. Nobody else makes or checks its codes, whatever
-# they may write to the tables.
+# With it the worker vouches for what people vote on. Nobody else makes or checks its codes, whatever they may write to the tables.
 data "aws_iam_policy_document" "mac_key" {
   statement {
     sid = "AccountAdministersAndDoesNotUse"

@@ -11,6 +11,8 @@ locals {
   vpc_id     = one(concat(module.network[*].vpc_id, compact([var.network.vpc_id])))
   subnet_ids = flatten(concat(module.network[*].subnet_ids, [var.network.subnet_ids]))
 
+  proxy_port = var.network.https_proxy == null ? null : tonumber(regex(":([0-9]+)/?$", var.network.https_proxy)[0])
+
   # Not for the credentials endpoint of ECS, and not for the health check.
   proxy_environment = var.network.https_proxy == null ? {} : {
     HTTPS_PROXY = var.network.https_proxy
@@ -18,6 +20,7 @@ locals {
   }
 }
 
+# What tasks and the VPC link use is replaced after its successor is there: EC2 takes nothing away that is in use.
 resource "aws_security_group" "service" {
   for_each = {
     worker  = "Cordon's worker: nothing comes in."
@@ -25,9 +28,13 @@ resource "aws_security_group" "service" {
     link    = "The VPC link of Cordon's HTTP API."
   }
 
-  name        = "${var.name_prefix}-${each.key}"
+  name_prefix = "${var.name_prefix}-${each.key}-"
   description = each.value
   vpc_id      = local.vpc_id
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Slack and the services of AWS are where they are, behind names.
@@ -43,14 +50,14 @@ resource "aws_vpc_security_group_egress_rule" "https" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "proxy" {
-  for_each = var.network.https_proxy == null ? [] : toset(["worker", "gateway"])
+  for_each = local.proxy_port == null || local.proxy_port == 443 ? [] : toset(["worker", "gateway"])
 
   security_group_id = aws_security_group.service[each.key].id
   description       = "The proxy"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
-  from_port         = tonumber(regex(":([0-9]+)/?$", var.network.https_proxy)[0])
-  to_port           = tonumber(regex(":([0-9]+)/?$", var.network.https_proxy)[0])
+  from_port         = local.proxy_port
+  to_port           = local.proxy_port
 }
 
 resource "aws_vpc_security_group_egress_rule" "link" {

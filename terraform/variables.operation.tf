@@ -56,7 +56,7 @@ variable "state_machine_log_level" {
 }
 
 variable "log_retention_days" {
-  description = "How long the logs of the state machines are kept."
+  description = "How long the logs are kept: of state machines, worker, gateway and API."
   type        = number
   default     = 90
 

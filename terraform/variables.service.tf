@@ -12,7 +12,7 @@ variable "network" {
   description = <<-EOT
     Where worker and gateway run. They need AWS and Slack over HTTPS, and take nothing from outside.
 
-    - `kind = "existing"`: your VPC, with private subnets in two zones that reach the internet by NAT or by `https_proxy`. For production.
+    - `kind = "existing"`: your VPC, with private subnets in two zones that reach the internet by NAT, or by `https_proxy` and, for what ECS itself needs, the endpoints `ecr.api`, `ecr.dkr`, `logs` and the gateway endpoint for S3. For production.
     - `kind = "small_public"`: a VPC of its own with public subnets in two zones and no NAT, for trials. Tasks have public addresses and take nothing from outside; Security Hub rates such addresses HIGH (control ECS.2).
   EOT
 

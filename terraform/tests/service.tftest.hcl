@@ -135,6 +135,11 @@ run "runs_worker_and_gateway" {
     error_message = "The gateway can be silent, or fail, without an alarm."
   }
 
+  assert {
+    condition     = toset(jsondecode(aws_cloudwatch_event_rule.failed_deployments.event_pattern).resources) == toset([for part in ["gateway", "worker"] : "arn:aws:ecs:us-east-1:111122223333:service/cordon/${part}"])
+    error_message = "A deployment can fail without a notice."
+  }
+
   # The existing network is used as it is.
 
   assert {

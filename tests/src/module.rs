@@ -59,18 +59,6 @@ impl Module {
         Ok(())
     }
 
-    /// Its tests, as `terraform test` names them.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn tests(&self) -> Result<Vec<PathBuf>> {
-        let tests = files(&self.path())?.into_iter().filter_map(|file| {
-            let name = file.strip_prefix(self.path()).ok()?;
-            name.to_string_lossy().ends_with(".tftest.hcl").then(|| name.to_owned())
-        });
-        Ok(tests.collect())
-    }
-
     /// What Terraform prints.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     output.line("");
     output.event("in all");
     output.line(if all_hold {
-        "\nEverything is as it should be. Next: `make demo` waits for your click; terraform/README.md is about your account."
+        "\nEverything is as it should be. Next: `make demo` waits for your click; docs/DEPLOY.md is about your account."
     } else {
         "\nNot everything is as it should be: see WRONG above, and the logs."
     });

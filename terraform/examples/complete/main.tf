@@ -12,6 +12,11 @@ terraform {
   }
 }
 
+variable "region" {
+  description = "Where Cordon runs."
+  type        = string
+}
+
 variable "image" {
   description = "As of the module: what `make image` has made, by its digest."
   type        = string
@@ -20,6 +25,18 @@ variable "image" {
 variable "network" {
   description = "As of the module."
   type        = any
+}
+
+variable "worker_count" {
+  description = "As of the module: 1 for a trial, 2 in production."
+  type        = number
+  default     = 2
+}
+
+variable "gateway_count" {
+  description = "As of the module, likewise."
+  type        = number
+  default     = 2
 }
 
 variable "slack_team_id" {
@@ -44,7 +61,7 @@ variable "operators_email" {
 }
 
 provider "aws" {
-  region = "us-east-1"
+  region = var.region
 }
 
 module "activation" {
@@ -56,6 +73,8 @@ module "cordon" {
 
   image              = var.image
   network            = var.network
+  worker_count       = var.worker_count
+  gateway_count      = var.gateway_count
   analyzer_arn       = module.activation.analyzer_arn
   slack_team_id      = var.slack_team_id
   slack_channel      = var.slack_channel
@@ -95,6 +114,26 @@ output "slack_secret_arn" {
 output "interactions_url" {
   description = "Enter this in the Slack app as its request URL."
   value       = module.cordon.interactions_url
+}
+
+output "operator_policy_arn" {
+  description = "Attach this to those who use the command line."
+  value       = module.cordon.operator_policy_arn
+}
+
+output "operators_topic_arn" {
+  description = "Subscribe pagers and chats here."
+  value       = module.cordon.operators_topic_arn
+}
+
+output "cluster_name" {
+  description = "ECS cluster of worker and gateway."
+  value       = module.cordon.cluster_name
+}
+
+output "state_bucket" {
+  description = "Bucket that holds the policy."
+  value       = module.cordon.state_bucket
 }
 
 output "operator_environment" {

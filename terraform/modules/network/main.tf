@@ -1,5 +1,5 @@
 # The smallest network that reaches AWS and Slack: public subnets in two zones, no NAT. Nothing may come in from outside,
-# which the security groups of the tasks see to.
+# which the security groups of the tasks see to. What tasks use goes only after what uses it, hence create_before_destroy.
 
 data "aws_availability_zones" "available" {
   state = "available"
@@ -9,8 +9,15 @@ data "aws_availability_zones" "available" {
     values = ["opt-in-not-required"]
   }
 
-  # VPC links are not to be had there.
-  exclude_zone_ids = ["use1-az3"]
+  # API Gateway has no VPC links there.
+  exclude_zone_ids = ["ape1-az1", "apne1-az3", "apne2-az4", "cac1-az3", "cac1-az4", "euw3-az2", "use1-az3", "usw1-az2"]
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.names) >= 2
+      error_message = "This Region has fewer than two zones in which API Gateway has VPC links; choose another Region, or network.kind = \"existing\"."
+    }
+  }
 }
 
 data "aws_region" "current" {}
@@ -24,6 +31,10 @@ resource "aws_vpc" "this" {
   enable_dns_support   = true
   enable_dns_hostnames = true
   tags                 = { Name = var.name }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Takes every rule from the group that comes with the VPC.
@@ -34,6 +45,10 @@ resource "aws_default_security_group" "this" {
 resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id
   tags   = { Name = var.name }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_subnet" "public" {
@@ -44,17 +59,29 @@ resource "aws_subnet" "public" {
   availability_zone       = each.value
   map_public_ip_on_launch = false # Tasks ask for an address, nothing else gets one.
   tags                    = { Name = "${var.name}-${each.value}" }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_route_table" "public" {
   vpc_id = aws_vpc.this.id
   tags   = { Name = var.name }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_route" "internet" {
   route_table_id         = aws_route_table.public.id
   destination_cidr_block = "0.0.0.0/0"
   gateway_id             = aws_internet_gateway.this.id
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_route_table_association" "public" {
@@ -62,6 +89,10 @@ resource "aws_route_table_association" "public" {
 
   subnet_id      = each.value.id
   route_table_id = aws_route_table.public.id
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Free, and keeps what is copied off the internet.

@@ -79,6 +79,7 @@ impl Variables {
         let file = self.directory.path().join("terraform.tfvars.json");
         fs::write(&file, variables.to_string()).expect("a written file");
         let applied = Command::new("terraform")
+            .env("GOGC", "800")
             .args(["apply", "-json", "-auto-approve", "-input=false"])
             .current_dir(self.directory.path())
             .output()

@@ -21,9 +21,10 @@ enum Polls {
 }
 
 impl PollHealth {
-    /// How long ago the last good poll of an activity was, of the one that has waited longest. An activity whose slots are
-    /// all taken is not polled, and counts as polled now; one that was never polled with success counts from the start.
-    pub fn oldest_good_poll(&self) -> Duration {
+    /// How long ago the last good poll of any activity was. One whose slots are all taken is not polled, and counts as polled
+    /// now; before the first good poll it is the time since the start. Not the age of the activity that has waited longest: a
+    /// single one that cannot be polled is no reason to end a worker that does everything else.
+    pub fn last_good_poll(&self) -> Duration {
         let ages = self
             .activities()
             .values()
@@ -31,7 +32,7 @@ impl PollHealth {
                 Polls::GoodAt(at) => at.elapsed(),
                 Polls::Full => Duration::ZERO,
             })
-            .max();
+            .min();
         ages.unwrap_or_default()
     }
 
@@ -45,5 +46,22 @@ impl PollHealth {
 
     fn activities(&self) -> MutexGuard<'_, HashMap<&'static str, Polls>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_activity_that_cannot_be_polled_does_not_make_a_worker_unwell() {
+        let health = PollHealth::default();
+        health.good("polled");
+        health.good("denied");
+        tokio::time::advance(Duration::from_secs(600)).await;
+        assert_eq!(health.last_good_poll(), Duration::from_secs(600));
+        health.good("polled");
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(health.last_good_poll(), Duration::from_secs(5));
     }
 }

@@ -216,6 +216,13 @@ pub fn new_copy(case: &Case) -> QuarantineCopy {
     QuarantineCopy { generation, key }
 }
 
+/// Whether a copy lies where this case's copies lie.
+pub fn is_copy_of(case: &Case, copy: &QuarantineCopy) -> bool {
+    let object = case.object();
+    let folder = format!("{}/{}/{}/{}/", object.account, object.bucket, case.case_id, copy.generation);
+    copy.key.strip_prefix(&folder).is_some_and(|name| !name.is_empty() && !name.contains('/'))
+}
+
 /// The key of the manifest that lies beside a copy.
 pub fn manifest_beside(copy_key: &str) -> String {
     let prefix = copy_key.rsplit_once('/').map_or("", |(prefix, _)| prefix);

@@ -26,7 +26,7 @@ pub async fn serve_worker(address: SocketAddr, polls: PollHealth) -> anyhow::Res
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another address with CORDON_HEALTH_LISTEN, or end what uses it")
     })?;
-    let router = Router::new().route(PATH, get(async move || answer(polls.oldest_good_poll())));
+    let router = Router::new().route(PATH, get(async move || answer(polls.last_good_poll())));
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(error.message = %error, "the health check is no longer answered");
@@ -38,13 +38,13 @@ pub async fn serve_worker(address: SocketAddr, polls: PollHealth) -> anyhow::Res
 fn answer(age: Duration) -> (StatusCode, String) {
     let seconds = age.as_secs();
     if age <= MAX_POLL_AGE {
-        (StatusCode::OK, format!("ok; every activity was polled within the last {} s\n", seconds + 1))
+        (StatusCode::OK, format!("ok; the last good poll was {seconds} s ago\n"))
     } else {
         let why =
             "see the worker's log for \"poll failed\", and that its role may call states:GetActivityTask";
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("an activity has not been polled with success for {seconds} s; {why}\n"),
+            format!("no activity has been polled with success for {seconds} s; {why}\n"),
         )
     }
 }

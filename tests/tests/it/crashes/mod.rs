@@ -9,6 +9,7 @@ mod approvals;
 mod descriptions;
 mod exposures;
 pub(super) mod fixture;
+mod forgeries;
 mod lost_answers;
 mod promise;
 mod rate_limits;

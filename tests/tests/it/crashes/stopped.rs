@@ -120,3 +120,37 @@ fn a_run_that_is_stopped_while_it_copies_removes_nothing_and_its_copy_is_on_reco
         Ok(())
     })
 }
+
+/// The way to stop every move that needs nothing of Cordon: one call of IAM.
+#[test]
+fn a_denial_on_the_two_roles_stops_every_move_and_restore_and_its_end_lets_them_go_on() -> Result<()> {
+    run_test(async {
+        let (fixture, _alone) = Fixture::alone().await?;
+        let small = SCENARIOS.iter().find(|scenario| scenario.name == "small").context("it is there")?;
+        let task = small.prepare(fixture).await?;
+        let back = SCENARIOS.iter().find(|scenario| scenario.name == "small, back").context("it is there")?;
+        let restore = back.prepare(fixture).await?;
+        let iam = aws_sdk_iam::Client::new(&fixture.sandbox.sdk_config().await);
+        let roles =
+            [fixture.deployment.output("mover_role_name")?, fixture.deployment.output("restorer_role_name")?];
+        // As docs/OPERATIONS.md says.
+        let denial =
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+        for role in roles {
+            iam.put_role_policy().role_name(role).policy_name("stop").policy_document(denial).send().await?;
+        }
+        let stopped = fixture.run_to_the_end(&task, |_| Intervention::Pass).await;
+        let back = fixture.run_to_the_end(&restore, |_| Intervention::Pass).await;
+        for role in roles {
+            iam.delete_role_policy().role_name(role).policy_name("stop").send().await?;
+        }
+        for answer in [stopped?, back?] {
+            ensure!(answer["error"] == "AccessDenied", "it ended with {answer}");
+        }
+        promise::is_untouched(fixture, &task).await?;
+        let moved = fixture.run_to_the_end(&task, |_| Intervention::Pass).await?;
+        promise::is_kept(fixture, &task, &moved).await?;
+        let restored = fixture.run_to_the_end(&restore, |_| Intervention::Pass).await?;
+        promise::is_kept(fixture, &restore, &restored).await
+    })
+}

@@ -42,7 +42,7 @@ fn a_gateway_that_is_replaced_under_fifty_clicks_a_second_loses_none() -> Result
             .await?;
         installation.revise("gateway", &[("CORDON_DEREGISTRATION_DELAY_SECONDS", "10")]).await?;
         installation.scale("gateway", 1).await?;
-        let first = installation.deployment.tasks(&installation.sandbox, "gateway");
+        let replaced_task = installation.deployment.tasks(&installation.sandbox, "gateway");
 
         let slack = installation.sandbox.slack();
         let under_way = AtomicU32::new(0);
@@ -74,20 +74,35 @@ fn a_gateway_that_is_replaced_under_fifty_clicks_a_second_loses_none() -> Result
         let (statuses, replaced) = tokio::join!(clicks, revise);
         let replaced = replaced?;
         let statuses: Vec<u16> = statuses.into_iter().collect::<Result<_, _>>()?;
-        let refused = statuses.iter().filter(|status| **status != 200).count();
-        let votes = stream::iter(&cases).map(|case| async {
-            let case = records.get(&case.case_id).await?.context("the case is there")?;
-            anyhow::Ok(case.approval.votes.len())
-        });
-        let recorded: usize =
-            votes.buffered(MAX_CONCURRENCY).try_fold(0, async |sum, votes| Ok(sum + votes)).await?;
+        let votes = async || -> Result<Vec<usize>> {
+            let votes = stream::iter(&cases).map(|case| async {
+                let case = records.get(&case.case_id).await?.context("the case is there")?;
+                anyhow::Ok(case.approval.votes.len())
+            });
+            votes.buffered(MAX_CONCURRENCY).try_collect().await
+        };
+        let first = votes().await?;
+        let lost =
+            statuses.iter().zip(&first).filter(|(status, votes)| **status == 200 && **votes != 1).count();
+        ensure!(lost == 0, "{lost} clicks were answered with 200 and are not on record");
+        // Where the machine is too busy for an answer within three seconds, Slack shows an error, and people click again.
+        let refused: Vec<_> = cases.iter().zip(&statuses).filter(|(_, status)| **status != 200).collect();
+        for (case, _) in &refused {
+            eventually("an answer in time", async || {
+                Ok((slack.send_interaction(&click(case)).await.status == 200).then_some(()))
+            })
+            .await?;
+        }
+        let recorded = votes().await?.into_iter().filter(|votes| *votes == 1).count();
         report(&format!(
-            "PROOF clicks_while_the_gateway_is_replaced clicks={CLICKS} recorded={recorded} refused={refused} replaced_in_s={}",
+            "PROOF clicks_while_the_gateway_is_replaced clicks={CLICKS} recorded={recorded} lost={lost} answered_late={} \
+             replaced_in_s={}",
+            refused.len(),
             replaced.as_secs()
         ));
-        ensure!(recorded == CLICKS as usize && refused == 0);
+        ensure!(recorded == CLICKS as usize);
         ensure!(replaced < STOP_TIMEOUT);
-        let log = std::fs::read_to_string(&first.first().context("a task")?.log)?;
+        let log = std::fs::read_to_string(&replaced_task.first().context("a task")?.log)?;
         ensure!(log.contains("click recorded") && log.contains("gateway stopped"), "it has ended in order");
         installation.reset_services().await?;
         // No execution belongs to these cases: workers of the next tests would try to bring the two together.

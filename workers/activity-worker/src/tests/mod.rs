@@ -111,6 +111,8 @@ impl TaskError for ScriptedError {
 struct Outcome {
     events: Vec<(Duration, Event)>,
     ended: Duration,
+    /// How old the last good poll was when the worker was told to stop.
+    poll_age: Duration,
 }
 
 impl Outcome {
@@ -156,10 +158,12 @@ async fn run_worker(script: Script, slots: usize, stop_after: Duration) -> Outco
     };
     let stop = CancellationToken::new();
     let worker = Worker::new(script.client(), settings).with(Scripted { log: log.clone() });
+    let health = worker.poll_health();
     let worker = tokio::spawn(worker.run(stop.clone()));
     tokio::time::sleep(stop_after).await;
+    let poll_age = health.last_good_poll();
     stop.cancel();
     let ended = timeout(DEADLINE, worker).await.expect("the worker ends within the deadline");
     ended.expect("the worker does not panic");
-    Outcome { events: log.events(), ended: started.elapsed() }
+    Outcome { events: log.events(), ended: started.elapsed(), poll_age }
 }

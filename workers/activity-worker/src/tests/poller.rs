@@ -60,6 +60,18 @@ async fn delays_start_again_after_a_task_and_after_an_empty_poll() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn health_is_the_age_of_the_last_good_poll_and_full_slots_are_no_fault() {
+    let answered = run_worker(Script::new().empty_poll().empty_poll(), 8, secs(150)).await;
+    assert_eq!(answered.poll_age, secs(30), "a poll that finds nothing is a good one");
+    let failing = run_worker(Script::new().empty_poll().failed_polls(100), 8, secs(400)).await;
+    assert_eq!(failing.poll_age, secs(340));
+    let never = run_worker(Script::new().failed_polls(100), 8, secs(400)).await;
+    assert_eq!(never.poll_age, secs(400), "it counts from the start");
+    let full = run_worker(Script::new().task("a", work(3_000)), 1, secs(2_000)).await;
+    assert_eq!(full.poll_age, secs(0), "there is nothing to poll with");
+}
+
 /// Step Functions took the task for handed over: it comes again only after its heartbeat timeout.
 #[tokio::test(start_paused = true)]
 async fn after_a_lost_answer_the_worker_polls_on_and_takes_the_task_when_it_comes_again() {

@@ -2,10 +2,16 @@
 
 use cordon_domain::{
     case::{Case, Purge},
+    manifest::is_copy_of,
     time::Time,
 };
 
-use crate::{aws::purger::Purgers, clock, error::Result, store::Cases};
+use crate::{
+    aws::purger::Purgers,
+    clock,
+    error::{Code, Error, Result},
+    store::Cases,
+};
 
 /// What became of a purge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,17 @@ pub(crate) async fn purge(
         return Ok(PurgeOutcome::DeletedBefore(at));
     }
     let mut sessions = Vec::new();
+    // The record of copies is not the worker's alone to write; what is deleted has to be the case's own.
+    if let Some(foreign) = case.quarantine.copies.iter().find(|copy| !is_copy_of(case, copy)) {
+        return Err(Error::terminal(
+            Code::RequestRejected,
+            format!(
+                "The record names a copy that is not this case's ({}), so nothing was deleted; look into CloudTrail for \
+                 who has changed the table of cases.",
+                foreign.key
+            ),
+        ));
+    }
     for copy in &case.quarantine.copies {
         sessions.push(purgers.open(&copy.key).await?);
     }

@@ -2,26 +2,30 @@
 //! deployment, and a task starts before an operator has put a value.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use aws_sdk_secretsmanager::Client;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::Instant,
+    sync::Mutex as AsyncMutex,
+    time::{Instant, timeout},
 };
 
 use super::error::classify;
 use crate::error::{Code, Error, Result};
 
-/// How old a value may be before it is read again. The old one is used meanwhile, and for as long as Secrets Manager does
-/// not answer.
+/// How old a value may be before it is read again.
 const CACHE_TTL: Duration = Duration::from_secs(5 * 60);
-/// What does not fit (a token that Slack refuses, a signature) has the secret read again, but not more often than this.
+/// What does not fit (a token that Slack refuses, a signature) has the secret read again, but not more often than this; nor
+/// is a read that failed repeated sooner.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a caller with an old value waits for a new one.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a read may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The JSON that an operator puts.
 #[derive(Debug, Deserialize)]
@@ -44,7 +48,6 @@ impl SlackCredentials {
 }
 
 fn is_empty(secret: &SecretString) -> bool {
-    use secrecy::ExposeSecret;
     secret.expose_secret().is_empty()
 }
 
@@ -56,93 +59,100 @@ pub struct SlackSecret(Arc<Inner>);
 struct Inner {
     client: Client,
     arn: String,
-    known: RwLock<Option<Known>>,
-    /// That there is no value of use, so that not every message asks for it.
-    unusable: RwLock<Option<(Instant, Error)>>,
-    reading: Mutex<()>,
+    known: Mutex<Known>,
+    /// One read at a time.
+    reading: AsyncMutex<()>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Known {
-    credentials: Arc<SlackCredentials>,
-    read_at: Instant,
+    /// The last good value, and when it was read. A terminal error takes it away: what has no usable value any more is not
+    /// used on.
+    good: Option<(Arc<SlackCredentials>, Instant)>,
+    /// When the last read failed, and why.
+    failed: Option<(Instant, Error)>,
 }
 
 impl SlackSecret {
     /// The secret with this ARN.
     pub fn new(client: Client, arn: String) -> Self {
-        Self(Arc::new(Inner {
-            client,
-            arn,
-            known: RwLock::default(),
-            unusable: RwLock::default(),
-            reading: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { client, arn, known: Mutex::default(), reading: AsyncMutex::default() }))
     }
 
-    /// The credentials as they were read last; the first caller waits until they are read.
+    /// The credentials. A value of the last minutes is given at once; an older one only where Secrets Manager gives no
+    /// answer within a second.
     ///
     /// # Errors
     /// `RequestRejected` when the secret has no value or one of another shape; otherwise as classified.
     pub async fn get(&self) -> Result<Arc<SlackCredentials>> {
-        let Some(known) = self.known() else { return self.read(self.0.reading.lock().await).await };
-        if known.read_at.elapsed() >= CACHE_TTL {
-            let this = self.clone();
-            tokio::spawn(async move {
-                let Ok(turn) = this.0.reading.try_lock() else { return };
-                if let Err(error) = this.read(turn).await {
-                    tracing::warn!(error.message = %error, "Slack's secret cannot be read; the value read before is used");
-                }
-            });
+        let Some((old, read_at)) = self.known().good.clone() else { return self.read().await };
+        if read_at.elapsed() < CACHE_TTL {
+            return Ok(old);
         }
-        Ok(known.credentials)
+        match timeout(REFRESH_TIMEOUT, self.read()).await {
+            Ok(Err(Error::Retryable(why))) => {
+                tracing::warn!(error.message = why, "Slack's secret is not read; the value before is used");
+                Ok(old)
+            }
+            Ok(read) => read,
+            Err(_) => Ok(old),
+        }
     }
 
     /// The credentials, read again because something did not fit `seen`; `None` when there are no others.
     pub async fn newer_than(&self, seen: &Arc<SlackCredentials>) -> Option<Arc<SlackCredentials>> {
-        let turn = self.0.reading.lock().await;
-        let known = self.known()?;
-        if !Arc::ptr_eq(&known.credentials, seen) {
-            return Some(known.credentials);
+        let known = self.known().clone();
+        let (good, read_at) = known.good?;
+        if !Arc::ptr_eq(&good, seen) {
+            return Some(good);
         }
-        if known.read_at.elapsed() < RELOAD_INTERVAL {
+        if read_at.elapsed() < RELOAD_INTERVAL {
             return None;
         }
-        match self.read(turn).await {
-            Ok(credentials) => Some(credentials),
-            Err(error) => {
+        match timeout(REFRESH_TIMEOUT, self.read()).await {
+            Ok(Ok(credentials)) => Some(credentials),
+            Ok(Err(error)) => {
                 tracing::warn!(error.message = %error, "Slack's secret cannot be read again");
                 None
             }
+            Err(_) => None,
         }
     }
 
-    fn known(&self) -> Option<Known> {
-        self.0.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self, _turn: MutexGuard<'_, ()>) -> Result<Arc<SlackCredentials>> {
-        // Of several that came first, the others find what one has read.
-        if let Some(known) = self.known().filter(|known| known.read_at.elapsed() < RELOAD_INTERVAL) {
-            return Ok(known.credentials);
+    /// Reads it. The read goes on when its caller has stopped waiting, so that the next caller finds a value.
+    async fn read(&self) -> Result<Arc<SlackCredentials>> {
+        let this = self.clone();
+        let read = tokio::spawn(async move { this.read_in_turn().await });
+        read.await.unwrap_or_else(|_| Err(Error::Retryable("the read of Slack's secret failed".into())))
+    }
+
+    async fn read_in_turn(&self) -> Result<Arc<SlackCredentials>> {
+        let _turn = self.0.reading.lock().await;
+        // Of several that came at once, the others find what one has read.
+        let known = self.known().clone();
+        if let Some((good, _)) = known.good.filter(|(_, read_at)| read_at.elapsed() < RELOAD_INTERVAL) {
+            return Ok(good);
         }
-        if let Some((at, error)) = &*self.0.unusable.read().unwrap_or_else(PoisonError::into_inner)
-            && at.elapsed() < RELOAD_INTERVAL
-        {
-            return Err(error.clone());
+        if let Some((_, error)) = known.failed.filter(|(at, _)| at.elapsed() < RELOAD_INTERVAL) {
+            return Err(error);
         }
-        let read = self.ask().await;
+        let read = timeout(READ_TIMEOUT, self.ask()).await;
+        let read = read.unwrap_or_else(|_| Err(Error::Retryable("Secrets Manager does not answer".into())));
+        let mut known = self.known();
         match &read {
-            Ok(credentials) => {
-                let known = Known { credentials: Arc::clone(credentials), read_at: Instant::now() };
-                *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
-            }
-            Err(Error::Retryable(_)) => {}
+            Ok(good) => *known = Known { good: Some((Arc::clone(good), Instant::now())), failed: None },
             Err(error) => {
-                let unusable = Some((Instant::now(), error.clone()));
-                *self.0.unusable.write().unwrap_or_else(PoisonError::into_inner) = unusable;
+                known.failed = Some((Instant::now(), error.clone()));
+                if !matches!(error, Error::Retryable(_)) {
+                    known.good = None;
+                }
             }
         }
+        drop(known);
         read
     }
 

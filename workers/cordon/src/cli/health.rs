@@ -27,7 +27,7 @@ pub(super) struct HealthArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Part {
-    /// Whether it polls every activity.
+    /// Whether it polls for tasks.
     Worker,
     /// Whether it answers requests.
     Gateway,

@@ -74,7 +74,9 @@ impl Cases {
             (Some(case), Some(approval))
                 if keys::OF_BOTH.iter().all(|name| case.get(*name) == approval.get(*name)) =>
             {
-                let both = case.iter().chain(approval).map(|(name, value)| (name.clone(), value.clone()));
+                // Gateway and operators write the second item: nothing there stands for what a case is about.
+                let standing = approval.iter().filter(|(name, _)| !keys::OF_CASE.contains(&name.as_str()));
+                let both = case.iter().chain(standing).map(|(name, value)| (name.clone(), value.clone()));
                 from_item(&self.table, both.collect()).map(Some)
             }
             _ => Err(Error::Retryable("a case was being written while it was read".into())),

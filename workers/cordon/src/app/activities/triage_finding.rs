@@ -280,8 +280,16 @@ impl Claim<'_> {
 
     /// The case with the worker's code over its plan.
     async fn vouched(&self, case: Case) -> Result<Case> {
-        let mac = self.clients.macs.generate(&case.plan_message()).await?;
-        Ok(Case { plan_mac: Some(mac), ..case })
+        match self.clients.macs.generate(&case.plan_message()).await {
+            Ok(mac) => Ok(Case { plan_mac: Some(mac), ..case }),
+            Err(error) => {
+                // The run ends with a terminal error, and a move that was counted does not come.
+                if !matches!(error, Error::Retryable(_)) {
+                    self.give_back(&case).await?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// What the newest finding changes, as a sentence.
