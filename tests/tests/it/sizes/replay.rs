@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use cordon::clock;
 use cordon_domain::finding::ObjectVersion;
 use cordon_tests::{CommandOutput, OPERATOR, Size, finding_document, operator, report, run_test};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::Installation;
@@ -19,6 +21,7 @@ fn a_policy_is_replayed_over_thousands_of_findings() -> Result<()> {
         let installation = Installation::lock().await?;
         let sandbox = &installation.sandbox;
         let others = sandbox.macie().findings().len();
+        let created_at = clock::now() - SignedDuration::from_hours(72);
         for n in 0..count {
             let version = ObjectVersion {
                 account: sandbox.account().to_owned(),
@@ -27,13 +30,12 @@ fn a_policy_is_replayed_over_thousands_of_findings() -> Result<()> {
                 version_id: None,
                 etag: "d41d8cd98f00b204e9800998ecf8427e".into(),
             };
-            sandbox.macie().put_finding(finding_document(
-                sandbox.region(),
-                &format!("{:032x}", 0x5000_0000 + n),
-                "Financial",
-                &version,
-                20,
-            ));
+            let id = format!("{:032x}", 0x5000_0000 + n);
+            let mut finding = finding_document(sandbox.region(), &id, "Financial", &version, 20);
+            // Longer ago than a worker that begins looks for lost events: it would open a case for each.
+            finding["createdAt"] = json!(created_at);
+            finding["updatedAt"] = json!(created_at);
+            sandbox.macie().put_finding(finding);
         }
         let proposed = json!({"version": 1, "rules": [
             {"name": "one-bucket-leaves", "buckets": ["past-7"], "disposition": "quarantine"},
@@ -46,7 +48,7 @@ fn a_policy_is_replayed_over_thousands_of_findings() -> Result<()> {
         cordon_sandbox::operator::create(sandbox).await?;
         cordon_sandbox::operator::permit(sandbox, &installation.deployment).await?;
         let started = Instant::now();
-        let arguments = ["policy", "replay", "--policy", file, "--since", "1h", "--json"];
+        let arguments = ["policy", "replay", "--policy", file, "--since", "4d", "--json"];
         let said = operator::command(sandbox, &installation.deployment, &arguments)?.output().await?;
         let policy_arn = installation.deployment.output("operator_policy_arn")?;
         let iam = aws_sdk_iam::Client::new(&sandbox.sdk_config().await);
