@@ -112,7 +112,8 @@ impl TestEnv {
                 asks("closed-channel", json!({"channel": OTHER_CHANNEL})),
                 asks("group", json!({"approvers": {"groups": [GROUP]}})),
                 asks("departed", json!({"approvers": {"users": ["U0DEPARTED"], "groups": ["S0EMPTY"]}})),
-                asks("snoozed", json!({"snooze_seconds": 3})),
+                // Long enough for Slack to show it on a busy machine.
+                asks("snoozed", json!({"snooze_seconds": 15})),
                 asks("reminded", json!({"rounds": 2})),
                 asks("expiry-moves", json!({"on_expiry": "quarantine"})),
                 asks("expiry-asks", json!({"on_expiry": "ask_again"})),
