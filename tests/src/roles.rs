@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
-/// The keys of a session of a role, by the name that whoever assumes it gives it.
+/// The keys of a session of a role; `name` is the session's name.
 ///
 /// # Errors
 /// When STS refuses it.

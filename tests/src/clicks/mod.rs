@@ -3,6 +3,7 @@
 //!
 //! One test at a time: they slow the stores down, and look at the clock.
 
+mod draft;
 mod payload;
 mod setup;
 
@@ -22,15 +23,12 @@ use cordon::{
     config::WorkerConfig,
     store::{Cases, keys},
 };
-use cordon_domain::{
-    case::{Case, Decision, plan::Plan},
-    finding::{Finding, ObjectVersion},
-    policy::{Disposition, Versions, answer::PolicyAnswer},
-};
+use cordon_domain::case::{Case, Decision};
 use cordon_sandbox::{Sandbox, child::Child};
 use futures::{StreamExt, TryStreamExt, future::join_all, stream};
 use serde_json::{Value, json};
 
+pub use self::draft::draft;
 pub use self::payload::{click, form};
 use self::setup::{built_cordon, give_role, make_table, waiting_machine};
 use crate::{
@@ -385,41 +383,4 @@ impl GatewayEnv {
         });
         stream::iter(counts).buffered(8).try_collect().await
     }
-}
-
-/// A case about an object with this key that Alice may decide, not opened yet; `number` tells it from others.
-///
-/// # Errors
-/// Never, as long as findings and plans are read as they are.
-pub fn draft(sandbox: &Sandbox, key: &str, number: u32) -> Result<Case> {
-    let object = ObjectVersion {
-        account: sandbox.account().to_owned(),
-        bucket: "finance".into(),
-        key: key.to_owned(),
-        version_id: None,
-        etag: format!("{number:032x}"),
-    };
-    let finding: Finding = serde_json::from_value(json!({
-        "id": &object.case_id()[..32], "finding_type": "SensitiveData:S3Object/Financial", "severity": "High",
-        "title": "", "region": sandbox.region(), "created_at": "2026-03-11T09:46:00.000Z", "sample": false,
-        "object": object, "size": 16, "last_modified": null, "detections": [], "job_id": null,
-    }))?;
-    let plan: Plan =
-        serde_json::from_value(json!({"object": object, "rule": "by hand", "policy_version": null,
-        "disposition": "review", "approvers": {"users": [ALICE], "groups": []}, "channel": CHANNEL}))?;
-    let approval = format!("{:032x}", rand::random::<u128>());
-    Ok(Case::open(
-        finding,
-        PolicyAnswer {
-            disposition: Disposition::Review,
-            versions: Versions::Reported,
-            approvals: 1,
-            categories: [].into(),
-            exposed: None,
-        },
-        plan,
-        "arn:by-hand",
-        approval,
-        "2026-03-11T09:47:00Z".parse()?,
-    ))
 }
