@@ -41,6 +41,7 @@ from . import (
     s3_permissions,
     s3_tags,
     s3_versions,
+    sqs_senders,
     sqs_urls,
     states,
     sts_policies,
@@ -62,7 +63,7 @@ def main():
     for module in (executions, states, history, tasks, activities, callbacks, retry, integrations, paths,
                    s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
                    s3_archives, s3_permissions, s3_annotations, s3_missing, s3_owners, s3_headers, sts_policies,
-                   sqs_urls, transport, reserved_sources, condition_keys,
+                   sqs_senders, sqs_urls, transport, reserved_sources, condition_keys,
                    authorization, task_roles, policy_patterns, terraform_alarms, empty_secrets,
                    log_streams, http_apis, vpc_links, cloud_map, private_integrations, ecs_services, ecs_tasks):
         module.install()

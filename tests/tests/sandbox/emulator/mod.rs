@@ -20,6 +20,7 @@ mod multipart;
 mod object_locks;
 mod objects;
 mod principals;
+mod queues;
 mod retries;
 mod services;
 mod terraform;
