@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cordon::{
-    app::{clients::Clients, notifications},
+    app::{
+        clients::Clients,
+        notifications::{self, Shown},
+    },
     clock,
     loops::notifier,
     store::keys,
@@ -15,7 +18,7 @@ use cordon_domain::{
 };
 use cordon_sandbox::{
     CallFilter, Fault, FaultRule,
-    slack::{MethodFault, MethodFaultKind},
+    slack::{MethodFault, MethodFaultKind, Outage},
 };
 use cordon_tests::{
     CHANNEL, OTHER_CHANNEL,
@@ -247,6 +250,27 @@ fn what_slack_refuses_everywhere_is_tried_ever_later_and_operators_are_told_once
             ..CallFilter::default()
         });
         ensure!(told.len() == 1 && told[0].status == 200, "{told:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn every_case_that_slack_does_not_take_hears_of_it_also_while_the_channel_is_left_in_peace() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let clients = env.clients().await?;
+        let (first, second) = (due(env).await?, due(env).await?);
+        env.sandbox.slack().set_outage(Outage::ServerError);
+        let shown = async {
+            let first = notifications::render_case(&clients, &first.case_id).await?.shown;
+            let second = notifications::render_case(&clients, &second.case_id).await?.shown;
+            anyhow::Ok([first, second])
+        };
+        let shown = shown.await;
+        env.sandbox.slack().set_outage(Outage::None);
+        for shown in shown? {
+            ensure!(matches!(&shown, Shown::Away(why) if why.contains("cannot be reached")), "{shown:?}");
+        }
         Ok(())
     })
 }

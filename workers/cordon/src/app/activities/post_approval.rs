@@ -7,7 +7,10 @@
 //! record.
 //! Errors: `AccessDenied`, `RequestRejected`; Slack's silence is none.  Undo: none.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use activity_worker::{Activity, TaskContext};
 use cordon_domain::case::{Case, Escalation};
@@ -18,7 +21,7 @@ use crate::{
     app::{
         approvers,
         clients::Clients,
-        notifications::{self, Shown},
+        notifications::{self, Rendered, Shown},
         operator_notices,
     },
     clock,
@@ -46,6 +49,9 @@ pub(super) struct Output {
 
 /// How long Slack is given before the run goes on; the notifier keeps trying.
 const SLACK_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the notifier is waited for when it is at the case, and how often it is looked at.
+const NOTIFIER_PATIENCE: Duration = Duration::from_secs(3);
+const NOTIFIER_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How long Slack is asked who is left to decide.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
 /// The most lines about who can reach a bucket.
@@ -76,8 +82,7 @@ impl Activity for PostApproval {
         let (escalation, too_few) = self.escalation(&case).await;
         let shown = self.0.cases.show_round(&case, ends_at, reach.as_deref(), escalation.as_ref()).await?;
         let Some(case) = shown else { return Ok(Output { posted: "no", notice: None }) };
-        let shown =
-            tokio::time::timeout(SLACK_TIMEOUT, notifications::render_case(&self.0, &case.case_id)).await;
+        let shown = tokio::time::timeout(SLACK_TIMEOUT, self.rendered(&case.case_id)).await;
         let (shown, trouble) = match shown {
             Ok(rendered) => rendered.map(|rendered| (rendered.shown, rendered.trouble))?,
             Err(_) => (Shown::Away("no answer in time".into()), None),
@@ -88,7 +93,7 @@ impl Activity for PostApproval {
                 tell.then_some(trouble.what)
             }
             (None, Shown::Away(why)) => self.away(&case, why).await?,
-            (None, Shown::Yes | Shown::NotYet) => None,
+            (None, Shown::Yes | Shown::NotYet | Shown::Elsewhere) => None,
         };
         let posted = if shown == Shown::Yes { "yes" } else { "no" };
         let notice: Vec<String> =
@@ -98,6 +103,19 @@ impl Activity for PostApproval {
 }
 
 impl PostApproval {
+    /// Shows the case. Where the notifier is at it, it is waited for a moment: whether Slack takes the message is said here.
+    async fn rendered(&self, case_id: &str) -> Result<Rendered> {
+        let until = Instant::now() + NOTIFIER_PATIENCE;
+        loop {
+            let rendered = notifications::render_case(&self.0, case_id).await?;
+            let waits = rendered.shown == Shown::Elsewhere && Instant::now() < until;
+            if !waits || self.0.cases.is_shown(case_id).await? {
+                return Ok(rendered);
+            }
+            tokio::time::sleep(NOTIFIER_POLL_INTERVAL).await;
+        }
+    }
+
     /// Who can reach the bucket from outside, a line each; `None` when that cannot be read, which delays no approval.
     async fn reach(&self, case: &Case) -> Option<Vec<String>> {
         let bucket_arn = self.0.config.bucket_arn(&case.object().bucket);

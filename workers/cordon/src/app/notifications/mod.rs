@@ -57,8 +57,10 @@ pub struct Rendered {
 pub enum Shown {
     /// It does.
     Yes,
-    /// Another worker is at it, or Slack takes it in a moment.
+    /// Slack takes it in a moment, or a digest shows it.
     NotYet,
+    /// Somebody else is at it.
+    Elsewhere,
     /// Slack is away, or refuses it, for this reason.
     Away(String),
 }
@@ -84,14 +86,14 @@ impl From<Shown> for Rendered {
 /// # Errors
 /// Only those of the store; Slack's are logged, and the record stays due.
 pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered> {
-    if let Some((channel, wait)) = held_for(clients, key).await? {
+    if let Some((channel, error)) = held_for(clients, key).await? {
         clients.put_off.remember(key, &channel);
-        return Ok(Shown::after(&SlackError::RateLimited(wait)).into());
+        return Ok(Shown::after(&error).into());
     }
     clients.put_off.forget(key);
     let until = Time::from(Timestamp::now() + CLAIM_LENGTH);
     let Some(due) = clients.cases.claim_rendering(key, until).await? else {
-        return Ok(Shown::NotYet.into());
+        return Ok(Shown::Elsewhere.into());
     };
     match due.record.clone() {
         Record::Case(case, message) => match &message.digest {
@@ -110,15 +112,15 @@ pub(crate) async fn render_due(clients: &Clients, key: &str) -> Result<Rendered>
     }
 }
 
-/// The channel of a due record, and for how long it still takes nothing. `None` if it takes messages.
-async fn held_for(clients: &Clients, key: &str) -> Result<Option<(String, Duration)>> {
+/// The channel of a due record, and why it still takes nothing. `None` if it takes messages.
+async fn held_for(clients: &Clients, key: &str) -> Result<Option<(String, SlackError)>> {
     let channel = match clients.put_off.channel(key) {
         Some(channel) => Some(channel),
         // Which channel it is need not be read while all take messages.
         None if !clients.slack.holds_any() => None,
         None => clients.cases.due_channel(key).await?,
     };
-    Ok(channel.and_then(|channel| clients.slack.held(&channel).map(|wait| (channel, wait))))
+    Ok(channel.and_then(|channel| clients.slack.held(&channel).map(|error| (channel, error))))
 }
 
 /// Renders one case.

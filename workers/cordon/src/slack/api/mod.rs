@@ -32,8 +32,16 @@ pub struct Slack {
     secret: SlackSecret,
     api_url: Url,
     hooks_url: Url,
-    /// Channels that are left in peace until then.
-    held: Arc<Mutex<HashMap<String, Instant>>>,
+    /// Channels that are left in peace.
+    held: Arc<Mutex<HashMap<String, Hold>>>,
+}
+
+/// That a channel is left in peace.
+#[derive(Clone, Debug)]
+struct Hold {
+    until: Instant,
+    /// What Slack's calls come to at the moment, for who is told nothing else.
+    because: SlackError,
 }
 
 /// How long one call may take.
@@ -239,8 +247,8 @@ impl Slack {
         method: &'static str,
         with_body: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Value, SlackError> {
-        if let Some(wait) = self.held(channel) {
-            return Err(SlackError::RateLimited(wait));
+        if let Some(error) = self.held(channel) {
+            return Err(error);
         }
         let answer = self.call(method, with_body).await;
         let wait = match &answer {
@@ -248,27 +256,34 @@ impl Slack {
             Err(SlackError::Unreachable(_)) => UNREACHABLE_PAUSE,
             Ok(_) | Err(SlackError::Refused { .. } | SlackError::NoToken(_)) => return answer,
         };
-        self.held_until().insert(channel.to_owned(), Instant::now() + wait);
+        if let Err(because) = &answer {
+            let hold = Hold { until: Instant::now() + wait, because: because.clone() };
+            self.holds().insert(channel.to_owned(), hold);
+        }
         answer
     }
 
     /// Whether any channel is left in peace at the moment.
     pub(crate) fn holds_any(&self) -> bool {
         let now = Instant::now();
-        self.held_until().values().any(|until| *until > now)
+        self.holds().values().any(|hold| hold.until > now)
     }
 
-    /// How long a channel is still left in peace.
-    pub(crate) fn held(&self, channel: &str) -> Option<Duration> {
-        let mut held = self.held_until();
-        let wait = held.get(channel)?.checked_duration_since(Instant::now());
-        if wait.is_none() {
-            held.remove(channel);
-        }
-        wait
+    /// Why a channel is still left in peace, if it is: for how long Slack asks to wait, or that it gives no answer.
+    pub(crate) fn held(&self, channel: &str) -> Option<SlackError> {
+        let mut holds = self.holds();
+        let hold = holds.get(channel)?;
+        let Some(wait) = hold.until.checked_duration_since(Instant::now()) else {
+            holds.remove(channel);
+            return None;
+        };
+        Some(match &hold.because {
+            SlackError::RateLimited(_) => SlackError::RateLimited(wait),
+            because => because.clone(),
+        })
     }
 
-    fn held_until(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn holds(&self) -> MutexGuard<'_, HashMap<String, Hold>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
