@@ -8,7 +8,6 @@ locals {
     CORDON_ACCOUNT_ID         = local.account
     CORDON_CASES_TABLE        = aws_dynamodb_table.cases.name
     CORDON_FALLBACK_APPROVERS = join(",", var.fallback_approvers)
-    CORDON_OBJECT_RESTORE_ARN = aws_sfn_state_machine.this["object_restore"].arn
     CORDON_POLICY_KEY         = aws_s3_object.policy.key
     CORDON_SLACK_CHANNEL      = var.slack_channel
     CORDON_SLACK_SECRET_ARN   = aws_secretsmanager_secret.slack.arn
@@ -27,16 +26,21 @@ locals {
         CORDON_ACTIVITY_ARN_PREFIX        = "${local.states_arn}:activity:${var.name_prefix}-"
         CORDON_ACTIVITY_HEARTBEAT_SECONDS = tostring(var.activity_heartbeat_seconds)
         CORDON_ANALYZER_ARN               = var.analyzer_arn
+        CORDON_APPROVALS_QUEUE_URL        = aws_sqs_queue.requests["approvals"].id
         CORDON_COMPANY_NAME               = var.security_hub_company_name
         CORDON_EXCLUSION_TAG              = local.exclusion_tag
         CORDON_EXPOSURES_TABLE            = aws_dynamodb_table.exposures.name
         CORDON_FINDING_RESPONSE_ARN       = aws_sfn_state_machine.this["finding_response"].arn
+        CORDON_GATEWAY_PRINCIPAL_ID       = aws_iam_role.gateway.unique_id
         CORDON_GATEWAY_URL                = var.gateway_count > 0 ? aws_apigatewayv2_api.slack.api_endpoint : ""
         CORDON_HEALTH_LISTEN              = "127.0.0.1:8081"
         CORDON_MAC_KEY_ARN                = aws_kms_key.mac.arn
         CORDON_MOVER_ROLE_ARN             = aws_iam_role.mover.arn
+        CORDON_OBJECT_RESTORE_ARN         = aws_sfn_state_machine.this["object_restore"].arn
+        CORDON_PURGES_QUEUE_URL           = aws_sqs_queue.requests["purges"].id
         CORDON_QUARANTINE_BUCKET          = aws_s3_bucket.this["quarantine"].bucket
         CORDON_RESCAN_INTERVAL_SECONDS    = tostring(var.rescan_interval_seconds)
+        CORDON_RESTORES_QUEUE_URL         = aws_sqs_queue.requests["restores"].id
         CORDON_RESTORER_ROLE_ARN          = aws_iam_role.restorer.arn
         CORDON_ROUND_SECONDS              = tostring(var.round_seconds)
         CORDON_SCAN_TIMEOUT_SECONDS       = tostring(var.scan_timeout_seconds)
@@ -51,7 +55,8 @@ locals {
       healthcheck = ["CMD", "/cordon", "health", "gateway", "--port", tostring(local.gateway_port)]
 
       settings = {
-        CORDON_GATEWAY_LISTEN = "0.0.0.0:${local.gateway_port}"
+        CORDON_GATEWAY_LISTEN     = "0.0.0.0:${local.gateway_port}"
+        CORDON_RESTORES_QUEUE_URL = aws_sqs_queue.requests["restores"].id
       }
     }
   }

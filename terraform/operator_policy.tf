@@ -11,19 +11,14 @@ data "aws_iam_policy_document" "operator" {
     )
   }
 
+  # The whole of what lets a person decide and restore: the worker records who has sent what, and judges it.
   statement {
-    sid       = "RecordRequests"
-    actions   = ["dynamodb:UpdateItem"]
-    resources = [aws_dynamodb_table.cases.arn]
-
-    condition {
-      test     = "ForAllValues:StringLike"
-      variable = "dynamodb:LeadingKeys"
-      values   = ["approval#*"]
-    }
+    sid       = "AskTheWorker"
+    actions   = ["sqs:SendMessage"]
+    resources = [for kind in ["approvals", "restores"] : aws_sqs_queue.requests[kind].arn]
   }
 
-  # Only this item: a case is never written as a whole, and never removed.
+  # The one write: what stops every move depends on no worker. Only this item: no case is written or removed.
   statement {
     sid       = "PauseAndResume"
     actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
@@ -46,12 +41,6 @@ data "aws_iam_policy_document" "operator" {
       variable = "kms:ViaService"
       values   = [local.kms_via_service["dynamodb"], local.kms_via_service["s3"]]
     }
-  }
-
-  statement {
-    sid       = "WakeRuns"
-    actions   = ["states:SendTaskSuccess"]
-    resources = ["*"] # The call knows no resource: the task token is what it authorizes by.
   }
 
   statement {
@@ -90,18 +79,6 @@ data "aws_iam_policy_document" "operator" {
     sid       = "ReadExposures"
     actions   = ["dynamodb:GetItem", "dynamodb:Query"]
     resources = [aws_dynamodb_table.exposures.arn]
-  }
-
-  statement {
-    sid       = "StartRestores"
-    actions   = ["states:StartExecution"]
-    resources = [aws_sfn_state_machine.this["object_restore"].arn]
-  }
-
-  statement {
-    sid       = "FollowRestores"
-    actions   = ["states:DescribeExecution"]
-    resources = ["${local.states_arn}:execution:${var.name_prefix}-object_restore:*"] # Every run of this one machine.
   }
 }
 

@@ -12,15 +12,17 @@ output "operator_environment" {
   description = "Settings of `cordon approvals`, `restore`, `pause`, `resume`, `quarantine` and `policy` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
   value = tomap(merge(
     {
-      CORDON_ACCOUNT_ID         = local.account
-      CORDON_CASES_TABLE        = aws_dynamodb_table.cases.name
-      CORDON_EXPOSURES_TABLE    = aws_dynamodb_table.exposures.name
-      CORDON_FALLBACK_APPROVERS = join(",", var.fallback_approvers)
-      CORDON_OBJECT_RESTORE_ARN = aws_sfn_state_machine.this["object_restore"].arn
-      CORDON_POLICY_KEY         = aws_s3_object.policy.key
-      CORDON_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
-      CORDON_SLACK_CHANNEL      = var.slack_channel
-      CORDON_STATE_BUCKET       = aws_s3_bucket.this["state"].bucket
+      CORDON_ACCOUNT_ID          = local.account
+      CORDON_APPROVALS_QUEUE_URL = aws_sqs_queue.requests["approvals"].id
+      CORDON_CASES_TABLE         = aws_dynamodb_table.cases.name
+      CORDON_EXPOSURES_TABLE     = aws_dynamodb_table.exposures.name
+      CORDON_FALLBACK_APPROVERS  = join(",", var.fallback_approvers)
+      CORDON_POLICY_KEY          = aws_s3_object.policy.key
+      CORDON_PURGES_QUEUE_URL    = aws_sqs_queue.requests["purges"].id
+      CORDON_QUARANTINE_BUCKET   = aws_s3_bucket.this["quarantine"].bucket
+      CORDON_RESTORES_QUEUE_URL  = aws_sqs_queue.requests["restores"].id
+      CORDON_SLACK_CHANNEL       = var.slack_channel
+      CORDON_STATE_BUCKET        = aws_s3_bucket.this["state"].bucket
     },
     { for role in aws_iam_role.investigator : "CORDON_INVESTIGATOR_ROLE_ARN" => role.arn },
     { for role in aws_iam_role.purger : "CORDON_PURGER_ROLE_ARN" => role.arn },

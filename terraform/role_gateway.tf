@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "gateway" {
 
   # How cases stand, and which page a digest shows. What a case is about is in items of its own, out of reach from here.
   statement {
-    sid       = "RecordVotesAndRequests"
+    sid       = "RecordVotes"
     actions   = ["dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.cases.arn]
 
@@ -61,10 +61,11 @@ data "aws_iam_policy_document" "gateway" {
     }
   }
 
+  # As Slack has signed them: the worker believes nothing else that comes from here.
   statement {
-    sid       = "StartRestores"
-    actions   = ["states:StartExecution"]
-    resources = [aws_sfn_state_machine.this["object_restore"].arn]
+    sid       = "PassOnRestores"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.requests["restores"].arn]
   }
 
   statement {
@@ -76,7 +77,7 @@ data "aws_iam_policy_document" "gateway" {
 
 resource "aws_iam_role" "gateway" {
   name               = "${var.name_prefix}-gateway"
-  description        = "Task role of Cordon's gateway, which faces the internet: it records votes and restore requests, starts and wakes runs, and can touch no object."
+  description        = "Task role of Cordon's gateway, which faces the internet: it records votes, passes restore requests on, wakes runs, and can touch no object."
   assume_role_policy = data.aws_iam_policy_document.task_trust.json
 }
 

@@ -181,7 +181,13 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid       = "VouchForPlans"
+    sid       = "TakeRequests"
+    actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    resources = [for queue in aws_sqs_queue.requests : queue.arn]
+  }
+
+  statement {
+    sid       = "VouchForRecords"
     actions   = ["kms:GenerateMac", "kms:VerifyMac"]
     resources = [aws_kms_key.mac.arn]
   }

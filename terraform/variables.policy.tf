@@ -232,10 +232,10 @@ variable "policy" {
   }
 
   validation {
-    condition = alltrue([for arn in keys(coalesce(var.policy.operators, {})) :
-      can(regex("^arn:[a-z-]+:(iam::[0-9]{12}:user/|sts::[0-9]{12}:(assumed-role|federated-user)/)[A-Za-z0-9_+=,.@/-]+$", arn))
+    condition = alltrue([for id in keys(coalesce(var.policy.operators, {})) :
+      can(regex("^(AIDA[A-Z0-9]{12,124}|AROA[A-Z0-9]{12,124}:[A-Za-z0-9_+=,.@-]{2,64})$", id))
     ])
-    error_message = "policy.operators[*] must be named by an ARN as `aws sts get-caller-identity` tells it (of a user, or of a session of a role)."
+    error_message = "policy.operators[*] must be named by a UserId as `aws sts get-caller-identity` tells it: AIDA… of a user, or AROA…:session of a role."
   }
 
   validation {

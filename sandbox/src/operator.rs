@@ -15,17 +15,17 @@ pub fn arn() -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}")
 }
 
-/// Makes the role. It may do nothing until it gets the [policy](permit) that Cordon's Terraform makes.
+/// Makes the role, and gives back its id, by which policy knows its sessions. It may do nothing until it gets the [policy](permit) that Cordon's Terraform makes.
 ///
 /// # Errors
 /// Those of IAM.
-pub async fn create(sandbox: &Sandbox) -> anyhow::Result<()> {
+pub async fn create(sandbox: &Sandbox) -> anyhow::Result<String> {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}]});
     let iam = aws_sdk_iam::Client::new(&sandbox.sdk_config().await);
     let create = iam.create_role().role_name(ROLE).assume_role_policy_document(trust.to_string());
-    create.send().await.context("cannot create the operator's role")?;
-    Ok(())
+    let created = create.send().await.context("cannot create the operator's role")?;
+    Ok(created.role.context("a role that was created is told")?.role_id)
 }
 
 /// Lets the role do what an operator of the deployment may, and assume the roles that operators assume.

@@ -66,7 +66,7 @@ run "installs" {
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.operator.statement : statement.sid if contains(statement.resources, "*")] == ["WakeRuns", "ReadMacieFindings"]
+    condition     = [for statement in data.aws_iam_policy_document.operator.statement : statement.sid if contains(statement.resources, "*")] == ["ReadMacieFindings"]
     error_message = "An operator may act on all resources in more than the known cases."
   }
 

@@ -30,7 +30,7 @@ run "writes_every_member_that_is_set" {
         },
       ]
       mode                              = "shadow"
-      operators                         = { "arn:aws:iam::111122223333:user/olivia" = "U0OLIVIA01" }
+      operators                         = { "AIDACKCEVSQ6C2EXAMPLE" = "U0OLIVIA01" }
       max_automatic_per_hour            = 20
       max_automatic_per_bucket_per_hour = 0
       restorers                         = { users = ["U0ALICE001"] }
@@ -83,7 +83,7 @@ run "writes_every_member_that_is_set" {
         },
       ]
       mode                              = "shadow"
-      operators                         = { "arn:aws:iam::111122223333:user/olivia" = "U0OLIVIA01" }
+      operators                         = { "AIDACKCEVSQ6C2EXAMPLE" = "U0OLIVIA01" }
       max_automatic_per_hour            = 20
       max_automatic_per_bucket_per_hour = 0
       restorers                         = { users = ["U0ALICE001"] }
@@ -425,7 +425,7 @@ run "refuses_an_operator_by_name" {
   command = plan
 
   variables {
-    policy = { operators = { "arn:aws:iam::111122223333:user/olivia" = "olivia" } }
+    policy = { operators = { "AIDACKCEVSQ6C2EXAMPLE" = "olivia" } }
   }
 
   expect_failures = [var.policy]

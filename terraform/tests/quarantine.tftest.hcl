@@ -21,15 +21,17 @@ run "nobody_reads_or_purges_who_is_not_named" {
 
   assert {
     condition = output.operator_environment == tomap({
-      CORDON_ACCOUNT_ID         = "111122223333"
-      CORDON_CASES_TABLE        = "cordon-cases"
-      CORDON_EXPOSURES_TABLE    = "cordon-exposures"
-      CORDON_FALLBACK_APPROVERS = "U0ALICE001,U0BOB00002"
-      CORDON_OBJECT_RESTORE_ARN = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
-      CORDON_POLICY_KEY         = "policy.json"
-      CORDON_QUARANTINE_BUCKET  = "cordon-quarantine-111122223333"
-      CORDON_SLACK_CHANNEL      = "C0SECURITY"
-      CORDON_STATE_BUCKET       = "cordon-state-111122223333"
+      CORDON_ACCOUNT_ID          = "111122223333"
+      CORDON_APPROVALS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
+      CORDON_CASES_TABLE         = "cordon-cases"
+      CORDON_EXPOSURES_TABLE     = "cordon-exposures"
+      CORDON_FALLBACK_APPROVERS  = "U0ALICE001,U0BOB00002"
+      CORDON_POLICY_KEY          = "policy.json"
+      CORDON_PURGES_QUEUE_URL    = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
+      CORDON_QUARANTINE_BUCKET   = "cordon-quarantine-111122223333"
+      CORDON_RESTORES_QUEUE_URL  = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-restores"
+      CORDON_SLACK_CHANNEL       = "C0SECURITY"
+      CORDON_STATE_BUCKET        = "cordon-state-111122223333"
     })
     error_message = "The operator's settings differ from what the commands read."
   }
@@ -170,6 +172,32 @@ run "moves_keep_to_their_side" {
     error_message = "More than the versions of the policy can be listed."
   }
 
+  # People ask, and the worker records.
+  assert {
+    condition = toset(flatten([for statement in data.aws_iam_policy_document.operator.statement : [for action in statement.actions : action
+      if !can(regex("^[a-z0-9]+:(BatchGet|Get|List|Query)|^kms:Decrypt$", action))
+    ]])) == toset(["dynamodb:DeleteItem", "dynamodb:PutItem", "sqs:SendMessage"])
+    error_message = "An operator may change something without the worker, beside the pause."
+  }
+
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.operator.statement : statement.resources if contains(statement.actions, "sqs:SendMessage")
+    ] == [toset(["arn:aws:sqs:us-east-1:111122223333:cordon-approvals", "arn:aws:sqs:us-east-1:111122223333:cordon-restores"])]
+    error_message = "An operator may ask for purges, or for nothing."
+  }
+
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.gateway.statement : statement.resources if contains(statement.actions, "sqs:SendMessage")
+      ] == [toset(["arn:aws:sqs:us-east-1:111122223333:cordon-restores"])] && !anytrue(flatten([for statement in data.aws_iam_policy_document.gateway.statement : [for action in statement.actions : action == "states:StartExecution"]
+    ]))
+    error_message = "The gateway may ask for more than restores, or start one."
+  }
+
+  assert {
+    condition     = alltrue([for kind, document in data.aws_iam_policy_document.requests : [for statement in document.statement : statement.effect] == ["Deny"]])
+    error_message = "A queue lets somebody send whom nobody has named."
+  }
+
   # Pausing is one item: with it nobody removes a case.
   assert {
     condition = [for statement in data.aws_iam_policy_document.operator.statement : flatten([for condition in statement.condition : concat([condition.test, condition.variable], condition.values)])
@@ -193,6 +221,12 @@ run "named_people_read_and_purge" {
   assert {
     condition     = one(one(data.aws_iam_policy_document.purger_trust[0].statement).principals).identifiers == toset(var.purgers)
     error_message = "Somebody else may become the purger."
+  }
+
+  assert {
+    condition = jsonencode({ for kind, document in data.aws_iam_policy_document.requests : kind => flatten([for statement in document.statement : [for principal in statement.principals : tolist(principal.identifiers)] if statement.effect != "Deny"])
+    }) == jsonencode({ approvals = [], purges = var.purgers, restores = [] })
+    error_message = "Others than the purgers may ask for purges, or they may not."
   }
 
   assert {

@@ -23,20 +23,24 @@ run "runs_worker_and_gateway" {
       CORDON_ACTIVITY_ARN_PREFIX        = "arn:aws:states:us-east-1:111122223333:activity:cordon-"
       CORDON_ACTIVITY_HEARTBEAT_SECONDS = "30"
       CORDON_ANALYZER_ARN               = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+      CORDON_APPROVALS_QUEUE_URL        = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
       CORDON_CASES_TABLE                = "cordon-cases"
       CORDON_COMPANY_NAME               = "Cordon"
       CORDON_EXCLUSION_TAG              = "cordon:scan=exclude"
       CORDON_EXPOSURES_TABLE            = "cordon-exposures"
       CORDON_FALLBACK_APPROVERS         = "U0ALICE001,U0BOB00002"
       CORDON_FINDING_RESPONSE_ARN       = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-finding_response"
+      CORDON_GATEWAY_PRINCIPAL_ID       = "AROAGATEWAY0000000000"
       CORDON_GATEWAY_URL                = "https://api123.execute-api.us-east-1.amazonaws.com"
       CORDON_HEALTH_LISTEN              = "127.0.0.1:8081"
       CORDON_MAC_KEY_ARN                = "arn:aws:kms:us-east-1:111122223333:key/33333333-3333-4333-8333-333333333333"
       CORDON_MOVER_ROLE_ARN             = "arn:aws:iam::111122223333:role/cordon-mover"
       CORDON_OBJECT_RESTORE_ARN         = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
       CORDON_POLICY_KEY                 = "policy.json"
+      CORDON_PURGES_QUEUE_URL           = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
       CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333"
       CORDON_RESCAN_INTERVAL_SECONDS    = "2592000"
+      CORDON_RESTORES_QUEUE_URL         = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-restores"
       CORDON_RESTORER_ROLE_ARN          = "arn:aws:iam::111122223333:role/cordon-restorer"
       CORDON_ROUND_SECONDS              = "14400"
       CORDON_SCAN_TIMEOUT_SECONDS       = "86400"
@@ -49,7 +53,7 @@ run "runs_worker_and_gateway" {
   }
 
   assert {
-    condition     = toset([for one in local.environments["gateway"] : one.name]) == toset(["AWS_REGION", "CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_GATEWAY_LISTEN", "CORDON_OBJECT_RESTORE_ARN", "CORDON_POLICY_KEY", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_SECRET_ARN", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
+    condition     = toset([for one in local.environments["gateway"] : one.name]) == toset(["AWS_REGION", "CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_GATEWAY_LISTEN", "CORDON_POLICY_KEY", "CORDON_RESTORES_QUEUE_URL", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_SECRET_ARN", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
     error_message = "The gateway's settings differ from what it reads."
   }
 

@@ -28,4 +28,4 @@ pub use test_env::{
 };
 pub use turns::{Shared, Turn};
 pub use wait::{eventually, eventually_within};
-pub use worker::{vouched, worker};
+pub use worker::{request, vouched, vouched_restore, worker};

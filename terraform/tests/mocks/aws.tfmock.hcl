@@ -42,6 +42,30 @@ override_resource {
 }
 
 override_resource {
+  target = aws_sqs_queue.requests["approvals"]
+  values = {
+    id  = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
+    arn = "arn:aws:sqs:us-east-1:111122223333:cordon-approvals"
+  }
+}
+
+override_resource {
+  target = aws_sqs_queue.requests["restores"]
+  values = {
+    id  = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-restores"
+    arn = "arn:aws:sqs:us-east-1:111122223333:cordon-restores"
+  }
+}
+
+override_resource {
+  target = aws_sqs_queue.requests["purges"]
+  values = {
+    id  = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
+    arn = "arn:aws:sqs:us-east-1:111122223333:cordon-purges"
+  }
+}
+
+override_resource {
   target = aws_dynamodb_table.cases
   values = {
     arn = "arn:aws:dynamodb:us-east-1:111122223333:table/cordon-cases"
@@ -117,8 +141,9 @@ override_resource {
 override_resource {
   target = aws_iam_role.gateway
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-gateway"
-    id  = "cordon-gateway"
+    arn       = "arn:aws:iam::111122223333:role/cordon-gateway"
+    id        = "cordon-gateway"
+    unique_id = "AROAGATEWAY0000000000"
   }
 }
 

@@ -56,6 +56,7 @@ pub struct GatewayEnv {
     /// The records.
     pub cases: Cases,
     secret_arn: String,
+    restores_queue: String,
     sfn: aws_sdk_sfn::Client,
     machine: String,
     http: reqwest::Client,
@@ -118,6 +119,7 @@ impl GatewayEnv {
             "dynamodb:UpdateItem",
             "s3:GetObject",
             "secretsmanager:GetSecretValue",
+            "sqs:SendMessage",
             "states:SendTaskSuccess",
         ];
         give_role(&root, sandbox.account(), GATEWAY, &gateway).await?;
@@ -132,12 +134,14 @@ impl GatewayEnv {
         give_role(&root, sandbox.account(), WORKER, &worker).await?;
         let sfn = aws_sdk_sfn::Client::new(&root);
         let machine = waiting_machine(&sfn, sandbox.account()).await?;
+        let queue = aws_sdk_sqs::Client::new(&root).create_queue().queue_name("restores").send().await?;
         let secret = aws_sdk_secretsmanager::Client::new(&root).create_secret().name("slack");
         let secret = secret.secret_string(slack_secret(&sandbox).to_string()).send().await?;
         let secret_arn = secret.arn.context("a secret has an ARN")?;
         Ok(GatewayEnv {
             cases: Cases::new(dynamodb, TABLE.into()),
             secret_arn,
+            restores_queue: queue.queue_url.context("a queue has a URL")?,
             sfn,
             machine,
             http: reqwest::Client::builder().no_proxy().timeout(LATE).build()?,
@@ -186,14 +190,12 @@ impl GatewayEnv {
         let address = listener.local_addr()?.to_string();
         drop(listener);
         let account = self.sandbox.account();
-        let machine =
-            format!("arn:aws:states:{}:{account}:stateMachine:object_restore", self.sandbox.region());
         let settings = [
             ("CORDON_ACCOUNT_ID", account),
             ("CORDON_CASES_TABLE", TABLE),
             ("CORDON_STATE_BUCKET", BUCKET),
             ("CORDON_POLICY_KEY", "policy.json"),
-            ("CORDON_OBJECT_RESTORE_ARN", &machine),
+            ("CORDON_RESTORES_QUEUE_URL", &self.restores_queue),
             ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
             ("CORDON_SLACK_CHANNEL", CHANNEL),
             ("CORDON_SLACK_API_URL", &format!("{}/api", self.sandbox.slack_url())),
@@ -245,6 +247,10 @@ impl GatewayEnv {
             ("CORDON_ANALYZER_ARN", &arn),
             ("CORDON_FINDING_RESPONSE_ARN", &arn),
             ("CORDON_OBJECT_RESTORE_ARN", &arn),
+            ("CORDON_APPROVALS_QUEUE_URL", &self.restores_queue),
+            ("CORDON_RESTORES_QUEUE_URL", &self.restores_queue),
+            ("CORDON_PURGES_QUEUE_URL", &self.restores_queue),
+            ("CORDON_GATEWAY_PRINCIPAL_ID", "none"),
             ("CORDON_ROUND_SECONDS", "60"),
             ("CORDON_SCAN_TIMEOUT_SECONDS", "60"),
             ("CORDON_EXCLUSION_TAG", "cordon=off"),

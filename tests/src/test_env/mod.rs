@@ -21,7 +21,6 @@ use serde_json::{Value, json};
 use crate::{
     bare::start_sandbox,
     eventually,
-    operator::OPERATOR,
     roles::signed_as,
     turns::{Shared, Turn},
 };
@@ -79,6 +78,7 @@ impl TestEnv {
 
     async fn set_up() -> Result<TestEnv> {
         let sandbox = start_sandbox().await?;
+        let operator_id = operator::create(&sandbox).await?;
         // The tests together scan faster than an account may.
         sandbox.macie().set_create_interval(None);
         // The tests together post faster than one person's channel may.
@@ -101,7 +101,7 @@ impl TestEnv {
             "scan_timeout_seconds": 120,
             "investigators": [operator::arn()],
             "purgers": [operator::arn()],
-            "policy": {"version": 1, "restorers": {"users": [ALICE]}, "operators": {session_arn(&sandbox, "bob"): BOB},
+            "policy": {"version": 1, "restorers": {"users": [ALICE]}, "operators": {format!("{operator_id}:bob"): BOB},
                 "rules": [
                 rule("ignored", "ignored-*", "*", "ignore", &[]),
                 {"name": "all-versions", "buckets": ["all-*"], "disposition": "quarantine", "versions": "all"},
@@ -123,7 +123,6 @@ impl TestEnv {
         });
         let deployment = Deployment::apply(&sandbox, variables).await?;
         let root = sandbox.sdk_config().await;
-        operator::create(&sandbox).await?;
         operator::permit(&sandbox, &deployment).await?;
         let operators =
             operators::listen_to_operators(&root, deployment.output("operators_topic_arn")?).await?;
@@ -142,6 +141,13 @@ impl TestEnv {
     /// SDK settings of the worker's task role.
     pub async fn worker_config(&self) -> Result<SdkConfig> {
         signed_as(&self.root, self.sandbox.account(), self.deployment.output("worker_role_name")?).await
+    }
+
+    /// A setting of a service as Terraform declares it.
+    pub async fn setting(&self, service: &str, name: &str) -> Result<String> {
+        let settings = self.deployment.settings(service).await?;
+        let found = settings.into_iter().find_map(|(key, value)| (key == name).then_some(value));
+        found.with_context(|| format!("the {service} has no {name}"))
     }
 
     /// Where the gateway takes Slack's requests.
@@ -182,11 +188,6 @@ impl TestEnv {
 
 fn pid(task: &RunningTask) -> Result<rustix::process::Pid> {
     rustix::process::Pid::from_raw(task.pid.cast_signed()).context("a process id")
-}
-
-/// How AWS knows a person who has named their session of the [`OPERATOR`] role so.
-fn session_arn(sandbox: &Sandbox, session: &str) -> String {
-    format!("arn:aws:sts::{}:assumed-role/{OPERATOR}/{session}", sandbox.account())
 }
 
 fn memory(pid: u32) -> Result<f64> {

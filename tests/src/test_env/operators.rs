@@ -33,6 +33,13 @@ impl TestEnv {
         Ok(CommandOutput::of(command.output().await?))
     }
 
+    /// How IAM knows whoever types [`cordon`](Self::cordon).
+    pub async fn operator_principal(&self) -> Result<String> {
+        let iam = aws_sdk_iam::Client::new(&self.root);
+        let role = iam.get_role().role_name(OPERATOR).send().await?.role.context("the role is there")?;
+        Ok(format!("{}:", role.role_id))
+    }
+
     /// Waits for a notice to operators with this text.
     pub async fn operator_notice(&self, text: &str) -> Result<String> {
         let (sqs, queue) = &self.operators;

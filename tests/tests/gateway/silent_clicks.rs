@@ -117,7 +117,7 @@ fn who_clicks_on_an_expired_case_is_told_that_nobody_decided_and_nothing_changes
         let gateway = env.gateway(None, &[]).await?;
         let case = asked(env).await?;
         let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION).await?;
-        let expired = env.cases.expire(&case).await?.stands().context("nobody has decided")?;
+        let expired = env.cases.expire(&case, String::new()).await?.stands().context("nobody has decided")?;
         let before = notes(env);
         ensure!(click(env, &gateway, &pressed).await? == 200);
         note(env, before, ALICE, "Already decided. Nobody decided").await?;

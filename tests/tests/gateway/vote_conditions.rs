@@ -82,8 +82,11 @@ fn differing(env: &GatewayEnv, differences: &[Difference]) -> Result<(Case, Clic
         case.status = Status::Restoring;
     }
     if has(Difference::Decided) {
-        case.approval.decided =
-            Some(Decided { what: Decision::Dismiss, at: "2026-03-11T09:50:00.000Z".parse().unwrap() });
+        case.approval.decided = Some(Decided {
+            what: Decision::Dismiss,
+            at: "2026-03-11T09:50:00.000Z".parse().unwrap(),
+            mac: None,
+        });
     }
     for (difference, user, of) in [
         (HasVoted, ALICE, plan_hash.as_str()),

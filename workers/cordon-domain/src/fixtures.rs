@@ -74,7 +74,7 @@ pub fn closing(result: OutcomeResult, detail: &str) -> Closing {
 
 /// That somebody, or nobody in time, has decided so.
 pub fn decided(what: Decision) -> Decided {
-    Decided { what, at: time("2026-03-11T09:50:00.000Z") }
+    Decided { what, at: time("2026-03-11T09:50:00.000Z"), mac: None }
 }
 
 /// A vote for quarantine, by Slack.
@@ -85,6 +85,7 @@ pub fn vote(user: &str, plan_hash: &str) -> Vote {
         reason: None,
         at: time("2026-03-11T09:50:00.000Z"),
         plan_hash: plan_hash.into(),
+        mac: None,
     }
 }
 

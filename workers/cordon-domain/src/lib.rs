@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod pause;
 pub mod policy;
 pub mod quoted;
+pub mod request;
 pub mod routes;
 pub mod slack_message;
 pub mod time;

@@ -60,13 +60,15 @@ fn a_worker_without_settings_names_all_of_them_and_where_they_come_from() {
     }
 }
 
-const OPERATOR: [(&str, &str); 11] = [
+const OPERATOR: [(&str, &str); 13] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_EC2_METADATA_DISABLED", "true"),
     ("CORDON_ACCOUNT_ID", "111122223333"),
     ("CORDON_CASES_TABLE", "cases"),
     ("CORDON_QUARANTINE_BUCKET", "quarantine"),
-    ("CORDON_OBJECT_RESTORE_ARN", "arn:aws:states:us-east-1:111122223333:stateMachine:object_restore"),
+    ("CORDON_APPROVALS_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/approvals"),
+    ("CORDON_RESTORES_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/restores"),
+    ("CORDON_PURGES_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/purges"),
     ("CORDON_EXPOSURES_TABLE", "exposures"),
     ("CORDON_STATE_BUCKET", "state"),
     ("CORDON_POLICY_KEY", "policy.json"),
@@ -122,7 +124,7 @@ fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
         ("CORDON_FALLBACK_APPROVERS", "U0"),
         ("CORDON_STATE_BUCKET", "state"),
         ("CORDON_POLICY_KEY", "policy.json"),
-        ("CORDON_OBJECT_RESTORE_ARN", "arn:aws:states:us-east-1:111122223333:stateMachine:object_restore"),
+        ("CORDON_RESTORES_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/restores"),
         ("CORDON_GATEWAY_LISTEN", listen),
     ];
     cordon(&["gateway"], &[&settings, environment].concat())

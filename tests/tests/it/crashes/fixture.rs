@@ -6,10 +6,14 @@ use activity_worker::Worker;
 use anyhow::{Context, Result, bail};
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
-use cordon::{config::WorkerConfig, error::RETRYABLE, store::Cases};
-use cordon_domain::case::Case;
-use cordon_sandbox::{InterceptedCall, InterceptingProxy, Intervention, Sandbox, deployment::Deployment};
-use cordon_tests::{ALICE, BOB, Shared, Turn, signed_as, start_sandbox, vouched, worker};
+use cordon::{app::clients::Clients, config::WorkerConfig, error::RETRYABLE, store::Cases};
+use cordon_domain::case::{Case, Restore};
+use cordon_sandbox::{
+    InterceptedCall, InterceptingProxy, Intervention, Sandbox, deployment::Deployment, operator,
+};
+use cordon_tests::{
+    ALICE, BOB, CommandOutput, Shared, Turn, signed_as, start_sandbox, vouched, vouched_restore, worker,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
@@ -30,6 +34,9 @@ const MAX_CONCURRENCY: usize = 16;
 const MAX_CONCURRENT_TESTS: usize = 8;
 /// What is larger is copied in parts of this size, the smallest that S3 takes.
 const PART_BYTES: &str = "5242880";
+
+/// How IAM knows Bob.
+pub(super) const BOBS_ID: &str = "AIDABOBBOBBOBBOBBOBB";
 
 /// The only root certificate that the processes get: they talk to the sandbox alone, and to read all that a system has
 /// takes them longer than their task.
@@ -74,6 +81,11 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Kills it, if it has not ended.
+    pub(super) async fn end(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Waits until it has ended, and gives back what it printed; nothing as soon as a call of its is held.
     pub(super) async fn answer(&mut self) -> Result<Option<Value>> {
         let mut answer = Vec::new();
@@ -113,7 +125,7 @@ impl Fixture {
             json!({"name": name, "buckets": [buckets], "disposition": "review", "rounds": 2,
                 "approvals": users.len(), "approvers": {"users": users}, "on_expiry": on_expiry})
         };
-        let policy = json!({"version": 1, "restorers": {"users": [ALICE]}, "rules": [
+        let policy = json!({"version": 1, "restorers": {"users": [ALICE]}, "operators": {BOBS_ID: BOB}, "rules": [
             asks("asks-again", "asks-again-*", &[ALICE], "ask_again"),
             asks("expiry-moves", "expiry-moves-*", &[ALICE], "quarantine"),
             asks("two-people", "two-people-*", &[ALICE, BOB], "leave"),
@@ -126,6 +138,8 @@ impl Fixture {
         let mut settings: HashMap<_, _> = deployment.settings("worker").await?.into_iter().collect();
         settings.insert("CORDON_SLACK_API_URL".into(), format!("{}/api", sandbox.slack_url()));
         settings.insert("CORDON_PART_BYTES".into(), PART_BYTES.into());
+        operator::create(&sandbox).await?;
+        operator::permit(&sandbox, &deployment).await?;
         let role = deployment.output("worker_role_name")?.to_owned();
         let root = sandbox.sdk_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&root)
@@ -154,6 +168,22 @@ impl Fixture {
     /// The case as the worker would have opened it.
     pub(super) async fn vouched(&self, case: Case) -> Result<Case> {
         vouched(&self.worker_aws, &self.settings["CORDON_MAC_KEY_ARN"], case).await
+    }
+
+    /// The request as the worker would have recorded it.
+    pub(super) async fn vouched_restore(&self, case: &Case, restore: Restore) -> Result<Restore> {
+        vouched_restore(&self.worker_aws, &self.settings["CORDON_MAC_KEY_ARN"], case, restore).await
+    }
+
+    /// What `cordon` says to an operator, and how it ends.
+    pub(super) async fn cordon(&self, arguments: &[&str]) -> Result<CommandOutput> {
+        let mut command = cordon_tests::operator::command(&self.sandbox, &self.deployment, arguments)?;
+        Ok(CommandOutput::of(command.output().await?))
+    }
+
+    /// What the worker talks to.
+    pub(super) fn clients(&self) -> Result<Clients> {
+        Ok(Clients::new(&self.worker_aws, WorkerConfig::read(&self.settings)?))
     }
 
     /// Waits until there is room for one more task.

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cordon::{clock, store::keys};
-use cordon_domain::case::{Approval, Case};
+use cordon_domain::case::Approval;
 use cordon_sandbox::{Fault, InterceptedCall, Intervention, slack::Outage};
 use cordon_tests::{ALICE, BOB, CHANNEL, eventually, run_test};
 use jiff::SignedDuration;
@@ -63,10 +63,9 @@ enum Click {
     SecondVote,
     Dismiss,
     Snooze,
-    Restore,
 }
 
-const CLICKS: [Click; 5] = [Click::Decide, Click::SecondVote, Click::Dismiss, Click::Snooze, Click::Restore];
+const CLICKS: [Click; 4] = [Click::Decide, Click::SecondVote, Click::Dismiss, Click::Snooze];
 
 #[test]
 fn a_write_whose_answer_is_lost_is_recognized_as_ones_own() -> Result<()> {
@@ -215,7 +214,7 @@ impl Click {
         work(fixture, "post_approval", &setup.input).await?;
         let case_id = setup.input["case_id"].as_str().context("a case")?;
         let token = format!("token-{bucket}");
-        self.wait_with(fixture, case_id, &token).await?;
+        wait_with(fixture, case_id, &token).await?;
         let counting = Arc::new(AtomicBool::new(false));
         let counts = Arc::clone(&counting);
         let mut writes = 0;
@@ -255,50 +254,15 @@ impl Click {
         let writes = proxy.calls()[before..].iter().filter(|(call, _)| is_conditional_write(call)).count();
         let status = case.status;
         let found = format!(
-            "{} woken={} votes={} {:?} {status:?} snoozed={} restores={} refused={}",
+            "{} woken={} votes={} {:?} {status:?} snoozed={} refused={}",
             clicked?,
             woken?,
             case.approval.votes.len(),
             case.decision(),
             case.approval.snooze.is_some(),
-            case.quarantine.restores.len(),
             case.approval.refused.len()
         );
         Ok((found, writes))
-    }
-
-    /// Leaves the token of a run that waits.
-    async fn wait_with(self, fixture: &Fixture, case_id: &str, token: &str) -> Result<()> {
-        let table = fixture.deployment.output("cases_table")?;
-        let key = AttributeValue::S(keys::approval(case_id));
-        let update = fixture.dynamodb.update_item().table_name(table).key("id", key);
-        if let Click::Restore = self {
-            return self.quarantined(fixture, case_id).await;
-        }
-        update
-            .update_expression("SET task_token = :token")
-            .expression_attribute_values(":token", AttributeValue::S(token.to_owned()))
-            .send()
-            .await?;
-        Ok(())
-    }
-
-    /// Has the case decided and its object moved.
-    async fn quarantined(self, fixture: &Fixture, case_id: &str) -> Result<()> {
-        let case = read(fixture, case_id).await?;
-        let (mut gateway, _) = fixture.deployment.start_gateway(&[]).await?;
-        let status = press(fixture, case_id, ALICE, "quarantine:").await;
-        gateway.kill().await?;
-        ensure!(status? == 200, "the click");
-        let input = json!({"execution_arn": case.execution_arn, "case_id": case_id});
-        let moved = fixture.worker.run_once("quarantine_object", input.to_string()).await;
-        let moved = moved.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
-        let run = json!({"triage": {"case_id": case_id}, "move": moved});
-        let input = json!({"execution_arn": case.execution_arn, "run": run});
-        work(fixture, "report_outcome", &input).await?;
-        // What the renderer does.
-        work(fixture, "post_approval", &input_of(&case)).await?;
-        Ok(())
     }
 
     async fn click(self, fixture: &Fixture, case_id: &str) -> Result<u16> {
@@ -307,13 +271,21 @@ impl Click {
             Click::SecondVote => press(fixture, case_id, BOB, "quarantine:").await,
             Click::Snooze => press(fixture, case_id, ALICE, "snooze:").await,
             Click::Dismiss => because(fixture, case_id, "dismiss:").await,
-            Click::Restore => because(fixture, case_id, "restore:").await,
         }
     }
 }
 
-fn input_of(case: &Case) -> Value {
-    json!({"execution_arn": case.execution_arn, "case_id": case.case_id})
+/// Leaves the token of a run that waits.
+async fn wait_with(fixture: &Fixture, case_id: &str, token: &str) -> Result<()> {
+    let table = fixture.deployment.output("cases_table")?;
+    let key = AttributeValue::S(keys::approval(case_id));
+    let update = fixture.dynamodb.update_item().table_name(table).key("id", key);
+    update
+        .update_expression("SET task_token = :token")
+        .expression_attribute_values(":token", AttributeValue::S(token.to_owned()))
+        .send()
+        .await?;
+    Ok(())
 }
 
 /// A click on a button of the newest state of the case, whether its message shows it already or not.
@@ -324,7 +296,7 @@ async fn press(fixture: &Fixture, case_id: &str, user: &str, action: &str) -> Re
 async fn payload(fixture: &Fixture, case_id: &str, user: &str, action: &str) -> Result<Value> {
     let case = read(fixture, case_id).await?;
     let message = about(fixture, case_id).pop().context("a message")?;
-    ensure!(button(&message).is_some() || action == "restore:", "the message has no buttons");
+    ensure!(button(&message).is_some(), "the message has no buttons");
     Ok(json!({"type": "block_actions", "user": {"id": user, "team_id": "T0CORDON01"},
         "team": {"id": "T0CORDON01"}, "channel": {"id": CHANNEL}, "trigger_id": "1.2.abc",
         "actions": [{"type": "button", "action_id": format!("{action}{}", case.approval.id),

@@ -14,6 +14,7 @@ mod lost_answers;
 mod promise;
 mod rate_limits;
 mod repeats;
+mod requests;
 mod rescans;
 mod scenario;
 mod stopped;

@@ -266,10 +266,12 @@ async fn back(fixture: &Fixture, away: Task) -> Result<Task> {
         even_if_exposed: false,
         copy_generation: None,
         requested_at: clock::now(),
+        mac: None,
         restored: Vec::new(),
         outcome: None,
     };
     let closed = closed.stands().context("it is closed")?;
+    let restore = fixture.vouched_restore(&closed, restore).await?;
     let asked = fixture.cases.request_restore(&closed, &restore).await?.stands();
     let case = asked.with_context(|| format!("nothing is in quarantine: {moved}"))?;
     let request = json!({"case_id": case.case_id, "request_id": restore.request_id,

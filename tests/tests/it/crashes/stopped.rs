@@ -154,3 +154,27 @@ fn a_denial_on_the_two_roles_stops_every_move_and_restore_and_its_end_lets_them_
         promise::is_kept(fixture, &restore, &restored).await
     })
 }
+
+/// The kill switch depends on nothing: no process of Cordon runs in this installation.
+#[test]
+fn a_pause_is_ordered_while_no_process_of_cordon_runs_and_stops_whatever_starts_then() -> Result<()> {
+    run_test(async {
+        let (fixture, _alone) = Fixture::alone().await?;
+        let small = SCENARIOS.iter().find(|scenario| scenario.name == "small").context("it is there")?;
+        let back = SCENARIOS.iter().find(|scenario| scenario.name == "small, back").context("it is there")?;
+        let (task, restore) = (small.prepare(fixture).await?, back.prepare(fixture).await?);
+        let paused = fixture.cordon(&["pause", "--reason", "a rule matches too much"]).await?;
+        let stopped = fixture.run_to_the_end(&task, |_| Intervention::Pass).await;
+        let not_back = fixture.run_to_the_end(&restore, |_| Intervention::Pass).await;
+        let resumed = fixture.cordon(&["resume"]).await?;
+        ensure!((paused.code, resumed.code) == (Some(0), Some(0)), "{paused:?} {resumed:?}");
+        for answer in [stopped?, not_back?] {
+            ensure!(answer["error"] == "Paused", "it ended with {answer}");
+        }
+        promise::is_untouched(fixture, &task).await?;
+        let moved = fixture.run_to_the_end(&task, |_| Intervention::Pass).await?;
+        promise::is_kept(fixture, &task, &moved).await?;
+        let restored = fixture.run_to_the_end(&restore, |_| Intervention::Pass).await?;
+        promise::is_kept(fixture, &restore, &restored).await
+    })
+}

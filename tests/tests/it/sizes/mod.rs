@@ -4,6 +4,7 @@ mod approvals;
 mod outage;
 mod replacements;
 mod replay;
+mod stopped;
 
 use std::time::Duration;
 

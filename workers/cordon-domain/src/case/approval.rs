@@ -78,6 +78,9 @@ pub struct Decided {
     pub what: Decision,
     /// When.
     pub at: Time,
+    /// Where nobody decided in time, the worker's code over [`Case::expiry_message`](super::Case::expiry_message).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 /// What the execution of a case waits for. The tokens are secrets.

@@ -129,8 +129,11 @@ pub struct Past {
     pub quarantine: Quarantine,
 }
 
-/// Tells the message from others that a code may be over.
+/// Tell the messages apart that a code may be over.
 const PLAN_MESSAGE: &str = "cordon plan";
+const VOTE_MESSAGE: &str = "cordon vote";
+const EXPIRY_MESSAGE: &str = "cordon expiry";
+const RESTORE_MESSAGE: &str = "cordon restore";
 /// The most generations that a record remembers; the executions and the logs remember all.
 const HISTORY: usize = 20;
 
@@ -174,6 +177,39 @@ impl Case {
         };
         [PLAN_MESSAGE, &self.case_id, &self.execution_arn, &self.approval.id, self.plan.hash(), asks]
             .join("\n")
+    }
+
+    /// What the worker vouches for when it records a vote by the command line: whose it is, and what for.
+    pub fn vote_message(&self, vote: &Vote) -> String {
+        let by = vote.by.to_string();
+        let at = vote.at.to_string();
+        let (approval, decision) = (&self.approval.id, vote.decision.name());
+        let about = [VOTE_MESSAGE, &self.case_id, &self.execution_arn, approval, &vote.plan_hash];
+        [&about[..], &[decision, &at, vote.by.person(), &by]].concat().join("\n")
+    }
+
+    /// What the worker vouches for when nobody has decided in time.
+    pub fn expiry_message(&self) -> String {
+        [EXPIRY_MESSAGE, &self.case_id, &self.execution_arn, &self.approval.id, self.plan.hash()].join("\n")
+    }
+
+    /// What the worker vouches for when it records a restore: who has asked for what.
+    pub fn restore_message(&self, restore: &Restore) -> String {
+        let copy = restore.copy_generation.map_or_else(|| "newest".to_owned(), |number| number.to_string());
+        let at = restore.requested_at.to_string();
+        let flag = |is_set, name| if is_set { name } else { "-" };
+        [
+            RESTORE_MESSAGE,
+            &self.case_id,
+            &restore.request_id,
+            &restore.execution_arn,
+            flag(restore.replace, "replace"),
+            flag(restore.even_if_exposed, "even if exposed"),
+            &copy,
+            &at,
+            &restore.requested_by,
+        ]
+        .join("\n")
     }
 
     /// The generation after `earlier`, which remembers it.
@@ -293,6 +329,15 @@ impl Case {
         }
     }
 
+    /// What a vote that is on record has come to.
+    pub fn recorded(&self, vote: &Vote) -> Counted {
+        let same = votes_for(&self.approval.votes, &self.approval.plan_hash, vote.decision).len();
+        match self.approvals().saturating_sub(same) {
+            _ if self.decision().is_some() => Counted::Decides,
+            missing => Counted::Missing(missing),
+        }
+    }
+
     /// Why nobody can decide the case now, if so.
     pub fn undecidable(&self) -> Option<Undecidable> {
         if let Some(decision) = self.decision() {
@@ -343,7 +388,7 @@ impl Case {
             return Ok(Authorized::Policy);
         }
         if self.decision() == Some(Decision::Expired) && self.plan.effect.on_expiry == OnExpiry::Quarantine {
-            return Ok(Authorized::Policy);
+            return Ok(Authorized::Expiry);
         }
         if self.decision() != Some(Decision::Quarantine) {
             return Err("nobody has decided to quarantine".into());
@@ -362,6 +407,8 @@ impl Case {
 pub enum Authorized<'a> {
     /// A rule of policy.
     Policy,
+    /// Nobody has decided in time, and policy moves the object then.
+    Expiry,
     /// People.
     Votes(Vec<&'a Vote>),
 }

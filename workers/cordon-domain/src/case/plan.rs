@@ -57,9 +57,13 @@ impl Plan {
     }
 
     /// Whether this person may decide: one whom the plan names, or who is in a group that it names, or a fallback
-    /// approver once the case is escalated. Who comes by the command line has been allowed by IAM.
+    /// approver once the case is escalated. Who comes by the command line has been allowed by IAM; but where two people have
+    /// to decide, only somebody whom policy knows is one of them.
     pub fn allows(&self, voter: &Voter, escalated: bool) -> bool {
-        let Voter::Slack { user, group, .. } = voter else { return true };
+        let (user, group) = match voter {
+            Voter::Slack { user, group, .. } => (user, group),
+            Voter::Iam { slack_user, .. } => return self.effect.approvals <= 1 || slack_user.is_some(),
+        };
         self.effect.approvers.users.contains(user)
             || group.as_ref().is_some_and(|group| self.effect.approvers.groups.contains(group))
             || escalated && self.fallback_approvers.contains(user)

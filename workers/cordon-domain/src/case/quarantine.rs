@@ -60,7 +60,7 @@ pub struct Restore {
     pub request_id: String,
     /// The run.
     pub execution_arn: String,
-    /// An IAM ARN, or a Slack user as `slack:<team>/<user>`.
+    /// The id of an IAM principal, or a Slack user as `slack:<team>/<user>`.
     pub requested_by: String,
     /// Why.
     pub reason: String,
@@ -73,6 +73,9 @@ pub struct Restore {
     pub copy_generation: Option<u32>,
     /// When.
     pub requested_at: Time,
+    /// The worker's code over [`Case::restore_message`](super::Case::restore_message), without which nothing is put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
     /// The object versions that it has made so far, oldest first.
     pub restored: Vec<ObjectVersion>,
     /// What came of it; absent while it is under way.
@@ -124,7 +127,7 @@ impl RestoreResult {
 /// Who had the quarantined copies deleted, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Purge {
-    /// An IAM ARN.
+    /// The id of an IAM principal.
     pub requested_by: String,
     /// Why.
     pub reason: String,

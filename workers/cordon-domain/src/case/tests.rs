@@ -59,7 +59,8 @@ fn two_people_have_to_say_the_same_where_policy_asks_for_two() {
     case = case.with_plan(|plan| plan.effect.approvals = 2);
     let by = |voter| Vote { by: voter, ..vote("", &case.approval.plan_hash) };
     let alice = vote("U0ALICE001", &case.approval.plan_hash);
-    let alice_by_iam = by(Voter::Iam { arn: "arn:alice".into(), slack_user: Some("U0ALICE001".into()) });
+    let alice_by_iam =
+        by(Voter::Iam { principal: "AIDAALICE".into(), slack_user: Some("U0ALICE001".into()) });
     let of_group = |group: &str| {
         by(Voter::Slack { team: "T0CORDON01".into(), user: "U0CAROL".into(), group: Some(group.into()) })
     };
@@ -73,7 +74,8 @@ fn two_people_have_to_say_the_same_where_policy_asks_for_two() {
         (of_group("S0OTHERS"), false),
         (vote("U0FALLBACK", &case.approval.plan_hash), false),
         (of_group("S0SECURITY"), true),
-        (by(Voter::Iam { arn: "arn:bob".into(), slack_user: Some("U0BOB00002".into()) }), true),
+        (by(Voter::Iam { principal: "AIDABOB".into(), slack_user: Some("U0BOB00002".into()) }), true),
+        (by(Voter::Iam { principal: "AROAADMIN:bob".into(), slack_user: None }), false),
     ] {
         case.approval.votes = vec![alice.clone(), second];
         assert_eq!(case.authorization("arn:run").is_ok(), authorized, "{:?}", case.approval.votes);
@@ -97,7 +99,7 @@ fn expiry_moves_an_object_only_where_policy_says_so() {
     case.approval.decided = Some(decided(Decision::Expired));
     assert!(case.authorization("arn:run").is_err());
     case = case.with_plan(|plan| plan.effect.on_expiry = OnExpiry::Quarantine);
-    assert_eq!(case.authorization("arn:run"), Ok(Authorized::Policy));
+    assert_eq!(case.authorization("arn:run"), Ok(Authorized::Expiry));
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub struct Vote {
     pub at: Time,
     /// The plan that they were shown.
     pub plan_hash: String,
+    /// The worker's code over [`Case::vote_message`](super::Case::vote_message), without which a vote by the command line
+    /// counts for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 /// A person, as the way that they came by knows them.
@@ -37,11 +41,12 @@ pub enum Voter {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<String>,
     },
-    /// By the command line: IAM has said that they may decide.
+    /// By the command line: who may send to the queue may decide, and SQS attests who has sent.
     Iam {
-        /// The caller's ARN.
-        arn: String,
-        /// Their Slack user id, where policy knows it.
+        /// The id of the IAM user, or of the role and the session, as `AIDA…` or `AROA…:session`.
+        #[serde(alias = "arn")]
+        principal: String,
+        /// Their Slack user id, where policy knows it: only then is it known which person this is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slack_user: Option<String>,
     },
@@ -52,17 +57,17 @@ impl Voter {
     pub fn person(&self) -> &str {
         match self {
             Self::Slack { user, .. } => user,
-            Self::Iam { arn, slack_user } => slack_user.as_deref().unwrap_or(arn),
+            Self::Iam { principal, slack_user } => slack_user.as_deref().unwrap_or(principal),
         }
     }
 }
 
-/// An IAM ARN, or a Slack user as `slack:<team>/<user>`.
+/// The id of an IAM principal, or a Slack user as `slack:<team>/<user>`.
 impl fmt::Display for Voter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Slack { team, user, .. } => write!(formatter, "slack:{team}/{user}"),
-            Self::Iam { arn, .. } => formatter.write_str(arn),
+            Self::Iam { principal, .. } => formatter.write_str(principal),
         }
     }
 }
@@ -124,25 +129,32 @@ mod tests {
     use crate::fixtures::time;
 
     fn vote(decision: Decision, by: Voter) -> Vote {
-        Vote { decision, by, reason: None, at: time("2026-03-11T09:50:00.000Z"), plan_hash: "plan".into() }
+        Vote {
+            decision,
+            by,
+            reason: None,
+            at: time("2026-03-11T09:50:00.000Z"),
+            plan_hash: "plan".into(),
+            mac: None,
+        }
     }
 
     fn slack(user: &str) -> Voter {
         Voter::Slack { team: "T0CORDON01".into(), user: user.into(), group: None }
     }
 
-    fn iam(arn: &str, slack_user: Option<&str>) -> Voter {
-        Voter::Iam { arn: arn.into(), slack_user: slack_user.map(str::to_owned) }
+    fn iam(principal: &str, slack_user: Option<&str>) -> Voter {
+        Voter::Iam { principal: principal.into(), slack_user: slack_user.map(str::to_owned) }
     }
 
     #[test]
     fn a_person_has_one_voice_whichever_way_they_come_by() {
         use Decision::{Dismiss, Quarantine};
         let votes =
-            [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("arn:alice", Some("U0ALICE001")))];
+            [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("AIDAALICE", Some("U0ALICE001")))];
         assert_eq!(votes_for(&votes, "plan", Quarantine).len(), 1);
         let two =
-            [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("arn:bob", Some("U0BOB00002")))];
+            [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("AIDABOB", Some("U0BOB00002")))];
         assert_eq!(votes_for(&two, "plan", Quarantine).len(), 2);
         let changed = [vote(Quarantine, slack("U0ALICE001")), vote(Dismiss, slack("U0ALICE001"))];
         assert_eq!(votes_for(&changed, "plan", Quarantine).len(), 0, "the latest vote counts");

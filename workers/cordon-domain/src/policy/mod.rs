@@ -36,7 +36,7 @@ pub struct Policy {
     pub max_automatic_per_bucket_per_hour: Option<u32>,
     /// Slack user ids of those who may have objects put back.
     pub restorers: Vec<String>,
-    /// Slack user ids of the people who use the command line, by the ARN that AWS knows them by. Where two people have
+    /// Slack user ids of the people who use the command line, by the id that IAM knows them by. Where two people have
     /// to agree, it tells one person from two.
     pub operators: BTreeMap<String, String>,
 }

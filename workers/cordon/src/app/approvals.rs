@@ -3,9 +3,12 @@
 
 use std::fmt;
 
-use cordon_domain::case::{
-    Case, Counted, Decision,
-    vote::{Refused, Snooze, Vote, Voter},
+use cordon_domain::{
+    case::{
+        Case, Counted,
+        vote::{Refused, Snooze, Vote, Voter},
+    },
+    time::Time,
 };
 use jiff::SignedDuration;
 
@@ -69,26 +72,6 @@ pub enum SnoozeOutcome {
     UnknownCase,
 }
 
-/// What a person votes for, and how the vote is recorded.
-#[derive(Clone, Debug)]
-pub struct Ballot {
-    /// What for.
-    pub decision: Decision,
-    /// Who.
-    pub by: Voter,
-    /// Why, where they say so.
-    pub reason: Option<String>,
-    /// The plan that they were shown.
-    pub plan_hash: String,
-}
-
-impl Ballot {
-    fn cast(self) -> Vote {
-        let Self { decision, by, reason, plan_hash } = self;
-        Vote { decision, by, reason, at: clock::now(), plan_hash }
-    }
-}
-
 impl Approvals {
     /// Records votes in this table.
     pub fn new(cases: Cases, step_functions: StepFunctions) -> Self {
@@ -99,8 +82,8 @@ impl Approvals {
     ///
     /// # Errors
     /// As classified.
-    pub async fn vote(&self, seen: &Case, ballot: Ballot) -> Result<VoteOutcome> {
-        Ok(match self.cases.vote(seen, &ballot.cast()).await? {
+    pub async fn vote(&self, seen: &Case, vote: &Vote) -> Result<VoteOutcome> {
+        Ok(match self.cases.vote(seen, vote).await? {
             Voted::Counted(case, Counted::Decides) => VoteOutcome::Decided(case),
             Voted::Counted(_, Counted::Missing(missing)) => VoteOutcome::Counted(missing),
             Voted::Counted(_, Counted::Repeated) => VoteOutcome::Repeated,
@@ -122,22 +105,21 @@ impl Approvals {
         case_id: &str,
         approval_id: &str,
         channel: Option<&str>,
-        ballot: Ballot,
+        vote: &Vote,
     ) -> Result<Option<Waiting>> {
-        Ok(match self.cases.vote_unseen(case_id, approval_id, channel, &ballot.cast()).await? {
+        Ok(match self.cases.vote_unseen(case_id, approval_id, channel, vote).await? {
             Unseen::Decided(token) => Some(Waiting { case_id: case_id.to_owned(), token }),
             Unseen::Not => None,
         })
     }
 
-    /// Has nobody asked for as long as the plan says.
+    /// Has nobody asked for as long as the plan says, from `at` on.
     ///
     /// # Errors
     /// As classified.
-    pub async fn snooze(&self, seen: &Case, by: Voter) -> Result<SnoozeOutcome> {
-        let now = clock::now();
-        let until = now + SignedDuration::from_secs(seen.plan.effect.snooze_seconds.into());
-        let snooze = Snooze { by, at: now, until };
+    pub async fn snooze(&self, seen: &Case, by: Voter, at: Time) -> Result<SnoozeOutcome> {
+        let until = at + SignedDuration::from_secs(seen.plan.effect.snooze_seconds.into());
+        let snooze = Snooze { by, at, until };
         if let Some(case) = self.cases.snooze(seen, &snooze).await? {
             return Ok(SnoozeOutcome::Snoozed(Box::new(case), snooze));
         }

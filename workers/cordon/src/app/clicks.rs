@@ -1,20 +1,23 @@
 //! What is done about a click in Slack. The record decides, whatever the message still shows.
 
-use cordon_domain::case::{
-    Case, Decision,
-    vote::{Undecidable, Voter},
+use cordon_domain::{
+    case::{
+        Case, Decision,
+        vote::{Undecidable, Vote, Voter},
+    },
+    request::{RestoreRequest, SlackRequest},
 };
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    approvals::{Approvals, Ballot, SnoozeOutcome, VoteOutcome, Waiting},
+    approvals::{Approvals, SnoozeOutcome, VoteOutcome, Waiting},
     approvers,
-    policy_in_force::policy_in_force,
-    restores::{self, Request},
+    restores::{self, NoRestorer},
 };
 use crate::{
-    aws::{state_bucket::StateBucket, step_functions::StepFunctions},
+    aws::{queue::Queue, state_bucket::StateBucket, step_functions::StepFunctions},
+    clock,
     config::GatewayConfig,
     error::Error,
     slack::{
@@ -37,13 +40,13 @@ const MAX_CONCURRENCY: usize = 48;
 pub struct Clicks {
     cases: Cases,
     approvals: Approvals,
-    step_functions: StepFunctions,
     people: People,
     state: StateBucket,
+    /// Where restores are asked for.
+    restores_queue: Queue,
     /// The workspace whose people may click.
     team_id: String,
     policy_key: String,
-    object_restore_arn: String,
     turns: Semaphore,
 }
 
@@ -69,17 +72,17 @@ impl Clicks {
         step_functions: StepFunctions,
         people: People,
         state: StateBucket,
+        restores_queue: Queue,
         config: &GatewayConfig,
     ) -> Self {
         Self {
-            approvals: Approvals::new(cases.clone(), step_functions.clone()),
+            approvals: Approvals::new(cases.clone(), step_functions),
             cases,
-            step_functions,
             people,
             state,
+            restores_queue,
             team_id: config.common.slack.team_id.clone(),
             policy_key: config.policy_key.clone(),
-            object_restore_arn: config.object_restore_arn.clone(),
             turns: Semaphore::new(MAX_CONCURRENCY),
         }
     }
@@ -110,8 +113,12 @@ impl Clicks {
     }
 }
 
-/// Judges a click and records what it asks for.
-pub(crate) async fn handle_click(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error> {
+/// Judges a click and records what it asks for; `request` is how it came.
+pub(crate) async fn handle_click(
+    clicks: &Clicks,
+    click: &Click,
+    request: &SlackRequest,
+) -> Result<ClickOutcome, Error> {
     if click.reason.as_ref().is_some_and(String::is_empty) {
         return Ok(ClickOutcome::EmptyReason(modal::says_nothing()));
     }
@@ -124,9 +131,9 @@ pub(crate) async fn handle_click(clicks: &Clicks, click: &Click) -> Result<Click
     }
     let turn = clicks.turn().await;
     if let Some(decision) = decision(click) {
-        let ballot = ballot(click, decision, person(click));
+        let vote = vote_of(click, decision, person(click));
         let (approval, channel) = (&click.approval_id, click.by.channel.as_deref());
-        let recorded = clicks.approvals.vote_unseen(&click.case_id, approval, channel, ballot).await?;
+        let recorded = clicks.approvals.vote_unseen(&click.case_id, approval, channel, &vote).await?;
         if recorded.is_some() {
             return Ok(ClickOutcome::Recorded(recorded));
         }
@@ -140,20 +147,24 @@ pub(crate) async fn handle_click(clicks: &Clicks, click: &Click) -> Result<Click
         return Ok(ClickOutcome::Refused("another channel than the case's"));
     }
     drop(turn);
-    if case.approval.id != click.approval_id || case.approval.plan_hash != click.plan_hash {
-        return Ok(told(
-            &case,
-            click,
-            "This button belongs to an earlier state of the case; look at its newest message.",
-        ));
+    if is_of_an_earlier_state(&case, click) {
+        return Ok(told(&case, click, EARLIER_STATE));
     }
     match click.action {
         Action::Restore => {
             let _turn = clicks.turn().await;
-            restore(clicks, &case, click).await
+            restore(clicks, &case, click, request).await
         }
         _ => decide(clicks, &case, click).await,
     }
+}
+
+pub(crate) const EARLIER_STATE: &str =
+    "This button belongs to an earlier state of the case; look at its newest message.";
+
+/// Whether a button was shown before the case was asked about as it is now.
+pub(crate) fn is_of_an_earlier_state(case: &Case, click: &Click) -> bool {
+    case.approval.id != click.approval_id || case.approval.plan_hash != click.plan_hash
 }
 
 /// A digest shows the same page to everybody in the channel, and whoever sees it may turn it.
@@ -198,7 +209,7 @@ async fn decide(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutc
         }
     };
     match (decision(click), click.action) {
-        (Some(decision), _) => vote(clicks, case, click, ballot(click, decision, voter)).await,
+        (Some(decision), _) => vote(clicks, case, click, &vote_of(click, decision, voter)).await,
         (None, Action::Snooze) => snooze(clicks, case, click, voter).await,
         (None, _) => Ok(ask_why(
             case,
@@ -219,8 +230,9 @@ fn decision(click: &Click) -> Option<Decision> {
     }
 }
 
-fn ballot(click: &Click, decision: Decision, by: Voter) -> Ballot {
-    Ballot { decision, by, reason: click.reason.clone(), plan_hash: click.plan_hash.clone() }
+fn vote_of(click: &Click, decision: Decision, by: Voter) -> Vote {
+    let (reason, plan_hash) = (click.reason.clone(), click.plan_hash.clone());
+    Vote { decision, by, reason, at: clock::now(), plan_hash, mac: None }
 }
 
 /// Who clicked, as themselves.
@@ -228,8 +240,8 @@ fn person(click: &Click) -> Voter {
     Voter::Slack { team: click.team.clone(), user: click.by.user.clone(), group: None }
 }
 
-async fn vote(clicks: &Clicks, case: &Case, click: &Click, ballot: Ballot) -> Result<ClickOutcome, Error> {
-    Ok(match clicks.approvals.vote(case, ballot).await? {
+async fn vote(clicks: &Clicks, case: &Case, click: &Click, vote: &Vote) -> Result<ClickOutcome, Error> {
+    Ok(match clicks.approvals.vote(case, vote).await? {
         VoteOutcome::Decided(case) => ClickOutcome::Recorded(Some(Waiting::from(&*case))),
         VoteOutcome::Counted(_) => ClickOutcome::Recorded(None),
         VoteOutcome::Repeated => {
@@ -241,53 +253,55 @@ async fn vote(clicks: &Clicks, case: &Case, click: &Click, ballot: Ballot) -> Re
 }
 
 async fn snooze(clicks: &Clicks, case: &Case, click: &Click, by: Voter) -> Result<ClickOutcome, Error> {
-    Ok(match clicks.approvals.snooze(case, by).await? {
+    Ok(match clicks.approvals.snooze(case, by, clock::now()).await? {
         SnoozeOutcome::Snoozed(case, _) => ClickOutcome::Recorded(Some(Waiting::from(&*case))),
         SnoozeOutcome::NotTaken(case) => told(&case, click, &why_not_taken(&case)),
         SnoozeOutcome::UnknownCase => ClickOutcome::Refused("an unknown case"),
     })
 }
 
-/// Restoring is authorized apart from deciding: by the policy in force now.
-async fn restore(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutcome, Error> {
-    let in_force = policy_in_force(&clicks.state, &clicks.policy_key).await?;
-    let restorers = match in_force.policy {
-        Ok(policy) => policy.restorers,
-        // That it cannot be read is no refusal of the person.
-        Err(why) => return Ok(told(case, click, &policy_unreadable(&why))),
-    };
-    if !restorers.contains(&click.by.user) {
-        let why = "You are not among the people who may have objects back (`restorers` in policy).";
-        return refuse(clicks, case, click, why).await;
+/// Restoring is authorized apart from deciding: by the policy in force now. The worker records it, and verifies and judges
+/// the request again, because it alone vouches for what is put back.
+async fn restore(
+    clicks: &Clicks,
+    case: &Case,
+    click: &Click,
+    request: &SlackRequest,
+) -> Result<ClickOutcome, Error> {
+    match restores::no_restorer(&clicks.state, &clicks.policy_key, &click.by.user).await? {
+        None => {}
+        Some(why @ NoRestorer::PolicyUnreadable(_)) => return Ok(told(case, click, &why_no_restorer(&why))),
+        Some(why @ NoRestorer::NotNamed) => return refuse(clicks, case, click, &why_no_restorer(&why)).await,
     }
-    let Some(reason) = &click.reason else {
+    if click.reason.is_none() {
         let what =
             "is copied back to where whoever can read its bucket can read it. The copy in quarantine stays";
         return Ok(ask_why(case, click, "Put it back?", what, "Restore"));
-    };
-    let request = Request {
-        by: format!("slack:{}/{}", click.team, click.by.user),
-        reason: reason.clone(),
-        replace: false,
-        even_if_exposed: false,
-        copy_generation: None,
-    };
-    let machine = &clicks.object_restore_arn;
-    match restores::request(&clicks.cases, &clicks.step_functions, machine, case, request).await? {
-        Some(_) => Ok(ClickOutcome::Recorded(None)),
-        None => Ok(told(
+    }
+    if restores::refusal(case, None).is_some() {
+        return Ok(told(
             case,
             click,
             "The object is being put back already, or is no longer in quarantine; look at the message.",
-        )),
+        ));
     }
+    let request = RestoreRequest::Slack(request.clone());
+    let message = serde_json::to_string(&request).expect("it holds only text");
+    clicks.restores_queue.send(&message).await?;
+    Ok(ClickOutcome::Recorded(None))
 }
 
-fn policy_unreadable(why: &str) -> String {
-    format!(
-        "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
-        mrkdwn::escape(why, 500)
-    )
+/// What a person is told who may not have objects put back.
+pub(crate) fn why_no_restorer(why: &NoRestorer) -> String {
+    match why {
+        NoRestorer::NotNamed => {
+            "You are not among the people who may have objects back (`restorers` in policy).".into()
+        }
+        NoRestorer::PolicyUnreadable(why) => format!(
+            "The policy, which says who may have objects back, cannot be read ({}). An operator can: `cordon restore`.",
+            mrkdwn::escape(why, 500)
+        ),
+    }
 }
 
 /// The attempt is put on record, and the person told.

@@ -12,6 +12,7 @@ use crate::{
         macie::Macie,
         macs::Macs,
         object_session::{Mover, ObjectSessions, Restorer},
+        queue::Queue,
         security_hub::client::SecurityHub,
         slack_secret::SlackSecret,
         state_bucket::StateBucket,
@@ -53,6 +54,12 @@ pub struct Clients {
     pub people: Arc<People>,
     /// Slack channels that take nothing at the moment.
     pub put_off: PutOff,
+    /// Requests of people: votes and snoozes.
+    pub approvals_queue: Queue,
+    /// Requests of people: putting objects back.
+    pub restores_queue: Queue,
+    /// Requests of people: deleting copies.
+    pub purges_queue: Queue,
     /// The settings.
     pub config: WorkerConfig,
 }
@@ -65,6 +72,8 @@ impl Clients {
         let secret = aws_sdk_secretsmanager::Client::new(aws);
         let secret = SlackSecret::new(secret, config.common.slack.secret_arn.clone());
         let slack = Slack::new(&config.common.slack, secret);
+        let sqs = aws_sdk_sqs::Client::new(aws);
+        let queue = |url: &str| Queue::new(sqs.clone(), url.to_owned());
         let (quarantine, part_bytes) = (config.quarantine_bucket.clone(), config.part_bytes);
         let (mover, restorer) = (config.mover_role_arn.clone(), config.restorer_role_arn.clone());
         Self {
@@ -89,6 +98,9 @@ impl Clients {
             people: Arc::new(People::new(slack.clone())),
             slack,
             put_off: PutOff::default(),
+            approvals_queue: queue(&config.approvals_queue_url),
+            restores_queue: queue(&config.restores_queue_url),
+            purges_queue: queue(&config.purges_queue_url),
             config,
         }
     }

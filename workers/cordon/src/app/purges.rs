@@ -1,70 +1,121 @@
-//! Deleting quarantined copies for good.
+//! The two ends of a purge, which the worker records. The deletion between them is the person's own: no role of Cordon's
+//! processes deletes from quarantine.
 
 use cordon_domain::{
     case::{Case, Purge},
-    manifest::is_copy_of,
+    manifest::{is_copy_of, manifest_beside},
+    request::{Answer, AnswerResult},
     time::Time,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 
+use super::{
+    clients::Clients,
+    refusals::{Refusal, unavailable},
+};
 use crate::{
-    aws::purger::Purgers,
-    clock,
-    error::{Code, Error, Result},
-    store::Cases,
+    aws::object_session::{ObjectSession, Place, Restorer},
+    error::Result,
 };
 
-/// What became of a purge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PurgeOutcome {
-    /// So many versions were deleted; the manifest stays.
-    Deleted(usize),
-    /// The copies were deleted before, at this time.
-    DeletedBefore(Time),
-    /// The case is being used for something else.
-    InUse,
+/// Copies looked for at once.
+const MAX_CONCURRENCY: usize = 8;
+
+/// Who has copies deleted, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// The id of an IAM principal.
+    pub(crate) by: String,
+    /// When they asked.
+    pub(crate) at: Time,
+    /// Why.
+    pub(crate) reason: String,
 }
 
-/// Deletes every copy of a case. The role comes first, so that nothing is recorded by
-/// somebody who may not have it; the record comes before the first deletion, so that nobody restores what is being
-/// deleted. A purge that broke off is finished by the next.
+/// Records that the copies of a case are about to be deleted: from then on nothing of it is restored. A purge that broke
+/// off is taken up by the next.
 ///
 /// # Errors
 /// As classified.
-pub(crate) async fn purge(
-    cases: &Cases,
-    purgers: &Purgers<'_>,
-    case: &Case,
-    reason: &str,
-) -> Result<PurgeOutcome> {
+pub(crate) async fn begin(clients: &Clients, case: &Case, request: Request) -> Result<Answer> {
     if let Some(at) = case.quarantine.purge.as_ref().and_then(|purge| purge.done_at) {
-        return Ok(PurgeOutcome::DeletedBefore(at));
+        return Ok(purged(format!("Its copies were deleted before, at {at}.")));
     }
-    let mut sessions = Vec::new();
-    // The record of copies is not the worker's alone to write; what is deleted has to be the case's own.
-    if let Some(foreign) = case.quarantine.copies.iter().find(|copy| !is_copy_of(case, copy)) {
-        return Err(Error::terminal(
-            Code::RequestRejected,
-            format!(
-                "The record names a copy that is not this case's ({}), so nothing was deleted; look into CloudTrail for \
-                 who has changed the table of cases.",
-                foreign.key
-            ),
-        ));
+    if let Some(refusal) = unavailable(case) {
+        return Ok(refusal.into());
     }
-    for copy in &case.quarantine.copies {
-        sessions.push(purgers.open(&copy.key).await?);
+    if let Some(refusal) = foreign_copies(case) {
+        return Ok(refusal.into());
     }
-    let purge = Purge {
-        requested_by: purgers.caller.to_owned(),
-        reason: reason.to_owned(),
-        requested_at: clock::now(),
-        done_at: None,
+    let Request { by, at, reason } = request;
+    let purge = Purge { requested_by: by, reason, requested_at: at, done_at: None };
+    Ok(match clients.cases.request_purge(case, &purge).await? {
+        Some(_) => Answer::done(AnswerResult::Accepted, "On record; its copies may be deleted."),
+        None => Refusal::overtaken().into(),
+    })
+}
+
+/// Records that the copies of a case are gone, once they are.
+///
+/// # Errors
+/// As classified.
+pub(crate) async fn end(clients: &Clients, case: &Case) -> Result<Answer> {
+    let Some(purge) = &case.quarantine.purge else {
+        return Ok(Answer::refused("NotRequested", "No purge of it is on record; ask for one first."));
     };
-    let Some(recorded) = cases.request_purge(case, &purge).await? else { return Ok(PurgeOutcome::InUse) };
-    let mut versions = 0;
-    for purger in &sessions {
-        versions += purger.purge().await?;
+    if purge.done_at.is_none() {
+        let left = left(clients, case).await?;
+        if left > 0 {
+            let why = format!("{left} of its copies are still in quarantine; run the command again.");
+            return Ok(Answer::refused("CopiesLeft", why));
+        }
+        clients.cases.close_purge(case).await?;
     }
-    cases.close_purge(&recorded).await?;
-    Ok(PurgeOutcome::Deleted(versions))
+    Ok(purged("Deleted for good; the manifest stays."))
+}
+
+/// Why nothing may be deleted, where the record names what is another case's.
+pub(crate) fn foreign_copies(case: &Case) -> Option<Refusal> {
+    let foreign = case.quarantine.copies.iter().find(|copy| !is_copy_of(case, copy))?;
+    let why = format!(
+        "The record names a copy that is not this case's ({}), so nothing was deleted; look into CloudTrail for who has \
+         changed the table of cases.",
+        foreign.key
+    );
+    Some(Refusal::new("ForeignCopy", why))
+}
+
+fn purged(detail: impl Into<String>) -> Answer {
+    Answer::done(AnswerResult::Purged, detail)
+}
+
+/// How many copies are still there, of those that the manifests name; and of those without a manifest.
+async fn left(clients: &Clients, case: &Case) -> Result<usize> {
+    let restorer = clients.restorers.open(&Place::of(case.object()), &case.case_id).await?;
+    let mut left = 0;
+    for copy in &case.quarantine.copies {
+        let named: Vec<_> = match restorer.manifest(&manifest_beside(&copy.key)).await? {
+            None => vec![(copy.key.clone(), None)],
+            Some((manifest, _)) => manifest
+                .entries
+                .into_iter()
+                .map(|entry| (entry.quarantine.key, entry.quarantine.version_id))
+                .collect(),
+        };
+        left += stream::iter(named)
+            .map(|(key, version_id)| is_there(&restorer, key, version_id))
+            .buffer_unordered(MAX_CONCURRENCY)
+            .try_fold(0, async |sum, there| Ok(sum + usize::from(there)))
+            .await?;
+    }
+    Ok(left)
+}
+
+async fn is_there(
+    restorer: &ObjectSession<Restorer>,
+    key: String,
+    version_id: Option<String>,
+) -> Result<bool> {
+    let place = restorer.in_quarantine(&key);
+    Ok(restorer.head_object(&place, version_id.as_deref()).await?.is_some())
 }

@@ -37,11 +37,22 @@ impl Macs {
         Ok(hex::encode(mac.as_ref()))
     }
 
+    /// Whether there is a code, and it is that of the message.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn vouches(&self, message: &str, mac: Option<&String>) -> Result<bool> {
+        match mac {
+            Some(mac) => self.is_valid(message, mac).await,
+            None => Ok(false),
+        }
+    }
+
     /// Whether this is the code of the message.
     ///
     /// # Errors
     /// As classified.
-    pub async fn is_valid(&self, message: &str, mac: &str) -> Result<bool> {
+    async fn is_valid(&self, message: &str, mac: &str) -> Result<bool> {
         let Ok(mac) = hex::decode(mac) else { return Ok(false) };
         if mac.is_empty() {
             return Ok(false);

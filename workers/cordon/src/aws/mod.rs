@@ -8,6 +8,7 @@ pub mod macie;
 pub mod macs;
 pub mod object_session;
 pub mod purger;
+pub mod queue;
 pub mod security_hub;
 pub mod slack_secret;
 pub mod state_bucket;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use cordon_domain::request::ApprovalAction;
 
 use super::{
     case_details,
@@ -56,9 +57,9 @@ impl ApprovalsCommand {
         match self {
             Self::List(arguments) => arguments.run().await,
             Self::Show(arguments) => arguments.run().await,
-            Self::Approve(arguments) => arguments.run(decide::Action::Quarantine).await,
-            Self::Dismiss(arguments) => arguments.run(decide::Action::Dismiss).await,
-            Self::Snooze(arguments) => arguments.run(decide::Action::Snooze).await,
+            Self::Approve(arguments) => arguments.run(ApprovalAction::Quarantine).await,
+            Self::Dismiss(arguments) => arguments.run(ApprovalAction::Dismiss).await,
+            Self::Snooze(arguments) => arguments.run(ApprovalAction::Snooze).await,
         }
     }
 }

@@ -13,6 +13,7 @@ mod pause;
 mod policy;
 mod quarantine;
 mod report;
+mod requests;
 mod restore;
 mod since;
 mod terminal;

@@ -13,10 +13,9 @@ use cordon_domain::{
 };
 use wildmatch::WildMatch;
 
-use super::{report::Refusal, terminal};
 use crate::{
-    app::policy_in_force::policy_in_force,
-    aws::{self, state_bucket::StateBucket, sts},
+    app::refusals::Refusal,
+    aws::{self, sts},
     config::OperatorConfig,
     error::{Error, Result},
     store::{Cases, keys},
@@ -85,35 +84,12 @@ impl Operator {
         } else {
             return Ok(Err(unknown(&format!("This {NO_CASE_ID}."))));
         };
-        Ok(case.ok_or_else(|| {
-            unknown("There is no such case; `cordon approvals list` shows what waits for a decision, `cordon quarantine list` what is in quarantine.")
-        }))
-    }
-}
-
-impl Operator {
-    /// Who the caller is in Slack, where the policy in force says so. Whoever decides because everything else is down is
-    /// not kept from it by a policy that cannot be read.
-    pub(super) async fn slack_user(&self) -> Option<String> {
-        let config = &self.config;
-        let client = aws_sdk_s3::Client::new(&self.aws);
-        let state = StateBucket::new(client, config.state_bucket.clone(), config.account.clone());
-        match policy_in_force(&state, &config.policy_key).await.map(|in_force| in_force.policy) {
-            Ok(Ok(policy)) => policy.operators.get(&self.caller).cloned(),
-            Ok(Err(why)) => {
-                terminal::note(&format!("The policy cannot be read: {why}"));
-                None
-            }
-            Err(error) => {
-                terminal::note(&format!("The policy cannot be read: {error}"));
-                None
-            }
-        }
+        Ok(case.ok_or_else(Refusal::unknown_case))
     }
 }
 
 fn unknown(why: &str) -> Refusal {
-    Refusal { code: "UnknownCase", why: why.into() }
+    Refusal::new("UnknownCase", why)
 }
 
 /// A reason as given on the command line.

@@ -1,12 +1,16 @@
 //! What a command that goes over many cases says of each.
 
-use cordon_domain::case::{Case, Status};
+use cordon_domain::{case::Case, request::Answer};
 use serde::Serialize;
 
 use crate::{
+    app::refusals::Refusal,
     error::{Code, Error, RETRYABLE},
     store::keys,
 };
+
+/// The result of what no worker has answered yet.
+pub(super) const UNANSWERED: &str = "unanswered";
 
 /// What became of one case; `M` is what only one command has to say.
 #[derive(Clone, Debug, Serialize)]
@@ -19,15 +23,6 @@ pub(super) struct Report<M> {
     pub(super) code: Option<String>,
     #[serde(flatten)]
     pub(super) more: M,
-}
-
-/// Why nothing is done with a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    /// The stable name of the reason.
-    pub(super) code: &'static str,
-    /// One sentence, with what to do.
-    pub(super) why: String,
 }
 
 impl<M: Default> Report<M> {
@@ -47,6 +42,21 @@ impl<M: Default> Report<M> {
     /// Nothing was done.
     pub(super) fn refused(self, refusal: Refusal) -> Self {
         Self { result: "refused", detail: refusal.why, code: Some(refusal.code.into()), ..self }
+    }
+
+    /// As the worker says; `None` when it has not said anything in time.
+    pub(super) fn answered(self, answer: Option<Answer>) -> Self {
+        match answer {
+            Some(Answer { result, detail, code, .. }) => Self { result: result.name(), detail, code, ..self },
+            None => Self {
+                result: UNANSWERED,
+                detail: "On its way, but no worker has answered within a minute. It is carried out when one does, within \
+                         a day; whether one runs: `aws ecs describe-services --cluster NAME --services worker`."
+                    .into(),
+                code: Some("NoWorker".into()),
+                ..self
+            },
+        }
     }
 
     /// It was tried.
@@ -70,40 +80,6 @@ impl<M> Report<M> {
     }
 }
 
-impl Refusal {
-    /// Somebody else was at the case between our look and our write.
-    pub(super) fn overtaken() -> Self {
-        Self {
-            code: "CaseChanged",
-            why: "The case changed at this moment; look at it, and ask again.".into(),
-        }
-    }
-}
-
-/// Why the copies of a case can be neither put back nor deleted at this moment: they are not there, or in use.
-pub(super) fn unavailable(case: &Case) -> Option<Refusal> {
-    let refusal = |code, why| Some(Refusal { code, why });
-    if let Some(restore) = case.open_restore() {
-        return refusal(
-            "RestoreUnderWay",
-            format!(
-                "A restore is under way, asked for by {} at {}; wait for its end.",
-                restore.requested_by, restore.requested_at
-            ),
-        );
-    }
-    if case.status == Status::Open {
-        let why = "The response to its finding is under way; wait for its end.";
-        return refusal("ResponseUnderWay", why.into());
-    }
-    if copy(case).is_none() {
-        let ended = case.outcome().map_or("unknown", |outcome| outcome.result.name());
-        let why = format!("Nothing of it is in quarantine: the case ended as {ended}.");
-        return refusal("NothingInQuarantine", why);
-    }
-    None
-}
-
 /// The quarantine key of the copy that the case has made, or was about to make.
 pub(super) fn copy(case: &Case) -> Option<&str> {
     Some(case.quarantine.newest_copy()?.key.as_str())
@@ -112,11 +88,7 @@ pub(super) fn copy(case: &Case) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cordon_domain::fixtures::{case, closing};
-    use cordon_domain::{
-        case::{OutcomeResult, QuarantineCopy},
-        policy::Disposition,
-    };
+    use cordon_domain::{fixtures::case, policy::Disposition};
 
     #[derive(Clone, Debug, Default, Serialize)]
     struct Nothing {}
@@ -129,16 +101,5 @@ mod tests {
         let unknown = unknown.failed(&Error::terminal(Code::AccessDenied, "AWS refused."));
         insta::assert_snapshot!([known.line(), unknown.line()].join("\n"));
         insta::assert_json_snapshot!([known, unknown]);
-    }
-
-    #[test]
-    fn only_what_is_in_quarantine_and_not_in_use_is_available() {
-        let mut case = case(Disposition::Quarantine);
-        assert_eq!(unavailable(&case).unwrap().code, "ResponseUnderWay");
-        case.status = Status::Closed;
-        case.closing = Some(closing(OutcomeResult::Failed, ""));
-        assert_eq!(unavailable(&case).unwrap().code, "NothingInQuarantine");
-        case.quarantine.copies = vec![QuarantineCopy { generation: 1, key: "a/b/c/1/object".into() }];
-        assert_eq!(unavailable(&case), None, "whatever the case came to");
     }
 }

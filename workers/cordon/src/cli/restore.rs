@@ -4,20 +4,19 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use cordon_domain::case::{Case, Restore, RestoreResult};
+use cordon_domain::{
+    case::{Case, Restore, RestoreResult},
+    request::{AnswerResult, IamRestore, RestoreRequest},
+};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
 use super::{
     operator::{Operator, case_id_or_input, case_ids, reason},
-    report::{Refusal, unavailable},
+    requests::{Requests, request_id},
     terminal::{self, JsonArray, Progress},
 };
-use crate::{
-    app::restores::{self, Request},
-    aws::step_functions::StepFunctions,
-    error::Error,
-};
+use crate::{app::refusals::Refusal, error::Error};
 
 /// Arguments of `cordon restore`.
 #[derive(Debug, Args)]
@@ -25,6 +24,7 @@ use crate::{
   cordon restore 812a6a9f0f4300994de1842f17964a72315d9890c38018511b7a2644aaab8454 --reason \"test data\"
   cordon quarantine list --bucket 'finance-*' --since 2h | cordon restore - --reason \"INC-4711\"
 
+A worker starts the restore; neither the gateway nor Slack is needed.
 The exit code is 0 when all were put back, 1 when one was not, 130 after Ctrl-C; restores go on without the command.")]
 pub(super) struct RestoreArguments {
     /// The cases whose objects are to be put back; `-` reads them from standard input, the first word of each line.
@@ -46,8 +46,8 @@ pub(super) struct RestoreArguments {
     /// Start the restores and do not wait for their end.
     #[arg(long)]
     no_wait: bool,
-    /// Print a JSON array at the end: `case_id`, `bucket`, `key`, `result` (restored, failed, refused, under_way),
-    /// `detail`, `code`, `run`.
+    /// Print a JSON array at the end: `case_id`, `bucket`, `key`, `result` (restored, failed, refused, under_way,
+    /// unanswered), `detail`, `code`, `run`.
     #[arg(long)]
     json: bool,
 }
@@ -77,17 +77,10 @@ impl RestoreArguments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let ids = case_ids(&self.case_ids)?;
         let operator = Operator::connect().await?;
-        let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(&operator.aws));
         let asking = Asking {
-            request: Request {
-                by: operator.caller.clone(),
-                reason: self.reason.clone(),
-                replace: self.replace,
-                even_if_exposed: self.even_if_exposed,
-                copy_generation: self.generation,
-            },
+            requests: Requests::new(&operator, &operator.config.restores_queue_url),
+            arguments: &self,
             operator: &operator,
-            step_functions: &step_functions,
         };
         let mut reports: Vec<_> = ids.iter().map(|id| Report::on(id, None).refused(not_asked())).collect();
         let mut progress = Progress::new(ids.len());
@@ -162,9 +155,9 @@ impl Shown<'_> {
 
 /// Asking for restores.
 struct Asking<'a> {
-    request: Request,
+    requests: Requests<'a>,
+    arguments: &'a RestoreArguments,
     operator: &'a Operator,
-    step_functions: &'a StepFunctions,
 }
 
 impl Asking<'_> {
@@ -181,8 +174,6 @@ impl Asking<'_> {
         while let Some((index, report)) = asked.next().await {
             if no_wait || report.result != UNDER_WAY {
                 shown.ended(&report)?;
-            } else if report.code.is_some() {
-                shown.note(&report.detail)?;
             }
             reports[index] = report;
         }
@@ -196,69 +187,25 @@ impl Asking<'_> {
             Err(error) => return Report::on(case_id, None).failed(&error),
         };
         let report = Report::on(case_id, Some(&case));
-        if let Some(refusal) = refusal(&case) {
-            return report.refused(refusal);
-        }
-        if let Some(refusal) = self.request.copy_generation.and_then(|wanted| without_copy(&case, wanted)) {
-            return report.refused(refusal);
-        }
-        let arn = &self.operator.config.object_restore_arn;
-        let asked =
-            restores::request(&self.operator.cases, self.step_functions, arn, &case, self.request.clone())
-                .await;
-        match asked {
-            Ok(Some(run)) => under_way(&case, run),
-            Ok(None) => report.refused(self.overtaken(&case.case_id).await),
-            Err(error) => match self.on_record(&case.case_id).await {
-                Some(run) => Report {
-                    detail: format!("On record; a worker starts its run, as this command could not: {error}"),
-                    code: report.failed(&error).code,
-                    ..under_way(&case, run)
-                },
-                None => report.failed(&error),
-            },
+        let Self { arguments, requests, .. } = self;
+        let request_id = request_id();
+        let request = RestoreRequest::Iam(IamRestore {
+            request_id: request_id.clone(),
+            case_id: case.case_id,
+            reason: arguments.reason.clone(),
+            replace: arguments.replace,
+            even_if_exposed: arguments.even_if_exposed,
+            copy_generation: arguments.generation,
+        });
+        match requests.ask(&request_id, &request).await {
+            Ok(answer) => {
+                let started = answer.as_ref().filter(|answer| answer.result == AnswerResult::UnderWay);
+                let run = started.and_then(|answer| answer.execution_arn.clone());
+                Report { more: Run { run }, ..report.answered(answer) }
+            }
+            Err(error) => report.failed(&error),
         }
     }
-
-    /// Why a case that could be put back a moment ago can't be now.
-    async fn overtaken(&self, case_id: &str) -> Refusal {
-        let now = self.operator.cases.get(case_id).await.ok().flatten();
-        now.as_ref().and_then(refusal).unwrap_or_else(Refusal::overtaken)
-    }
-
-    /// The run of a request that is on record although its start was not answered: the reconciler starts it.
-    async fn on_record(&self, case_id: &str) -> Option<String> {
-        let case = self.operator.cases.get(case_id).await.ok()??;
-        let restore = case.open_restore()?;
-        let ours = restore.requested_by == self.request.by && restore.reason == self.request.reason;
-        ours.then(|| restore.execution_arn.clone())
-    }
-}
-
-/// Why a case cannot be put back.
-fn refusal(case: &Case) -> Option<Refusal> {
-    if let Some(purge) = &case.quarantine.purge {
-        let why = match &purge.done_at {
-            Some(at) => format!("Its copy was deleted from quarantine at {at}"),
-            None => "Its copy is being deleted from quarantine".into(),
-        };
-        let why = format!(
-            "{why}, as {} asked ({}); there is nothing to put back.",
-            purge.requested_by, purge.reason
-        );
-        return Some(Refusal { code: "Purged", why });
-    }
-    unavailable(case)
-}
-
-/// Why the copies of this generation cannot be put back, if there are none.
-fn without_copy(case: &Case, wanted: u32) -> Option<Refusal> {
-    let generations: Vec<_> = case.quarantine.copies.iter().map(|copy| copy.generation).collect();
-    (!generations.contains(&wanted)).then(|| {
-        let there = generations.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let why = format!("It has no copy of generation {wanted}, but of {there}; name one of these.");
-        Refusal { code: "UnknownCopy", why }
-    })
 }
 
 impl Operator {
@@ -335,30 +282,5 @@ fn not_asked() -> Refusal {
     Refusal {
         code: "Interrupted",
         why: "The command was stopped before this was asked for, or answered.".into(),
-    }
-}
-
-fn under_way(case: &Case, run: String) -> Report {
-    Report {
-        result: UNDER_WAY,
-        detail: "Asked for; the run goes on by itself.".into(),
-        more: Run { run: Some(run) },
-        ..Report::on(&case.case_id, Some(case))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cordon_domain::{case::QuarantineCopy, fixtures::case, policy::Disposition};
-
-    #[test]
-    fn a_generation_that_has_made_no_copy_is_refused_before_anything_starts() {
-        let mut case = case(Disposition::Quarantine);
-        case.quarantine.copies =
-            [1, 3].map(|generation| QuarantineCopy { generation, key: "k".into() }).to_vec();
-        assert_eq!(without_copy(&case, 3), None);
-        let refusal = without_copy(&case, 9).unwrap();
-        assert_eq!(refusal.why, "It has no copy of generation 9, but of 1, 3; name one of these.");
     }
 }

@@ -23,8 +23,8 @@ pub struct GatewayConfig {
     pub state_bucket: String,
     /// The policy object's key there.
     pub policy_key: String,
-    /// The state machine that puts objects back.
-    pub object_restore_arn: String,
+    /// The queue of restores.
+    pub restores_queue_url: String,
 }
 
 impl GatewayConfig {
@@ -42,7 +42,7 @@ impl GatewayConfig {
             deregistration_delay,
             state_bucket: from.state_bucket(),
             policy_key: from.policy_key(),
-            object_restore_arn: from.object_restore_arn(),
+            restores_queue_url: from.restores_queue_url(),
         };
         from.finish(config, HELD)
     }

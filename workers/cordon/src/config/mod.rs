@@ -53,7 +53,8 @@ pub struct SlackConfig {
     pub team_id: String,
 }
 
-fn bucket_arn(bucket: &str, sibling: &str) -> String {
+/// The ARN of a bucket, in the partition of another ARN.
+pub fn bucket_arn(bucket: &str, sibling: &str) -> String {
     format!("arn:{}:s3:::{bucket}", sibling.split(':').nth(1).unwrap_or("aws"))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cordon_domain::policy::Fallback;
 
-use super::{ConfigError, bucket_arn, reader::Reader};
+use super::{ConfigError, reader::Reader};
 
 /// Where they come from.
 const HELD: &str = "the Terraform output `operator_environment` holds those of Cordon";
@@ -18,8 +18,12 @@ pub struct OperatorConfig {
     pub account: String,
     /// The `cases` table.
     pub cases_table: String,
-    /// The state machine that puts objects back.
-    pub object_restore_arn: String,
+    /// The queue of approvals.
+    pub approvals_queue_url: String,
+    /// The queue of restores.
+    pub restores_queue_url: String,
+    /// The queue of purges.
+    pub purges_queue_url: String,
     /// Where quarantined objects are.
     pub quarantine_bucket: String,
     /// The `exposures` table.
@@ -50,7 +54,9 @@ impl OperatorConfig {
             region: from.region(),
             account: from.account(),
             cases_table: from.cases_table(),
-            object_restore_arn: from.object_restore_arn(),
+            approvals_queue_url: from.approvals_queue_url(),
+            restores_queue_url: from.restores_queue_url(),
+            purges_queue_url: from.purges_queue_url(),
             quarantine_bucket: from.quarantine_bucket(),
             exposures_table: from.exposures_table(),
             state_bucket: from.state_bucket(),
@@ -58,10 +64,5 @@ impl OperatorConfig {
             fallback: from.fallback(),
         };
         from.finish(config, HELD)
-    }
-
-    /// The ARN of a bucket, in the partition of everything else.
-    pub fn bucket_arn(&self, bucket: &str) -> String {
-        bucket_arn(bucket, &self.object_restore_arn)
     }
 }

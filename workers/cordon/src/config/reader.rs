@@ -97,6 +97,22 @@ impl Reader<'_> {
         }
     }
 
+    pub(super) fn approvals_queue_url(&mut self) -> String {
+        self.queue_url("CORDON_APPROVALS_QUEUE_URL", "the URL of the queue of approvals")
+    }
+
+    pub(super) fn restores_queue_url(&mut self) -> String {
+        self.queue_url("CORDON_RESTORES_QUEUE_URL", "the URL of the queue of restores")
+    }
+
+    pub(super) fn purges_queue_url(&mut self) -> String {
+        self.queue_url("CORDON_PURGES_QUEUE_URL", "the URL of the queue of purges")
+    }
+
+    fn queue_url(&mut self, key: &str, what: &str) -> String {
+        self.parsed(key, what, |text| Url::parse(text).is_ok().then(|| text.to_owned()), String::new())
+    }
+
     pub(super) fn object_restore_arn(&mut self) -> String {
         self.arn("CORDON_OBJECT_RESTORE_ARN", "the ARN of the state machine object_restore")
     }

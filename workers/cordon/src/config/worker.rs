@@ -55,6 +55,14 @@ pub struct WorkerConfig {
     pub finding_response_arn: String,
     /// The state machine that puts objects back.
     pub object_restore_arn: String,
+    /// The queues of requests.
+    pub approvals_queue_url: String,
+    /// See above.
+    pub restores_queue_url: String,
+    /// See above.
+    pub purges_queue_url: String,
+    /// The id of the gateway's role, which asks for nothing by itself.
+    pub gateway_principal_id: String,
     /// How long one round of asking lasts.
     pub round: Duration,
     /// How long a Macie job is waited for.
@@ -111,6 +119,11 @@ impl WorkerConfig {
             finding_response_arn: from
                 .arn("CORDON_FINDING_RESPONSE_ARN", "the ARN of the state machine finding_response"),
             object_restore_arn: from.object_restore_arn(),
+            approvals_queue_url: from.approvals_queue_url(),
+            restores_queue_url: from.restores_queue_url(),
+            purges_queue_url: from.purges_queue_url(),
+            gateway_principal_id: from
+                .required("CORDON_GATEWAY_PRINCIPAL_ID", "the id of the gateway's role, like AROA…"),
             round: from.seconds("CORDON_ROUND_SECONDS"),
             scan_timeout: from.seconds("CORDON_SCAN_TIMEOUT_SECONDS"),
             exclusion_tag: from.parsed(

@@ -8,6 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use cordon_domain::request::SlackRequest;
 use serde_json::Value;
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
@@ -16,7 +17,10 @@ use tokio::{
 
 use super::parts::Gateway;
 use crate::{
-    app::clicks::{self, ClickOutcome},
+    app::{
+        clicks::{self, ClickOutcome},
+        private_notes,
+    },
     error::Error,
     slack::{
         api::SlackError,
@@ -41,13 +45,14 @@ const UNKNOWN: &str = "It is not known whether your click is on record: Cordon's
 pub(super) async fn attend(
     gateway: Arc<Gateway>,
     click: Click,
+    request: SlackRequest,
     place: OwnedSemaphorePermit,
     due: Instant,
     answer: oneshot::Sender<Response>,
 ) {
     let mut note = None;
     let judged = {
-        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click));
+        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click, &request));
         tokio::select! {
             biased;
             judged = &mut judging => judged,
@@ -134,23 +139,8 @@ async fn open(gateway: &Gateway, click: &Click, view: &Value) {
     tell(gateway, &click.by, None, &text).await;
 }
 
-/// Tells the person who clicked something in private: where they clicked, for which Slack has no rate; else by a note in
-/// the channel. That they are not told is no reason to fail.
+/// Tells the person who clicked something in private, in turn.
 pub(super) async fn tell(gateway: &Gateway, clicker: &Clicker, channel: Option<&str>, text: &str) {
     let Ok(_turn) = gateway.notes.acquire().await else { return };
-    if let Some(response_url) = &clicker.response_url {
-        match gateway.slack.respond(response_url, text).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::warn!(slack.user = clicker.user, error.message = %error, "a click could not be answered; the person gets a note");
-            }
-        }
-    }
-    let Some(channel) = clicker.channel.as_deref().or(channel) else {
-        tracing::warn!(slack.user = clicker.user, "a person could not be told: their channel is not known");
-        return;
-    };
-    if let Err(error) = gateway.slack.tell_privately(channel, &clicker.user, text).await {
-        tracing::warn!(slack.user = clicker.user, error.message = %error, "a person could not be told");
-    }
+    private_notes::tell(&gateway.slack, clicker, channel, text).await;
 }

@@ -8,7 +8,9 @@ use tokio_util::task::TaskTracker;
 use super::health::Health;
 use crate::{
     app::clicks::Clicks,
-    aws::{slack_secret::SlackSecret, state_bucket::StateBucket, step_functions::StepFunctions},
+    aws::{
+        queue::Queue, slack_secret::SlackSecret, state_bucket::StateBucket, step_functions::StepFunctions,
+    },
     config::GatewayConfig,
     slack::{api::Slack, people::People},
     store::Cases,
@@ -45,8 +47,10 @@ impl Gateway {
         let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(aws));
         let s3 = aws_sdk_s3::Client::new(aws);
         let state = StateBucket::new(s3, config.state_bucket.clone(), config.common.account.clone());
+        let restores = Queue::new(aws_sdk_sqs::Client::new(aws), config.restores_queue_url.clone());
+        let people = People::new(slack.clone());
         Self {
-            clicks: Clicks::new(cases, step_functions, People::new(slack.clone()), state, &config),
+            clicks: Clicks::new(cases, step_functions, people, state, restores, &config),
             slack,
             secret,
             config,

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use cordon_domain::request::SlackRequest;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use tokio::{
@@ -21,13 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{answers, connections, parts::Gateway};
 use crate::{
-    aws::slack_secret::{SlackCredentials, SlackSecret},
-    error::Error,
     health,
-    slack::{
-        interactions::{Click, Interaction},
-        signature::{self, Refusal, Verified},
-    },
+    slack::{interactions::Click, signature},
 };
 
 /// Slack's requests are a few KiB; nothing larger is looked at.
@@ -71,7 +67,11 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
     if is_certificate_check(&body) {
         return StatusCode::OK.into_response();
     }
-    let verified = match timeout_at(due, verified(&gateway.secret, &headers, &body)).await {
+    let (timestamp, signature) =
+        (only(&headers, "x-slack-request-timestamp"), only(&headers, "x-slack-signature"));
+    let now = Timestamp::now().as_second();
+    let verified = signature::verify_with(&gateway.secret, now, timestamp, signature, &body);
+    let verified = match timeout_at(due, verified).await {
         Ok(Ok(verified)) => verified,
         Ok(Err(error)) => {
             tracing::error!(error.message = %error, "a request cannot be verified; Slack shows an error");
@@ -83,7 +83,7 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
         }
     };
     let click = match verified {
-        Ok(body) => read(body),
+        Ok(body) => Click::read(body),
         Err(refusal) => {
             tracing::warn!(reason = %refusal, body_bytes = body.len(), "request refused");
             return StatusCode::UNAUTHORIZED.into_response();
@@ -106,7 +106,13 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
     };
     // The vote goes on even when Slack hangs up or the answer is due before it is written.
     let (answer, mut answered) = oneshot::channel();
-    gateway.afterwards.spawn(answers::attend(Arc::clone(&gateway), click, place, due, answer));
+    let text = |header: Option<&str>| header.unwrap_or_default().to_owned();
+    let request = SlackRequest {
+        timestamp: text(timestamp),
+        signature: text(signature),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    gateway.afterwards.spawn(answers::attend(Arc::clone(&gateway), click, request, place, due, answer));
     match timeout_at(due, &mut answered).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -120,31 +126,6 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
                 StatusCode::SERVICE_UNAVAILABLE.into_response()
             })
         }
-    }
-}
-
-/// The body as Slack has signed it, with a secret that may have been replaced since it was read.
-async fn verified<'body>(
-    secret: &SlackSecret,
-    headers: &HeaderMap,
-    body: &'body [u8],
-) -> Result<Result<Verified<'body>, Refusal>, Error> {
-    let verify = |credentials: &SlackCredentials| {
-        signature::verify(
-            &credentials.signing_secrets(),
-            Timestamp::now().as_second(),
-            only(headers, "x-slack-request-timestamp"),
-            only(headers, "x-slack-signature"),
-            body,
-        )
-    };
-    let credentials = secret.get().await?;
-    match verify(&credentials) {
-        Err(Refusal::Mismatch) => Ok(match secret.newer_than(&credentials).await {
-            Some(newer) => verify(&newer),
-            None => Err(Refusal::Mismatch),
-        }),
-        verified => Ok(verified),
     }
 }
 
@@ -189,15 +170,6 @@ fn is_certificate_check(body: &[u8]) -> bool {
     body.len() <= LONGEST && !body.starts_with(b"payload=") && fields.any(|field| field == b"ssl_check=1")
 }
 
-/// Slack sends one form field, `payload`, with JSON in it
-/// (<https://docs.slack.dev/interactivity/handling-user-interaction>).
-fn read(body: Verified<'_>) -> Result<Click, &'static str> {
-    let (_, payload) = url::form_urlencoded::parse(body.bytes())
-        .find(|(name, _)| name == "payload")
-        .ok_or("no field named payload")?;
-    serde_json::from_str::<Interaction>(&payload).map_err(|_| "a payload of another shape")?.click()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -210,7 +182,8 @@ mod tests {
     fn read_signed(body: &[u8]) -> Result<Click, &'static str> {
         let secrets = [SecretString::from("a secret")];
         let signature = signature::tests::sign("a secret", "1531420618", body);
-        read(signature::verify(&secrets, 1_531_420_618, Some("1531420618"), Some(&signature), body).unwrap())
+        let verified = signature::verify(&secrets, 1_531_420_618, Some("1531420618"), Some(&signature), body);
+        Click::read(verified.unwrap())
     }
 
     fn form(payload: &serde_json::Value) -> String {

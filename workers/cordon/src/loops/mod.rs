@@ -5,6 +5,7 @@ pub mod gateway_probe;
 pub mod notifier;
 pub mod policy_watcher;
 pub mod reconciler;
+pub mod requests;
 pub mod scan_watcher;
 pub mod sweeper;
 

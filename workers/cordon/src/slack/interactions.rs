@@ -9,11 +9,12 @@ use crate::slack::{
         modal,
     },
     capability::Capability,
+    signature::Verified,
 };
 
 /// A click on a button or a modal, as far as Cordon reads it. Slack's other members may come and go.
 #[derive(Deserialize)]
-pub(crate) struct Interaction {
+struct Interaction {
     #[serde(rename = "type")]
     kind: String,
     user: User,
@@ -124,9 +125,23 @@ impl Action {
     }
 }
 
+impl Click {
+    /// Reads what Slack has sent: one form field, `payload`, with JSON in it
+    /// (<https://docs.slack.dev/interactivity/handling-user-interaction>).
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    pub(crate) fn read(body: Verified<'_>) -> Result<Self, &'static str> {
+        let (_, payload) = url::form_urlencoded::parse(body.bytes())
+            .find(|(name, _)| name == "payload")
+            .ok_or("no field named payload")?;
+        serde_json::from_str::<Interaction>(&payload).map_err(|_| "a payload of another shape")?.click()
+    }
+}
+
 impl Interaction {
     /// What the person asks, or what is not as it should be.
-    pub(crate) fn click(self) -> Result<Click, &'static str> {
+    fn click(self) -> Result<Click, &'static str> {
         let team = self.user.team_id.or(self.team.map(|team| team.id)).ok_or("a user without workspace")?;
         let (channel, response_url, action_id, value, reason) = match self.kind.as_str() {
             "block_actions" => {

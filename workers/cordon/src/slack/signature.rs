@@ -6,6 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::{
+    aws::slack_secret::{SlackCredentials, SlackSecret},
+    error::Error,
+};
+
 /// How far a request's time may be from ours, in seconds.
 pub const WINDOW: i64 = 300;
 
@@ -64,6 +69,30 @@ pub fn verify<'body>(
         matched | mac.finalize().into_bytes().as_slice().ct_eq(&given)
     });
     if bool::from(matched) { Ok(Verified(body)) } else { Err(Refusal::Mismatch) }
+}
+
+/// Verifies with the secret as it is stored, which may have been replaced since it was read.
+///
+/// # Errors
+/// When the secret cannot be read; as classified.
+pub(crate) async fn verify_with<'body>(
+    secret: &SlackSecret,
+    now: i64,
+    timestamp: Option<&str>,
+    signature: Option<&str>,
+    body: &'body [u8],
+) -> Result<Result<Verified<'body>, Refusal>, Error> {
+    let verify = |credentials: &SlackCredentials| {
+        verify(&credentials.signing_secrets(), now, timestamp, signature, body)
+    };
+    let credentials = secret.get().await?;
+    match verify(&credentials) {
+        Err(Refusal::Mismatch) => Ok(match secret.newer_than(&credentials).await {
+            Some(newer) => verify(&newer),
+            None => Err(Refusal::Mismatch),
+        }),
+        verified => Ok(verified),
+    }
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Cases {
             (Some(case), Some(approval))
                 if keys::OF_BOTH.iter().all(|name| case.get(*name) == approval.get(*name)) =>
             {
-                // Gateway and operators write the second item: nothing there stands for what a case is about.
+                // The gateway writes the second item too: nothing there stands for what a case is about.
                 let standing = approval.iter().filter(|(name, _)| !keys::OF_CASE.contains(&name.as_str()));
                 let both = case.iter().chain(standing).map(|(name, value)| (name.clone(), value.clone()));
                 from_item(&self.table, both.collect()).map(Some)

@@ -5,7 +5,7 @@
 //! | `id` | Attributes | Written by |
 //! |---|---|---|
 //! | `case#<case id>` | what a case is about: `case_id`, `generation`, `plan_hash`, `opened_at`, `finding_ids`, `finding`, `policy_answer`, `disposition`, `plan` (its text), `plan_mac`, `history`; `bucket` and `short_id` for their indexes | the worker, when a case is opened, joined or renewed |
-//! | `approval#<case id>` | how it stands: `case_id`, `generation`, `execution_arn`, `status`, `approval_id`, `plan_hash`, `votes`, `decided`, `snooze`, `refused`, the round, tokens, `copies`, `restores`, `purge`, `closing`; `channel` and `sole_approvers`, which the conditions of a vote ask for; attributes of the indexes below | worker, gateway, operators, and the state machines (tokens) |
+//! | `approval#<case id>` | how it stands: `case_id`, `generation`, `execution_arn`, `status`, `approval_id`, `plan_hash`, `votes`, `decided`, `snooze`, `refused`, the round, tokens, `copies`, `restores`, `purge`, `closing`; `channel` and `sole_approvers`, which the conditions of a vote ask for; attributes of the indexes below | worker, gateway, and the state machines (tokens) |
 //! | `message#<case id>` | where Slack shows it: [`cordon_domain::slack_message::SlackMessage`], `claimed_until`, `claim` | the worker |
 //! | `digest#<channel>#<bucket>#<hour>#<number>` | [`cordon_domain::digest::Digest`], `claimed_until`, `claim` | the worker; the gateway turns pages |
 //! | `burst#<channel>#<bucket>#<minute>` | `cases`: how many came | the worker |
@@ -14,6 +14,7 @@
 //! | `rate_limit#<hour>[#<bucket>]` | `moves`: automatic moves in that hour | the worker |
 //! | `rate_limit_mark#<case id>#<generation>#<execution>` | `hour`, `given_back`: that a move is counted | the worker |
 //! | `notice#<what>` | `told_at`, `told_by`: when operators were told of something | the worker |
+//! | `request#<request id>` | [`cordon_domain::request::Answer`], `sender`: what came of a request by message | the worker |
 //! | `pause` | [`cordon_domain::pause::Pause`] | operators |
 //!
 //! Sparse indexes, keys only: an item has the attributes only while it belongs in the index.
@@ -43,7 +44,7 @@
 //! | `sweep`, `sweep` | `until`: up to when findings have been swept |
 //! | `sync`, `sync` | `until`: up to when access findings have been read |
 
-use cordon_domain::time::Time;
+use cordon_domain::{request::RequestId, time::Time};
 
 /// The hash of an index that everything in it shares.
 pub(super) const YES: &str = "yes";
@@ -138,6 +139,11 @@ pub(super) fn moves(hour: &str, bucket: Option<&str>) -> String {
 
 pub(super) fn counted_move(case_id: &str, generation: u32, execution_arn: &str) -> String {
     format!("rate_limit_mark#{case_id}#{generation}#{execution_arn}")
+}
+
+/// What came of a request.
+pub(super) fn request(id: &RequestId) -> String {
+    format!("request#{}", id.as_str())
 }
 
 /// When operators were told of something.

@@ -11,6 +11,7 @@ mod messages;
 mod notices;
 mod pauses;
 mod rate_limits;
+mod requests;
 mod restores;
 mod rounds;
 mod transactions;

@@ -10,8 +10,8 @@ use super::{
 use crate::{aws::error::classify, error::Result};
 
 impl Cases {
-    /// Records that a restore was asked for, if there are copies and nothing else is being done with them. `Theirs` when
-    /// it is not.
+    /// Records that a restore was asked for, if there are copies, nothing else is being done with them, and no other was
+    /// asked for since `case` was read. `Theirs` when it is not.
     ///
     /// # Errors
     /// As classified.
@@ -24,8 +24,9 @@ impl Cases {
             )
             .condition_expression(
                 "#status = :closed AND generation = :generation AND size(copies) > :none AND \
-                 attribute_not_exists(purge)",
+                 attribute_not_exists(purge) AND size(restores) = :seen",
             )
+            .expression_attribute_values(":seen", to_value(&case.quarantine.restores.len()))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":restoring", text(Status::Restoring.name()))
             .expression_attribute_values(":since", text(open_since(restore.requested_at, &restore.execution_arn)))

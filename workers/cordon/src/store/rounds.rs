@@ -79,12 +79,12 @@ impl Cases {
         self.changed(case, update.update_expression(set)).await
     }
 
-    /// Records that nobody decided in time. `Theirs` when somebody has after all.
+    /// Records that nobody decided in time, with the worker's code over that. `Theirs` when somebody has after all.
     ///
     /// # Errors
     /// As classified.
-    pub async fn expire(&self, case: &Case) -> Result<Conditional<Case>> {
-        let decided = Decided { what: Decision::Expired, at: clock::now() };
+    pub async fn expire(&self, case: &Case, mac: String) -> Result<Conditional<Case>> {
+        let decided = Decided { what: Decision::Expired, at: clock::now(), mac: Some(mac) };
         let update = self
             .due(self.update_approval(&case.case_id))
             .update_expression("SET decided = :decided, slack_due = :yes, slack_due_at = :now")
@@ -119,7 +119,7 @@ impl Cases {
         let mut approval = TransactUpdate::builder().table_name(&self.table).key(id, value);
         if by.disposition == Disposition::Quarantine {
             set.push_str(", decided = :decided, is_waiting = :yes, waiting_since = :now");
-            let decided = Decided { what: Decision::Quarantine, at: now };
+            let decided = Decided { what: Decision::Quarantine, at: now, mac: None };
             approval = approval.expression_attribute_values(":decided", to_value(&decided));
         }
         let approval = approval

@@ -61,6 +61,11 @@ impl Cases {
     pub async fn vote(&self, seen: &Case, vote: &Vote) -> Result<Voted> {
         let mut case = seen.clone();
         loop {
+            // Its message was delivered twice, or the answer to its write was lost.
+            if case.approval.votes.contains(vote) {
+                let counted = case.recorded(vote);
+                return Ok(Voted::Counted(Box::new(case), counted));
+            }
             let counted = case.count(vote);
             let open = case.takes_votes(&seen.approval.id, &vote.plan_hash);
             if !open || counted == Counted::Repeated {
@@ -189,7 +194,7 @@ fn voted(update: Update, vote: &Vote) -> Update {
 
 /// An update by a vote that decides; a snooze is over, and the execution is to be woken.
 fn decided(update: Update, vote: &Vote) -> Update {
-    let decided = Decided { what: vote.decision, at: vote.at };
+    let decided = Decided { what: vote.decision, at: vote.at, mac: None };
     voted(update, vote)
         .update_expression(format!(
             "SET decided = :decided, is_waiting = :yes, waiting_since = :now, {VOTED} REMOVE snooze"

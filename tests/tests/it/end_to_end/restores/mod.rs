@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 };
 use cordon::clock;
 use cordon_domain::case::{Case, Purge, Restore, Status};
-use cordon_tests::{ALICE, CommandOutput, FALLBACK, OPERATOR, Placed, TestEnv, eventually, run_test};
+use cordon_tests::{ALICE, CommandOutput, FALLBACK, Placed, TestEnv, eventually, run_test, vouched_restore};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -85,9 +85,8 @@ fn what_was_quarantined_is_put_back_as_it_was_and_the_case_tells_both_moves() ->
         assert_eq!(tags, BTreeSet::from([("team", "finance"), ("year", "2026")]));
 
         let message = env.shows(&bucket, "Put back").await?["blocks"].to_string();
-        for says in
-            ["Quarantined.", "Decided by policy", "it was a test", &format!("assumed-role/{OPERATOR}")]
-        {
+        let principal = env.operator_principal().await?;
+        for says in ["Quarantined.", "Decided by policy", "it was a test", &principal] {
             assert!(message.contains(says), "{says} is not in {message}");
         }
         assert_eq!(env.messages(&bucket).len(), 1);

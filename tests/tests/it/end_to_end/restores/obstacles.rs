@@ -41,10 +41,13 @@ fn a_restore_whose_run_was_never_started_is_started_by_the_reconciler() -> Resul
             even_if_exposed: false,
             copy_generation: None,
             requested_at: clock::now(),
+            mac: None,
             restored: Vec::new(),
             outcome: None,
         };
         let case = env.case(&object).await?;
+        let key = env.setting("worker", "CORDON_MAC_KEY_ARN").await?;
+        let request = vouched_restore(&env.worker_config().await?, &key, &case, request).await?;
         env.cases()?.request_restore(&case, &request).await?.stands().context("it is recorded")?;
         env.shows(&bucket, "Put back").await?;
         assert_eq!(text(env, &bucket, "key.txt").await?, "the secret");

@@ -144,20 +144,20 @@ impl Reader {
         })
     }
 
-    /// Who is who on the command line: ARNs with Slack user ids.
+    /// Who is who on the command line: ids of IAM principals with Slack user ids.
     fn operators(&mut self, place: &Place<'_>) -> Option<BTreeMap<String, String>> {
         let mut operators = BTreeMap::new();
-        for (arn, user) in self.members(place)? {
-            if !is_caller(arn) {
+        for (principal, user) in self.members(place)? {
+            if !is_principal(principal) {
                 self.tell(
                     &user,
-                    "must be named by an ARN as `aws sts get-caller-identity` tells it (of a user, or of a session of a \
-                     role)",
+                    "must be named by a UserId as `aws sts get-caller-identity` tells it: AIDA… of a user, or \
+                     AROA…:session of a role",
                 );
             }
             let must = "must be a Slack user id (U… or W…), not a name: names can be taken over";
             let Some(read) = self.text(&user, |text| is_slack_id(text, &['U', 'W']), must) else { continue };
-            if operators.insert(arn.to_owned(), read).is_some() {
+            if operators.insert(principal.to_owned(), read).is_some() {
                 self.tell(&user, "must not be there twice");
             }
         }
@@ -165,28 +165,24 @@ impl Reader {
     }
 }
 
-/// Whether a text is the ARN of somebody who calls AWS: a user, or a session of a role.
-fn is_caller(arn: &str) -> bool {
-    let [prefix, partition, service, region, account, caller] = match *arn.splitn(6, ':').collect::<Vec<_>>()
-    {
-        [a, b, c, d, e, f] => [a, b, c, d, e, f],
-        _ => return false,
+/// Whether a text is the id of somebody who calls AWS: a user, or a session of a role. Unlike an ARN it is never given to
+/// another who is made with the same name later
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>).
+fn is_principal(id: &str) -> bool {
+    let is_unique_id = |id: &str, prefix: &str| {
+        id.strip_prefix(prefix).is_some_and(|rest| {
+            (12..=124).contains(&rest.len())
+                && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        })
     };
-    let names = |of: &[&str]| {
-        of.iter().any(|of| caller.strip_prefix(of).is_some_and(|name| !name.is_empty()))
-            && caller.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@/-".contains(c))
-    };
-    prefix == "arn"
-        && !partition.is_empty()
-        && partition.chars().all(|c| c.is_ascii_lowercase() || c == '-')
-        && region.is_empty()
-        && account.len() == 12
-        && account.bytes().all(|b| b.is_ascii_digit())
-        && match service {
-            "iam" => names(&["user/"]),
-            "sts" => names(&["assumed-role/", "federated-user/"]),
-            _ => false,
+    match id.split_once(':') {
+        None => is_unique_id(id, "AIDA"),
+        Some((role, session)) => {
+            is_unique_id(role, "AROA")
+                && (2..=64).contains(&session.len())
+                && session.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
         }
+    }
 }
 
 #[cfg(test)]

@@ -132,19 +132,21 @@ fn a_rule_of_another_shape_is_refused() {
 }
 
 #[test]
-fn who_is_who_on_the_command_line_is_said_once_and_by_the_callers_own_arn() {
+fn who_is_who_on_the_command_line_is_said_once_and_by_ids_that_iam_gives_to_nobody_else() {
     let operators = |operators: &str| format!(r#"{{"version": 1, "rules": [], "operators": {operators}}}"#);
-    let user = "arn:aws:iam::111122223333:user/team/olivia";
-    let session = "arn:aws-us-gov:sts::111122223333:assumed-role/Admin/olivia@example.com";
+    let user = "AIDACKCEVSQ6C2EXAMPLE";
+    let session = "AROADBQP57FF2AEXAMPLE:olivia@example.com";
     let good = operators(&format!(r#"{{"{user}": "U0OLIVIA01", "{session}": "U0OLIVIA01"}}"#));
     let read = Policy::parse(good.as_bytes()).unwrap().operators;
     assert_eq!(read.get(session).map(String::as_str), Some("U0OLIVIA01"));
-    let arn = "must be named by an ARN as `aws sts get-caller-identity` tells it";
+    let id = "must be named by a UserId as `aws sts get-caller-identity` tells it";
     for (wrong, says) in [
-        (r#"{"arn:aws:iam::111122223333:role/Admin": "U0OLIVIA01"}"#, arn),
-        (r#"{"arn:aws:iam::111122223333:user/": "U0OLIVIA01"}"#, arn),
-        (r#"{"arn:aws:iam::111122223333:user/a\n": "U0OLIVIA01"}"#, arn),
-        (r#"{"olivia": "U0OLIVIA01"}"#, arn),
+        (r#"{"arn:aws:iam::111122223333:user/olivia": "U0OLIVIA01"}"#, id),
+        (r#"{"AROADBQP57FF2AEXAMPLE": "U0OLIVIA01"}"#, id),
+        (r#"{"AROADBQP57FF2AEXAMPLE:": "U0OLIVIA01"}"#, id),
+        (r#"{"AROADBQP57FF2AEXAMPLE:a*": "U0OLIVIA01"}"#, id),
+        (r#"{"AIDACKCEVSQ6C2EXAMPLE:olivia": "U0OLIVIA01"}"#, id),
+        (r#"{"olivia": "U0OLIVIA01"}"#, id),
         (&format!(r#"{{"{user}": "olivia"}}"#), "must be a Slack user id (U… or W…), not a name"),
         (&format!(r#"{{"{user}": "U01", "{user}": "U02"}}"#), "must not be there twice"),
         ("[]", "must be an object; it is a list"),

@@ -122,7 +122,8 @@ impl Activity for AdvanceRound {
             );
             return Ok(Output { notice: Some(about(&case, &notice)), ..Output::next(RoundRoute::AskAgain) });
         }
-        match self.0.cases.expire(&case).await?.stands() {
+        let mac = self.0.macs.generate(&case.expiry_message()).await?;
+        match self.0.cases.expire(&case, mac).await?.stands() {
             Some(case) => Ok(expired(&case)),
             None => {
                 if moves {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
-    case::Case,
+    case::{Authorized, Case, vote::Voter},
     finding::{ObjectVersion, real_version},
     manifest::{Entry, Manifest, quarantine_key},
     pause::Pause,
@@ -125,16 +125,29 @@ impl QuarantineObject {
     async fn authorized(&self, input: &Input) -> Result<(Case, Option<Pause>)> {
         let (case, pause) = self.0.cases.with_pause(&input.case_id).await?;
         let case = case.ok_or_else(|| not_authorized("there is no such case"))?;
-        case.authorization(&input.execution_arn).map_err(|why| not_authorized(&why))?;
-        let is_vouched = match &case.plan_mac {
-            Some(mac) => self.0.macs.is_valid(&case.plan_message(), mac).await?,
-            None => false,
-        };
-        if !is_vouched {
-            return Err(not_authorized(
-                "its plan is not the one that Cordon's worker has written; look into CloudTrail for who has changed the \
-                 table of cases",
-            ));
+        let authorized = case.authorization(&input.execution_arn).map_err(|why| not_authorized(&why))?;
+        let mut vouched = vec![("plan", case.plan_message(), case.plan_mac.as_ref())];
+        match authorized {
+            Authorized::Policy => {}
+            Authorized::Expiry => {
+                let mac = case.approval.decided.as_ref().and_then(|decided| decided.mac.as_ref());
+                vouched.push(("expiry", case.expiry_message(), mac));
+            }
+            Authorized::Votes(votes) => {
+                let by_command = votes.iter().filter(|vote| matches!(vote.by, Voter::Iam { .. }));
+                vouched
+                    .extend(by_command.map(|vote| {
+                        ("vote by the command line", case.vote_message(vote), vote.mac.as_ref())
+                    }));
+            }
+        }
+        for (what, message, mac) in vouched {
+            if !self.0.macs.vouches(&message, mac).await? {
+                return Err(not_authorized(&format!(
+                    "its {what} is not the one that Cordon's worker has written; look into CloudTrail for who has \
+                     changed the table of cases"
+                )));
+            }
         }
         Ok((case, pause))
     }

@@ -64,6 +64,10 @@ impl Activity for RestoreObject {
 
     async fn run(&self, input: Input, context: TaskContext) -> Result<Output> {
         let Requested { case, restore, pause } = self.requested(&input).await?;
+        let vouched = case.restore_message(&restore);
+        if !self.0.macs.vouches(&vouched, restore.mac.as_ref()).await? {
+            return Err(not_authorized(NOT_VOUCHED));
+        }
         pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         self.exposure_allows(&case, &restore).await?;
         let place = Place::of(case.object());
@@ -103,7 +107,10 @@ impl Activity for RestoreObject {
                 return Err(Error::Retryable("the run no longer waits for this task".into()));
             }
             // The run may have been stopped, and its request ended, while the last version was put back.
-            let Requested { case, pause, .. } = self.requested(&input).await?;
+            let Requested { case, restore, pause } = self.requested(&input).await?;
+            if case.restore_message(&restore) != vouched {
+                return Err(not_authorized(NOT_VOUCHED));
+            }
             pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
             put_back.case = case;
             if entries.get(put_back.done()) != Some(entry) {
@@ -114,6 +121,9 @@ impl Activity for RestoreObject {
         Ok(Output { result: RestoreResult::Restored, detail: detail(&manifest, entries.len()) })
     }
 }
+
+const NOT_VOUCHED: &str = "the request on record is not one that Cordon's worker has written; look into CloudTrail for who has \
+                           changed the table of cases";
 
 /// What somebody has asked for, as it is on record.
 struct Requested {

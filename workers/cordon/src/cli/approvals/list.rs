@@ -111,7 +111,7 @@ mod tests {
         waits.approval.round = 1;
         let mut snoozed = waits.clone();
         snoozed.approval.votes = vec![vote("U0ALICE001", &snoozed.approval.plan_hash)];
-        let by = Voter::Iam { arn: "arn:alice".into(), slack_user: None };
+        let by = Voter::Iam { principal: "AROAADMIN:alice".into(), slack_user: None };
         let until = time("2026-03-12T10:00:00.000Z");
         snoozed.approval.snooze = Some(Snooze { by, at: time("2026-03-11T10:00:00.000Z"), until });
         insta::assert_snapshot!([line(&waits), line(&snoozed)].join("\n"));

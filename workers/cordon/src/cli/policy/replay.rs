@@ -21,6 +21,7 @@ use crate::{
         since::beginning,
         terminal::{self, Progress},
     },
+    config::bucket_arn,
     store::Exposures,
 };
 
@@ -115,7 +116,8 @@ impl Replay<'_> {
             return Ok(*known);
         }
         let watched = object.account == config.account;
-        let exposed = is_exposed(&self.exposures, &config.bucket_arn(&object.bucket), watched).await?;
+        let exposed =
+            is_exposed(&self.exposures, &bucket_arn(&object.bucket, &self.operator.caller), watched).await?;
         self.exposed.insert(key, exposed);
         Ok(exposed)
     }

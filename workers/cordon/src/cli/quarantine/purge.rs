@@ -7,15 +7,18 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use cordon_domain::case::Case;
+use cordon_domain::{
+    case::Case,
+    request::{Answer, AnswerResult, PurgeRequest, PurgeStep},
+};
 use serde::Serialize;
 
 use crate::{
-    app::purges::{self, PurgeOutcome},
+    app::{purges, refusals::unavailable},
     aws::purger::Purgers,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
-        report::{Refusal, unavailable},
+        requests::{Requests, request_id},
         terminal::{self, JsonArray, Progress},
     },
     error::Result,
@@ -26,7 +29,8 @@ use crate::{
 #[command(after_help = "Example:
   cordon quarantine purge 812a6a9f0f4300994de1842f17964a72315d9890c38018511b7a2644aaab8454 --reason \"GDPR-17\"
 
-You need the role in CORDON_PURGER_ROLE_ARN, which Terraform's `purgers` gives. A purge that broke off is finished by the
+You need the role in CORDON_PURGER_ROLE_ARN, which Terraform's `purgers` gives: your own session deletes, and a worker
+records it before and after. A purge that broke off is finished by the
 same command. The exit code is 0 when nothing of the cases is left but their manifests.")]
 pub(in crate::cli) struct PurgeArguments {
     /// The cases whose copies are to be deleted; `-` reads them from standard input, the first word of each line.
@@ -38,8 +42,8 @@ pub(in crate::cli) struct PurgeArguments {
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Print a JSON array at the end: `case_id`, `bucket`, `key`, `result` (purged, failed, refused), `detail`, `code`,
-    /// `versions` (how many were deleted).
+    /// Print a JSON array at the end: `case_id`, `bucket`, `key`, `result` (purged, failed, refused, unanswered), `detail`,
+    /// `code`, `versions` (how many were deleted).
     #[arg(long)]
     json: bool,
 }
@@ -73,6 +77,11 @@ impl PurgeArguments {
             bucket: &operator.config.quarantine_bucket,
             account: &operator.config.account,
         };
+        let purging = Purging {
+            requests: Requests::new(&operator, &operator.config.purges_queue_url),
+            purgers,
+            reason: &self.reason,
+        };
         let (mut reports, mut to_delete) = (Vec::new(), Vec::new());
         for id in &ids {
             match operator.case(id).await? {
@@ -91,7 +100,7 @@ impl PurgeArguments {
         }
         let mut progress = Progress::new(to_delete.len());
         for case in &to_delete {
-            let purged = operator.purge(&purgers, case, &self.reason).await;
+            let purged = purging.purge(case).await;
             let report = purged.unwrap_or_else(|error| Report::on(&case.case_id, Some(case)).failed(&error));
             progress.step(|| if self.json { Ok(()) } else { terminal::say(&report.line()) })?;
             reports.push(report);
@@ -107,22 +116,45 @@ impl PurgeArguments {
     }
 }
 
-impl Operator {
-    async fn purge(&self, purgers: &Purgers<'_>, case: &Case, reason: &str) -> Result<Report> {
+struct Purging<'a> {
+    requests: Requests<'a>,
+    purgers: Purgers<'a>,
+    reason: &'a str,
+}
+
+impl Purging<'_> {
+    /// Deletes every copy of a case. The role comes first, so that nothing is recorded by somebody who may not have it; the
+    /// record comes before the first deletion, so that nobody restores what is being deleted.
+    async fn purge(&self, case: &Case) -> Result<Report> {
         let report = Report::on(&case.case_id, Some(case));
-        Ok(match purges::purge(&self.cases, purgers, case, reason).await? {
-            PurgeOutcome::Deleted(versions) => {
-                let plural = if versions == 1 { "" } else { "s" };
-                let detail = format!("Deleted for good ({versions} version{plural}); the manifest stays.");
-                Report { result: PURGED, detail, more: Deleted { versions }, ..report }
-            }
-            PurgeOutcome::DeletedBefore(at) => Report {
-                result: PURGED,
-                detail: format!("Its copies were deleted before, at {at}."),
-                ..report
-            },
-            PurgeOutcome::InUse => report.refused(Refusal::overtaken()),
-        })
+        // What is deleted has to be the case's own, whoever has written to its record.
+        if let Some(refusal) = purges::foreign_copies(case) {
+            return Ok(report.refused(refusal));
+        }
+        let mut sessions = Vec::new();
+        for copy in &case.quarantine.copies {
+            sessions.push(self.purgers.open(&copy.key).await?);
+        }
+        let begun = self.ask(case, PurgeStep::Begin).await?;
+        if !begun.as_ref().is_some_and(|answer| answer.result == AnswerResult::Accepted) {
+            return Ok(report.answered(begun));
+        }
+        let mut versions = 0;
+        for purger in &sessions {
+            versions += purger.purge().await?;
+        }
+        let ended = self.ask(case, PurgeStep::End).await?;
+        Ok(Report { more: Deleted { versions }, ..report.answered(ended) })
+    }
+
+    async fn ask(&self, case: &Case, step: PurgeStep) -> Result<Option<Answer>> {
+        let request = PurgeRequest {
+            request_id: request_id(),
+            case_id: case.case_id.clone(),
+            reason: self.reason.to_owned(),
+            step,
+        };
+        self.requests.ask(&request.request_id, &request).await
     }
 }
 

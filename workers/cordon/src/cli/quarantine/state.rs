@@ -63,6 +63,7 @@ mod tests {
                 even_if_exposed: false,
                 copy_generation: None,
                 requested_at: time("2026-03-11T09:47:00.000Z"),
+                mac: None,
                 restored: Vec::new(),
                 outcome: Some(RestoreOutcome {
                     result,

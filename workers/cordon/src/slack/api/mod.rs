@@ -72,6 +72,11 @@ impl Slack {
         }
     }
 
+    /// The secret that it works with.
+    pub(crate) fn secret(&self) -> &SlackSecret {
+        &self.secret
+    }
+
     /// Posts a message; gives back its `ts`.
     ///
     /// # Errors

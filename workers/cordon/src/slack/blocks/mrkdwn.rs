@@ -118,11 +118,12 @@ pub(super) fn at(time: Time) -> String {
     format!("<!date^{}^{{date_short_pretty}} {{time}}|{time}>", time.timestamp().as_second())
 }
 
-/// A Slack user as a mention, an IAM ARN as code.
+/// A Slack user as a mention, also of the command line where policy knows them; another IAM principal as code.
 pub(super) fn voter(voter: &Voter, room: Room) -> String {
     match voter {
         Voter::Slack { user, .. } => mention(user),
-        Voter::Iam { arn: of, .. } => arn(of, room),
+        Voter::Iam { slack_user: Some(user), .. } => mention(user),
+        Voter::Iam { principal, .. } => principal_id(principal, room),
     }
 }
 
@@ -137,9 +138,9 @@ pub(super) fn voters(votes: &[&Vote], between: &str, room: Room, name: impl Fn(&
     who.join(between)
 }
 
-/// An IAM ARN as code. Its end tells who it is.
-pub(super) fn arn(arn: &str, room: Room) -> String {
-    code_with_ends(arn, room.of(300).max(100)).0
+/// The id of an IAM principal as code. Its end, the name of a role's session, tells who it is.
+pub(super) fn principal_id(id: &str, room: Room) -> String {
+    code_with_ends(id, room.of(300).max(100)).0
 }
 
 pub(super) fn mention(user: &str) -> String {

@@ -76,6 +76,7 @@ fn restore(outcome: Option<RestoreResult>) -> Restore {
         even_if_exposed: false,
         copy_generation: None,
         requested_at: at(),
+        mac: None,
         restored: Vec::new(),
         outcome: outcome.map(|result| RestoreOutcome {
             result,

@@ -115,7 +115,7 @@ fn pause(case: &Case, room: Room) -> Option<Value> {
 fn person(requested_by: &str, room: Room) -> String {
     match requested_by.strip_prefix("slack:").and_then(|slack| slack.split_once('/')) {
         Some((_, user)) => mention(user),
-        None => crate::slack::blocks::mrkdwn::arn(requested_by, room),
+        None => crate::slack::blocks::mrkdwn::principal_id(requested_by, room),
     }
 }
 

@@ -61,7 +61,7 @@ fn voter() -> impl Strategy<Value = Voter> {
     });
     prop_oneof![
         "[UW][A-Z0-9]{2,30}".prop_map(|user| Voter::Slack { team: "T0CORDON01".into(), user, group: None }),
-        arn.prop_map(|arn| Voter::Iam { arn, slack_user: None }),
+        arn.prop_map(|principal| Voter::Iam { principal, slack_user: None }),
     ]
 }
 
@@ -77,6 +77,7 @@ fn votes() -> impl Strategy<Value = Vec<Vote>> {
         by,
         reason,
         at: at(),
+        mac: None,
         plan_hash: String::new(),
     });
     vec(vote, 0..12)
@@ -94,6 +95,7 @@ fn restores() -> impl Strategy<Value = Vec<Restore>> {
             even_if_exposed: false,
             copy_generation: None,
             requested_at: at(),
+            mac: None,
             restored: Vec::new(),
             outcome: ended.map(|(result, detail)| RestoreOutcome { result, detail, code: None, at: at() }),
         });
@@ -181,7 +183,7 @@ fn any_case() -> impl Strategy<Value = Case> {
                 case.waits.paused = Some(Paused { at: at(), by });
             }
             let (decision, outcome, restores) = ends;
-            case.approval.decided = decision.map(|what| Decided { what, at: at() });
+            case.approval.decided = decision.map(|what| Decided { what, at: at(), mac: None });
             case.closing = outcome.map(|outcome| Closing { outcome, at: at() });
             case.quarantine.restores = restores;
             case.status = status;
