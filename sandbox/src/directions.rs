@@ -67,6 +67,20 @@ impl Directions {
         })
     }
 
+    /// What to try in a demo that has come to its end.
+    pub(crate) fn what_next(&self) -> String {
+        let cordon = cordon();
+        format!(
+            "\nWhat to try next, in another shell with the exports of an operator from above:\n\n\
+             \x20 {cordon} quarantine list\n\
+             \x20 {cordon} quarantine show CASE_ID\n\
+             \x20 {cordon} restore CASE_ID --reason \"a try\" --even-if-exposed   (the bucket is still shared)\n\
+             \x20 {cordon} pause --reason \"a try\"; {cordon} resume\n\
+             \x20 the messages: {}",
+            self.slack_url
+        )
+    }
+
     /// As one line of JSON.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("text and numbers are JSON")
@@ -84,9 +98,10 @@ impl Display for Directions {
         writeln!(f, "\nIn another shell, as an operator of Cordon:\n")?;
         exports(f, &self.operator_environment)?;
         if self.cordon_is_deployed {
-            let cordon = sibling("cordon").unwrap_or_else(|_| PathBuf::from("cordon"));
-            writeln!(f, "\n  {} approvals list", cordon.display())?;
-            writeln!(f, "  {} quarantine list", cordon.display())?;
+            let cordon = cordon();
+            writeln!(f, "\n  {cordon} approvals list")?;
+            writeln!(f, "  {cordon} approvals approve CASE_ID --reason \"a try\"   (instead of the click)")?;
+            writeln!(f, "  {cordon} quarantine list")?;
         } else {
             writeln!(
                 f,
@@ -99,6 +114,11 @@ impl Display for Directions {
         }
         writeln!(f, "\nVersion 1 of the aws CLI takes the endpoint of sqs from --endpoint-url only.")
     }
+}
+
+/// The command line, where this build has it.
+fn cordon() -> String {
+    sibling("cordon").unwrap_or_else(|_| PathBuf::from("cordon")).display().to_string()
 }
 
 /// Lines for a shell to paste: first unset what would get in the way, then export.

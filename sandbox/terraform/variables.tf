@@ -26,6 +26,7 @@ variable "policy" {
   description = "As of the module. The default is the demo's: credentials leave at once, financial data after Alice's click."
   type        = any
   default = {
+    restorers = { users = ["U0ALICE001"] }
     rules = [
       {
         name             = "credentials-leave-at-once"

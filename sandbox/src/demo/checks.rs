@@ -41,12 +41,14 @@ pub(super) async fn check(
     } else {
         must(
             !shared.contains(&CARD.to_owned()),
-            "the card number is gone from the shared bucket, after the click",
+            "the card number is gone from the shared bucket, after somebody has decided",
         );
         must(quarantined.iter().any(|key| key == CARD), "and is in quarantine, with a manifest");
         let told = messages.iter().any(|message| {
             let text = message["blocks"].to_string();
-            text.contains("Quarantined.") && text.contains("<@U0ALICE001>")
+            // By a click, or by `cordon approvals` as the operator whose environment is printed.
+            let decided = ["by <@U0ALICE001>", "by `AROA"].iter().any(|by| text.contains(by));
+            text.contains("Quarantined.") && decided
         });
         must(told, "its Slack message names the outcome and who decided");
     }

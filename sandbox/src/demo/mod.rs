@@ -108,7 +108,13 @@ pub(crate) async fn run(options: Options, mode: Mode) -> anyhow::Result<ExitCode
     output.line("\nThe end state\n");
     let all_hold = checks::check(&sandbox, &deployment, &fixtures, &executions, output).await?;
     if !mode.once {
-        output.line(format_args!("\nLook around: {}/ . Ctrl-C ends the sandbox.", sandbox.slack_url()));
+        output.line(if all_hold {
+            "\nEverything is as it should be."
+        } else {
+            "\nNot everything is as it should be: see WRONG above, and the logs."
+        });
+        output.line(directions.what_next());
+        output.line("\nCtrl-C ends the sandbox, and everything in it is gone.");
         bail!(sandbox.emulator_ended().await);
     }
     sandbox.stop().await;

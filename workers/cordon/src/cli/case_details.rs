@@ -4,6 +4,7 @@ use cordon_domain::{
     case::{Case, Closing, Paused, Purge, QuarantineCopy, Restore, RestoreResult, vote::Vote},
     policy::Disposition,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::quarantine::state;
@@ -25,8 +26,8 @@ pub(super) fn record(case: &Case) -> Value {
         "plan_hash": case.approval.plan_hash,
         "run": case.execution_arn,
         "opened_at": case.opened_at,
-        "decided": case.approval.decided,
-        "votes": case.approval.votes,
+        "decided": without_codes(&case.approval.decided),
+        "votes": without_codes(&case.approval.votes),
         "round": case.approval.round,
         "round_ends_at": case.approval.round_ends_at,
         "snooze": case.approval.snooze,
@@ -36,10 +37,27 @@ pub(super) fn record(case: &Case) -> Value {
         "paused": case.waits.paused,
         "copies": case.quarantine.copies,
         "closing": case.closing,
-        "restores": case.quarantine.restores,
+        "restores": without_codes(&case.quarantine.restores),
         "purge": case.quarantine.purge,
-        "history": case.history,
+        "history": without_codes(&case.history),
     })
+}
+
+/// A part of a record without the worker's codes in it, which are nobody else's business.
+pub(super) fn without_codes(part: &impl Serialize) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.remove("mac");
+                members.values_mut().for_each(strip);
+            }
+            Value::Array(all) => all.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(part).expect("members are plain");
+    strip(&mut value);
+    value
 }
 
 /// The case for people, a line each.

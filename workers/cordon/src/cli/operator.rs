@@ -41,6 +41,14 @@ impl Operator {
     pub(super) async fn connect() -> anyhow::Result<Self> {
         let config = OperatorConfig::read(&super::environment())?;
         let aws = aws::sdk_config(&config.region).await.map_err(|error| {
+            let environment = super::environment();
+            if let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
+                return anyhow!(
+                    "no AWS credentials come from {url}, which AWS_CONTAINER_CREDENTIALS_FULL_URI names ({}); if it is \
+                     a sandbox's, see that it still runs, or unset the variable",
+                    error.root_cause()
+                );
+            }
             anyhow!(
                 "there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; with \
                  SSO run `eval \"$(aws configure export-credentials --format env)\"` first ({})",

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
 use crate::cli::{
+    case_details::without_codes,
     listing::Listing,
     operator::{Operator, glob},
     report::copy,
@@ -100,7 +101,7 @@ fn entry(case: &Case) -> Value {
         "quarantine_key": copy(case),
         "rule": case.plan.rule,
         "decided_by": super::state::decided_by(case),
-        "last_restore": case.quarantine.restores.last(),
+        "last_restore": without_codes(&case.quarantine.restores.last()),
         "purge": case.quarantine.purge,
     })
 }
