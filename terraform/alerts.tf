@@ -105,6 +105,24 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_actions       = [aws_sns_topic.operators.arn]
 }
 
+# Workers take what people ask for within seconds.
+resource "aws_cloudwatch_metric_alarm" "requests" {
+  for_each = local.requests
+
+  alarm_name          = "${var.name_prefix}-${each.key}-waiting"
+  alarm_description   = "A request in ${aws_sqs_queue.requests[each.key].name} has waited for ten minutes; after a day it is dropped. See that `cordon worker` runs, and what its log says with \"request put off\"."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.requests[each.key].name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 600
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.operators.arn]
+}
+
 # An activity's timeouts begin when a worker takes the task. With none that polls nothing ever times out but the execution,
 # after 30 days, and ActivityScheduleTime has no data either: it is reported when a task is taken.
 locals {

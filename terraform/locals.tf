@@ -43,5 +43,9 @@ locals {
   cycles_prefix      = "cycles/"
   account_root       = "arn:${local.partition}:iam::${local.account}:root"
   exclusion_tag      = "${var.exclusion_tag.key}=${var.exclusion_tag.value}"
+  # What a session of the mover or the restorer is for: IAM puts the session's tags in.
+  session_tags       = ["CordonBucket", "CordonCase"]
+  session_bucket_arn = "arn:${local.partition}:s3:::$${aws:PrincipalTag/CordonBucket}"
+  session_case_arn   = "${aws_s3_bucket.this["quarantine"].arn}/${local.account}/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"
   kms_via_service    = { for service in ["dynamodb", "s3", "secretsmanager", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
 }

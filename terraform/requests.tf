@@ -13,12 +13,6 @@ resource "aws_sqs_queue" "requests" {
   message_retention_seconds  = 86400 # What was asked for a day ago surprises whoever has forgotten it.
   visibility_timeout_seconds = 30
   sqs_managed_sse_enabled    = true
-
-  # What fails for an hour is for operators to look at.
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = 120
-  })
 }
 
 data "aws_iam_policy_document" "requests" {
@@ -42,7 +36,34 @@ data "aws_iam_policy_document" "requests" {
     }
   }
 
-  # Those who may delete copies, and nobody whom an IAM policy lets besides, say so before and after.
+  # Those who may delete copies say so before and after, and nobody whom an IAM policy lets besides: what is on record as being
+  # deleted cannot be put back.
+  dynamic "statement" {
+    for_each = each.key == "purges" ? [var.purgers] : []
+
+    content {
+      sid       = "OnlyPurgersAsk"
+      effect    = "Deny"
+      actions   = ["sqs:SendMessage"]
+      resources = [aws_sqs_queue.requests[each.key].arn]
+
+      principals {
+        type        = "*" # Refused to everybody but those who are named, or, without such people, to everybody.
+        identifiers = ["*"]
+      }
+
+      dynamic "condition" {
+        for_each = length(statement.value) > 0 ? [statement.value] : []
+
+        content {
+          test     = "ArnNotEquals"
+          variable = "aws:PrincipalArn"
+          values   = condition.value
+        }
+      }
+    }
+  }
+
   dynamic "statement" {
     for_each = each.key == "purges" && length(var.purgers) > 0 ? [var.purgers] : []
 

@@ -1,12 +1,24 @@
 # The role that takes objects into quarantine: it reads and removes at the source, and writes there never. The worker
-# assumes it for one object at a time, with a session policy that leaves of all this only that bucket and key.
+# assumes it for one object at a time. The session's tags leave of all this one bucket and one case's prefix in quarantine,
+# whatever the caller asks for; the caller's session policy leaves one key.
 data "aws_iam_policy_document" "mover_trust" {
+  # No session without the tags by which the policy below narrows it.
   statement {
-    actions = ["sts:AssumeRole"]
+    actions = ["sts:AssumeRole", "sts:TagSession"]
 
     principals {
       type        = "AWS"
       identifiers = [aws_iam_role.worker.arn]
+    }
+
+    dynamic "condition" {
+      for_each = local.session_tags
+
+      content {
+        test     = "StringLike"
+        variable = "aws:RequestTag/${condition.value}"
+        values   = ["?*"]
+      }
     }
   }
 }
@@ -30,7 +42,7 @@ data "aws_iam_policy_document" "mover" {
       "s3:ListObjectVersionAnnotations",
     ]
 
-    resources = ["arn:${local.partition}:s3:::*/*"] # Macie may find sensitive data in any object; the condition keeps to our own.
+    resources = ["${local.session_bucket_arn}/*"] # Any object of the one bucket that the session is for.
 
     condition {
       test     = "StringEquals"
@@ -48,7 +60,7 @@ data "aws_iam_policy_document" "mover" {
       "s3:ListBucketVersions",
     ]
 
-    resources = ["arn:${local.partition}:s3:::*"] # The same buckets.
+    resources = [local.session_bucket_arn]
 
     condition {
       test     = "StringEquals"
@@ -84,7 +96,7 @@ data "aws_iam_policy_document" "mover" {
       "s3:PutObjectVersionTagging",
     ]
 
-    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
+    resources = [local.session_case_arn]
   }
 
   # The first tells missing copies from forbidden ones, the second finds the upload of a worker that was killed.

@@ -1,12 +1,24 @@
 # The role that puts objects back: it reads in quarantine and writes at the source, and removes nothing anywhere. The
-# worker assumes it for one object at a time, with a session policy that leaves of all this only that bucket and key.
+# worker assumes it for one object at a time. The session's tags leave of all this one bucket and one case's prefix in
+# quarantine, whatever the caller asks for; the caller's session policy leaves one key.
 data "aws_iam_policy_document" "restorer_trust" {
+  # No session without the tags by which the policy below narrows it.
   statement {
-    actions = ["sts:AssumeRole"]
+    actions = ["sts:AssumeRole", "sts:TagSession"]
 
     principals {
       type        = "AWS"
       identifiers = [aws_iam_role.worker.arn]
+    }
+
+    dynamic "condition" {
+      for_each = local.session_tags
+
+      content {
+        test     = "StringLike"
+        variable = "aws:RequestTag/${condition.value}"
+        values   = ["?*"]
+      }
     }
   }
 }
@@ -26,12 +38,12 @@ data "aws_iam_policy_document" "restorer" {
       "s3:ListObjectVersionAnnotations",
     ]
 
-    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*"] # Every case has its own key.
+    resources = [local.session_case_arn]
   }
 
   statement {
     sid       = "TellMissingCopiesFromForbidden"
-    actions   = ["s3:ListBucket"]
+    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
     resources = [aws_s3_bucket.this["quarantine"].arn]
   }
 
@@ -69,7 +81,7 @@ data "aws_iam_policy_document" "restorer" {
       "s3:PutObjectVersionTagging",
     ]
 
-    resources = ["arn:${local.partition}:s3:::*/*"] # Any object may have been moved; the condition keeps to our own.
+    resources = ["${local.session_bucket_arn}/*"] # Any object of the one bucket that the session is for.
 
     condition {
       test     = "StringEquals"
@@ -88,7 +100,7 @@ data "aws_iam_policy_document" "restorer" {
       "s3:ListBucketVersions",
     ]
 
-    resources = ["arn:${local.partition}:s3:::*"] # The same buckets.
+    resources = [local.session_bucket_arn]
 
     condition {
       test     = "StringEquals"

@@ -194,7 +194,7 @@ data "aws_iam_policy_document" "worker" {
 
   statement {
     sid       = "ActAsMoverOrRestorer"
-    actions   = ["sts:AssumeRole"]
+    actions   = ["sts:AssumeRole", "sts:TagSession"]
     resources = [aws_iam_role.mover.arn, aws_iam_role.restorer.arn]
   }
 }

@@ -151,6 +151,28 @@ run "installs" {
     error_message = "Somebody but the worker may become the mover or the restorer."
   }
 
+  # IAM narrows their sessions, and not whoever opens them.
+
+  assert {
+    condition = alltrue([for trust in [data.aws_iam_policy_document.mover_trust, data.aws_iam_policy_document.restorer_trust] :
+      one(trust.statement).actions == toset(["sts:AssumeRole", "sts:TagSession"])
+      && { for condition in one(trust.statement).condition : condition.variable => one(condition.values) } == { "aws:RequestTag/CordonBucket" = "?*", "aws:RequestTag/CordonCase" = "?*" }
+    ])
+    error_message = "The mover or the restorer can be taken without the tags that narrow it."
+  }
+
+  assert {
+    condition = alltrue(flatten([for statement in concat(
+      data.aws_iam_policy_document.mover.statement,
+      data.aws_iam_policy_document.restorer.statement,
+      ) : [for resource in statement.resources :
+      contains(["arn:aws:s3:::$${aws:PrincipalTag/CordonBucket}", "arn:aws:s3:::$${aws:PrincipalTag/CordonBucket}/*", "arn:aws:s3:::cordon-quarantine-111122223333/111122223333/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"], resource)
+      || alltrue([for action in statement.actions : startswith(action, "s3:ListBucket")])
+      if statement.effect != "Deny" && startswith(resource, "arn:aws:s3:")
+    ]]))
+    error_message = "The mover or the restorer reaches objects that its session is not for."
+  }
+
   # Nothing that Macie charges for starts before somebody has asked for it.
 
   assert {

@@ -108,8 +108,8 @@ run "moves_keep_to_their_side" {
   assert {
     condition = toset(flatten([for statement in data.aws_iam_policy_document.mover.statement : tolist(statement.resources)
       if statement.effect != "Deny" && length([for action in statement.actions : action if can(regex("^s3:(Put|Abort)", action))]) > 0
-    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333/*"])
-    error_message = "The mover may write outside the quarantine."
+    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333/111122223333/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"])
+    error_message = "The mover may write outside the quarantine, or to another case's place there."
   }
 
   assert {
@@ -125,7 +125,7 @@ run "moves_keep_to_their_side" {
       data.aws_iam_policy_document.mover.statement,
       data.aws_iam_policy_document.restorer.statement,
       ) : [for condition in statement.condition : { variable = condition.variable, values = condition.values }] == [{ variable = "aws:ResourceAccount", values = tolist(["111122223333"]) }]
-      if statement.effect != "Deny" && anytrue([for resource in statement.resources : startswith(resource, "arn:aws:s3:::*")])
+      if statement.effect != "Deny" && anytrue([for resource in statement.resources : startswith(resource, "arn:aws:s3:::$${aws:PrincipalTag")])
     ])
     error_message = "The mover or the restorer may reach into another account."
   }
@@ -194,8 +194,13 @@ run "moves_keep_to_their_side" {
   }
 
   assert {
-    condition     = alltrue([for kind, document in data.aws_iam_policy_document.requests : [for statement in document.statement : statement.effect] == ["Deny"]])
+    condition     = alltrue([for kind, document in data.aws_iam_policy_document.requests : alltrue([for statement in document.statement : statement.effect == "Deny"])])
     error_message = "A queue lets somebody send whom nobody has named."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.requests["purges"].statement : length(statement.condition) if statement.sid == "OnlyPurgersAsk"] == [0]
+    error_message = "Without purgers somebody may ask for a purge."
   }
 
   # Pausing is one item: with it nobody removes a case.
@@ -227,6 +232,11 @@ run "named_people_read_and_purge" {
     condition = jsonencode({ for kind, document in data.aws_iam_policy_document.requests : kind => flatten([for statement in document.statement : [for principal in statement.principals : tolist(principal.identifiers)] if statement.effect != "Deny"])
     }) == jsonencode({ approvals = [], purges = var.purgers, restores = [] })
     error_message = "Others than the purgers may ask for purges, or they may not."
+  }
+
+  assert {
+    condition     = jsonencode(flatten([for statement in data.aws_iam_policy_document.requests["purges"].statement : [for condition in statement.condition : [condition.test, condition.variable, condition.values]] if statement.sid == "OnlyPurgersAsk"])) == jsonencode(concat(["ArnNotEquals", "aws:PrincipalArn"], var.purgers))
+    error_message = "An IAM policy alone lets somebody ask for purges."
   }
 
   assert {

@@ -5,6 +5,7 @@ AWS behavior restored:
 - STS takes the characters up to U+00FF only, and refuses others as invalid. [botocore sts AssumeRoleRequest.Policy]
 - Whether what a policy names by escapes may be beyond that, or be a control character, is not documented: here it is
   refused with MalformedPolicyDocument.
+- Keys and values of session tags are letters, blanks, digits and ``_.:/=+-@``. [botocore sts tagValueType]
 """
 
 import json
@@ -28,7 +29,19 @@ def _strings(value):
         yield value
 
 
+_TAG = re.compile(r"[\w\s.:/=+\-@]*")
+
+
 def install():
+    @patch(sts, "_session_tags")
+    def session_tags(original, params, check=True):
+        tags, error = original(params, check=check)
+        if not error and any(not _TAG.fullmatch(part) for tag in tags for part in (tag["Key"], tag["Value"])):
+            return None, sts._error(400, "ValidationError", "1 validation error detected: Value at 'tags' failed to "
+                                    "satisfy constraint: Member must satisfy regular expression pattern: "
+                                    "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+", ns="sts")
+        return tags, error
+
     @patch(sts, "_session_policies")
     def session_policies(original, params, account_id=None, check=True):
         policy = sts._p(params, "Policy") if check else ""

@@ -18,6 +18,7 @@ use cordon_domain::{
 };
 use cordon_sandbox::{Fault, InterceptedCall, Intervention};
 use cordon_tests::{request, run_test};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -242,6 +243,10 @@ fn what_a_person_may_not_have_is_refused_with_the_reason_and_what_is_delivered_l
         vote(&two, ApprovalAction::Quarantine, BOBS_ID).handled(fixture).await?;
         refused(vote(&two, ApprovalAction::Quarantine, BOBS_ID), "VotedBefore").await?;
 
+        let mut older = vote(&two, ApprovalAction::Dismiss, BOBS_ID);
+        older.input["sent_at"] = serde_json::to_value(clock::now() - SignedDuration::from_mins(5))?;
+        refused(older, "VotedSince").await?;
+
         let mut of_another_plan = open("refused").await?;
         "another".clone_into(&mut of_another_plan.approval.plan_hash);
         refused(vote(&of_another_plan, ApprovalAction::Quarantine, BOBS_ID), "CaseChanged").await?;
@@ -252,6 +257,10 @@ fn what_a_person_may_not_have_is_refused_with_the_reason_and_what_is_delivered_l
         let case = open("purge-refused").await?;
         quarantined(fixture, &case).await?;
         refused(vote(&case, ApprovalAction::Dismiss, BOBS_ID), "DecidedBefore").await?;
+        let mut forgotten = purge(&case, PurgeStep::Begin);
+        forgotten.input["sent_at"] = serde_json::to_value(clock::now() - SignedDuration::from_mins(5))?;
+        refused(forgotten, "TooLate").await?;
+        ensure!(read(fixture, &case.case_id).await?.quarantine.purge.is_none(), "it can be put back still");
         purge(&case, PurgeStep::Begin).handled(fixture).await?;
         refused(purge(&case, PurgeStep::End), "CopiesLeft").await?;
         refused(restore(&case, STRANGER), "Purged").await?;

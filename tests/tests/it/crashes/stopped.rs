@@ -1,6 +1,7 @@
 //! A run that is stopped, and its case closed, while a worker still has its task.
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use cordon::clock;
 use cordon_domain::case::{Outcome, OutcomeResult, RestoreOutcome, RestoreResult};
 use cordon_sandbox::{InterceptedCall, Intervention};
@@ -164,6 +165,10 @@ fn a_pause_is_ordered_while_no_process_of_cordon_runs_and_stops_whatever_starts_
         let back = SCENARIOS.iter().find(|scenario| scenario.name == "small, back").context("it is there")?;
         let (task, restore) = (small.prepare(fixture).await?, back.prepare(fixture).await?);
         let paused = fixture.cordon(&["pause", "--reason", "a rule matches too much"]).await?;
+        // Whoever may write this item may write anything into it.
+        let table = fixture.deployment.output("cases_table")?;
+        let item = [("id".to_owned(), AttributeValue::S("pause".into()))];
+        fixture.dynamodb.put_item().table_name(table).set_item(Some(item.into())).send().await?;
         let stopped = fixture.run_to_the_end(&task, |_| Intervention::Pass).await;
         let not_back = fixture.run_to_the_end(&restore, |_| Intervention::Pass).await;
         let resumed = fixture.cordon(&["resume"]).await?;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     TransactWriteItem, Update,
 };
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_eventbridge::{error::ProvideErrorMetadata, types::PutEventsRequestEntry};
 use serde_json::{Value, json};
 
 use super::harness::{
@@ -316,6 +316,59 @@ fn a_task_role_kept_to_the_tasks_of_its_account_is_assumed_for_them() -> Result<
             let assumed = sts.assume_role().role_arn(arn).role_session_name("session").send().await;
             assert_eq!(code(assumed).as_deref(), refusal, "{account}");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_role_reaches_what_the_tags_of_its_session_name_and_without_them_nothing() -> Result<()> {
+    in_bare_sandbox(async {
+        let (config, owner) = (root().await, s3(&root().await));
+        let (mine, other) = (unique("tagged"), unique("tagged"));
+        for bucket in [&mine, &other] {
+            owner.create_bucket().bucket(bucket).send().await?;
+            owner.put_object().bucket(bucket).key("object").send().await?;
+        }
+        let iam = aws_sdk_iam::Client::new(&config);
+        let caller = format!("arn:aws:iam::{}:root", sandbox().account());
+        let role = async |condition: Value| -> Result<String> {
+            let name = unique("tagged");
+            let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+                "Principal": { "AWS": caller }, "Action": ["sts:AssumeRole", "sts:TagSession"], "Condition": condition }] });
+            let created = iam.create_role().role_name(&name).assume_role_policy_document(trust.to_string());
+            let arn = created.send().await?.role.context("a role")?.arn;
+            let policy = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::${aws:PrincipalTag/Bucket}/*" }] });
+            let put = iam.put_role_policy().role_name(&name).policy_name("may");
+            put.policy_document(policy.to_string()).send().await?;
+            Ok(arn)
+        };
+        let assume = async |role: &str, bucket: Option<&str>| {
+            let tag = |value: &str| aws_sdk_sts::types::Tag::builder().key("Bucket").value(value).build();
+            let tags = bucket.map(|bucket| vec![tag(bucket).expect("key and value")]);
+            let sts = aws_sdk_sts::Client::new(&config);
+            let session = sts.assume_role().role_arn(role).role_session_name("session").set_tags(tags);
+            let keys = session.send().await.map_err(|error| error.code().map(str::to_owned))?;
+            let keys = keys.credentials.expect("credentials");
+            let token = Some(keys.session_token);
+            let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, token, None, "session");
+            Ok::<_, Option<String>>(s3(&signed_by(keys).await))
+        };
+        let reads = async |client: &aws_sdk_s3::Client, bucket: &str| {
+            code(client.get_object().bucket(bucket).key("object").send().await)
+        };
+        let demanding = role(json!({ "StringLike": { "aws:RequestTag/Bucket": "?*" } })).await?;
+        let refused = assume(&demanding, None).await.err().flatten();
+        assert_eq!(refused.as_deref(), Some("AccessDenied"), "the trust demands a tag");
+        let session = assume(&demanding, Some(&mine)).await.map_err(|code| anyhow::anyhow!("{code:?}"))?;
+        assert_eq!(reads(&session, &mine).await, None);
+        assert_eq!(reads(&session, &other).await.as_deref(), Some("AccessDenied"));
+        // What is in a tag is no pattern.
+        let session = assume(&demanding, Some("tagged-*")).await;
+        assert!(session.is_err(), "STS takes no star in a tag");
+        let lenient = role(json!({ "StringLike": { "aws:PrincipalAccount": "*" } })).await?;
+        let session = assume(&lenient, None).await.map_err(|code| anyhow::anyhow!("{code:?}"))?;
+        assert_eq!(reads(&session, &mine).await.as_deref(), Some("AccessDenied"), "no value, no permission");
         Ok(())
     })
 }

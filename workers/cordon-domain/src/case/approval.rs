@@ -133,4 +133,8 @@ pub enum Counted {
     Missing(usize),
     /// The person has said so already.
     Repeated,
+    /// The person has said something else since.
+    Superseded,
+    /// The person has voted so often that no further vote is taken.
+    TooMany,
 }

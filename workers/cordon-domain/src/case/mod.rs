@@ -134,6 +134,8 @@ const PLAN_MESSAGE: &str = "cordon plan";
 const VOTE_MESSAGE: &str = "cordon vote";
 const EXPIRY_MESSAGE: &str = "cordon expiry";
 const RESTORE_MESSAGE: &str = "cordon restore";
+/// The most votes of one person about one plan: a record has room for so many.
+const MAX_VOTES: usize = 10;
 /// The most generations that a record remembers; the executions and the logs remember all.
 const HISTORY: usize = 20;
 
@@ -175,8 +177,14 @@ impl Case {
             Disposition::Quarantine => "nobody is asked",
             Disposition::Review | Disposition::Ignore => "people are asked",
         };
-        [PLAN_MESSAGE, &self.case_id, &self.execution_arn, &self.approval.id, self.plan.hash(), asks]
-            .join("\n")
+        message(&[
+            PLAN_MESSAGE,
+            &self.case_id,
+            &self.execution_arn,
+            &self.approval.id,
+            self.plan.hash(),
+            asks,
+        ])
     }
 
     /// What the worker vouches for when it records a vote by the command line: whose it is, and what for.
@@ -185,12 +193,12 @@ impl Case {
         let at = vote.at.to_string();
         let (approval, decision) = (&self.approval.id, vote.decision.name());
         let about = [VOTE_MESSAGE, &self.case_id, &self.execution_arn, approval, &vote.plan_hash];
-        [&about[..], &[decision, &at, vote.by.person(), &by]].concat().join("\n")
+        message(&[&about[..], &[decision, &at, vote.by.person(), &by]].concat())
     }
 
     /// What the worker vouches for when nobody has decided in time.
     pub fn expiry_message(&self) -> String {
-        [EXPIRY_MESSAGE, &self.case_id, &self.execution_arn, &self.approval.id, self.plan.hash()].join("\n")
+        message(&[EXPIRY_MESSAGE, &self.case_id, &self.execution_arn, &self.approval.id, self.plan.hash()])
     }
 
     /// What the worker vouches for when it records a restore: who has asked for what.
@@ -198,9 +206,10 @@ impl Case {
         let copy = restore.copy_generation.map_or_else(|| "newest".to_owned(), |number| number.to_string());
         let at = restore.requested_at.to_string();
         let flag = |is_set, name| if is_set { name } else { "-" };
-        [
+        message(&[
             RESTORE_MESSAGE,
             &self.case_id,
+            &self.generation.to_string(),
             &restore.request_id,
             &restore.execution_arn,
             flag(restore.replace, "replace"),
@@ -208,8 +217,7 @@ impl Case {
             &copy,
             &at,
             &restore.requested_by,
-        ]
-        .join("\n")
+        ])
     }
 
     /// The generation after `earlier`, which remembers it.
@@ -319,9 +327,19 @@ impl Case {
 
     /// What a vote would come to now.
     pub fn count(&self, vote: &Vote) -> Counted {
+        let theirs = || {
+            let of_plan = self.approval.votes.iter().filter(|cast| cast.plan_hash == self.approval.plan_hash);
+            of_plan.filter(|cast| cast.by.is_same_person(&vote.by))
+        };
         let before = votes_for(&self.approval.votes, &self.approval.plan_hash, vote.decision);
-        if before.iter().any(|earlier| earlier.by.person() == vote.by.person()) {
+        if before.iter().any(|earlier| earlier.by.is_same_person(&vote.by)) {
             return Counted::Repeated;
+        }
+        if theirs().any(|cast| cast.at > vote.at) {
+            return Counted::Superseded;
+        }
+        if theirs().count() >= MAX_VOTES {
+            return Counted::TooMany;
         }
         match self.approvals().checked_sub(before.len() + 1) {
             None | Some(0) => Counted::Decides,
@@ -333,7 +351,8 @@ impl Case {
     pub fn recorded(&self, vote: &Vote) -> Counted {
         let same = votes_for(&self.approval.votes, &self.approval.plan_hash, vote.decision).len();
         match self.approvals().saturating_sub(same) {
-            _ if self.decision().is_some() => Counted::Decides,
+            _ if self.decision() == Some(vote.decision) => Counted::Decides,
+            0 => Counted::Repeated,
             missing => Counted::Missing(missing),
         }
     }
@@ -400,6 +419,11 @@ impl Case {
         }
         Ok(Authorized::Votes(allowed))
     }
+}
+
+/// Several texts as one that no others make, whatever is in them.
+fn message(parts: &[&str]) -> String {
+    serde_json::to_string(parts).expect("texts are plain")
 }
 
 /// What authorizes a move.

@@ -139,3 +139,46 @@ fn a_case_survives_the_store() {
     assert_eq!(back.plan.hash(), case.approval.plan_hash);
     assert_eq!(back, case);
 }
+
+#[test]
+fn a_vote_that_comes_late_or_once_too_often_changes_nothing() {
+    let mut case = case(Disposition::Review).with_plan(|plan| plan.effect.approvals = 2);
+    let hash = case.approval.plan_hash.clone();
+    let at = |minute: u32, decision| Vote {
+        at: time(&format!("2026-03-11T10:{minute:02}:00.000Z")),
+        decision,
+        ..vote("U0ALICE001", &hash)
+    };
+    case.approval.votes = vec![at(30, Decision::Dismiss)];
+    assert_eq!(case.count(&at(20, Decision::Quarantine)), Counted::Superseded);
+    assert_eq!(case.count(&at(40, Decision::Quarantine)), Counted::Missing(1));
+    let changes = (0..10).map(|n| at(n, if n % 2 == 0 { Decision::Quarantine } else { Decision::Dismiss }));
+    case.approval.votes = changes.collect();
+    assert_eq!(case.count(&at(50, Decision::Quarantine)), Counted::TooMany);
+    assert_eq!(case.count(&vote("U0BOB00002", &hash)), Counted::Missing(1), "others still vote");
+}
+
+#[test]
+fn a_vote_on_record_is_said_to_decide_only_what_was_decided() {
+    let mut case = case(Disposition::Review);
+    let vote = vote("U0ALICE001", &case.approval.plan_hash);
+    case.approval.votes = vec![vote.clone()];
+    case.approval.decided = Some(decided(Decision::Quarantine));
+    assert_eq!(case.recorded(&vote), Counted::Decides);
+    case.approval.decided = Some(decided(Decision::Dismiss));
+    assert_eq!(case.recorded(&vote), Counted::Repeated);
+}
+
+#[test]
+fn no_text_in_a_vote_makes_its_message_that_of_another() {
+    let mut one = case(Disposition::Review);
+    let by = Voter::Iam { principal: "AIDAMALLORY".into(), slack_user: None };
+    let vote = Vote { by, ..vote("", "plan") };
+    one.approval.id = format!("a\nplan\nquarantine\n{}\nU0BOB00002", vote.at);
+    let mut other = one.clone();
+    other.approval.id = "a".into();
+    let rest = one.vote_message(&vote).replace("\\n", "\n");
+    let by = Voter::Iam { principal: rest, slack_user: Some("U0BOB00002".into()) };
+    assert_ne!(one.vote_message(&vote), other.vote_message(&Vote { by, ..vote.clone() }));
+    assert_eq!(serde_json::from_str::<Vec<String>>(&one.vote_message(&vote)).unwrap().len(), 9);
+}

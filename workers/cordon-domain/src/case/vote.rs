@@ -62,6 +62,25 @@ impl Voter {
     }
 }
 
+impl Voter {
+    /// Whether both are one person: the same in Slack, or the same principal of IAM, whoever policy took it for at the time.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        let principal = |voter: &Self| match voter {
+            Self::Iam { principal, .. } => Some(principal.clone()),
+            Self::Slack { .. } => None,
+        };
+        self.person() == other.person() || principal(self).is_some_and(|id| Some(id) == principal(other))
+    }
+}
+
+impl Vote {
+    /// Whether both are one vote, of which the second was only delivered again.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.by.is_same_person(&other.by)
+            && (self.decision, self.at, &self.plan_hash) == (other.decision, other.at, &other.plan_hash)
+    }
+}
+
 /// The id of an IAM principal, or a Slack user as `slack:<team>/<user>`.
 impl fmt::Display for Voter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,11 +127,13 @@ pub enum Undecidable {
     NobodyIsAsked,
 }
 
-/// What counts: each person's latest vote for this plan.
+/// What counts: each person's latest vote for this plan, by the time at which they voted: a vote may have waited on its way.
 fn counted<'a>(votes: &'a [Vote], plan_hash: &str) -> Vec<&'a Vote> {
+    let mut cast: Vec<&Vote> = votes.iter().filter(|vote| vote.plan_hash == plan_hash).collect();
+    cast.sort_by_key(|vote| vote.at);
     let mut counted: Vec<&Vote> = Vec::new();
-    for vote in votes.iter().filter(|vote| vote.plan_hash == plan_hash) {
-        counted.retain(|earlier| earlier.by.person() != vote.by.person());
+    for vote in cast {
+        counted.retain(|earlier| !earlier.by.is_same_person(&vote.by));
         counted.push(vote);
     }
     counted
@@ -156,6 +177,22 @@ mod tests {
         let two =
             [vote(Quarantine, slack("U0ALICE001")), vote(Quarantine, iam("AIDABOB", Some("U0BOB00002")))];
         assert_eq!(votes_for(&two, "plan", Quarantine).len(), 2);
+        let renamed = [
+            vote(Quarantine, iam("AIDABOB", Some("U0WRONG0001"))),
+            vote(Quarantine, iam("AIDABOB", Some("U0BOB00002"))),
+        ];
+        assert_eq!(
+            votes_for(&renamed, "plan", Quarantine).len(),
+            1,
+            "policy took one principal for two people"
+        );
+        let older = Vote { at: time("2026-03-11T09:40:00.000Z"), ..vote(Quarantine, slack("U0ALICE001")) };
+        let late = [vote(Dismiss, slack("U0ALICE001")), older];
+        assert_eq!(
+            votes_for(&late, "plan", Quarantine).len(),
+            0,
+            "what was said later counts, not what came later"
+        );
         let changed = [vote(Quarantine, slack("U0ALICE001")), vote(Dismiss, slack("U0ALICE001"))];
         assert_eq!(votes_for(&changed, "plan", Quarantine).len(), 0, "the latest vote counts");
         assert_eq!(votes_for(&changed, "plan", Dismiss).len(), 1);

@@ -55,6 +55,10 @@ pub enum VoteOutcome {
     Counted(usize),
     /// The person has voted the same before.
     Repeated,
+    /// The person has voted otherwise since.
+    Superseded,
+    /// The person has voted so often that no further vote is taken.
+    TooMany,
     /// It is not on record: [`Case::undecidable`] says why, or the case is about another plan by now.
     NotTaken(Box<Case>),
     /// There is no such case.
@@ -87,6 +91,8 @@ impl Approvals {
             Voted::Counted(case, Counted::Decides) => VoteOutcome::Decided(case),
             Voted::Counted(_, Counted::Missing(missing)) => VoteOutcome::Counted(missing),
             Voted::Counted(_, Counted::Repeated) => VoteOutcome::Repeated,
+            Voted::Counted(_, Counted::Superseded) => VoteOutcome::Superseded,
+            Voted::Counted(_, Counted::TooMany) => VoteOutcome::TooMany,
             Voted::Not(None) => VoteOutcome::UnknownCase,
             Voted::Not(Some(case)) if case.takes_votes(&seen.approval.id, &seen.approval.plan_hash) => {
                 VoteOutcome::Repeated

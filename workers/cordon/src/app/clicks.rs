@@ -247,6 +247,8 @@ async fn vote(clicks: &Clicks, case: &Case, click: &Click, vote: &Vote) -> Resul
         VoteOutcome::Repeated => {
             told(case, click, "Your vote is on record already; another person has to say the same.")
         }
+        VoteOutcome::Superseded => told(case, click, "A newer vote of yours is on record."),
+        VoteOutcome::TooMany => told(case, click, "You have voted too often on this; your last vote counts."),
         VoteOutcome::NotTaken(case) => told(&case, click, &why_not_taken(&case)),
         VoteOutcome::UnknownCase => ClickOutcome::Refused("an unknown case"),
     })

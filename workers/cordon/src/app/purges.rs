@@ -2,12 +2,13 @@
 //! processes deletes from quarantine.
 
 use cordon_domain::{
-    case::{Case, Purge},
+    case::{Case, Purge, QuarantineCopy},
     manifest::{is_copy_of, manifest_beside},
     request::{Answer, AnswerResult},
     time::Time,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::SignedDuration;
 
 use super::{
     clients::Clients,
@@ -15,9 +16,12 @@ use super::{
 };
 use crate::{
     aws::object_session::{ObjectSession, Place, Restorer},
+    clock,
     error::Result,
 };
 
+/// How long after it was sent a request to begin is taken; longer than the command waits for its answer.
+const MAX_WAIT: SignedDuration = SignedDuration::from_secs(120);
 /// Copies looked for at once.
 const MAX_CONCURRENCY: usize = 8;
 
@@ -41,6 +45,12 @@ pub(crate) async fn begin(clients: &Clients, case: &Case, request: Request) -> R
     if let Some(at) = case.quarantine.purge.as_ref().and_then(|purge| purge.done_at) {
         return Ok(purged(format!("Its copies were deleted before, at {at}.")));
     }
+    // Whoever asked so long ago no longer waits to delete, and what is recorded as being deleted can't be put back.
+    if request.at < clock::now() - MAX_WAIT {
+        let why =
+            "It was asked for too long ago: the command no longer waits. Nothing was deleted; run it again.";
+        return Ok(Answer::refused("TooLate", why));
+    }
     if let Some(refusal) = unavailable(case) {
         return Ok(refusal.into());
     }
@@ -60,16 +70,21 @@ pub(crate) async fn begin(clients: &Clients, case: &Case, request: Request) -> R
 /// # Errors
 /// As classified.
 pub(crate) async fn end(clients: &Clients, case: &Case) -> Result<Answer> {
-    let Some(purge) = &case.quarantine.purge else {
+    // A finding may have opened the case anew since the purge began: then the generation before remembers it.
+    let earlier = || case.history.iter().rev().map(|past| &past.quarantine).find(|past| past.purge.is_some());
+    let current = Some(&case.quarantine).filter(|quarantine| quarantine.purge.is_some());
+    let Some(purging) = current.or_else(earlier) else {
         return Ok(Answer::refused("NotRequested", "No purge of it is on record; ask for one first."));
     };
-    if purge.done_at.is_none() {
-        let left = left(clients, case).await?;
+    if purging.purge.as_ref().is_some_and(|purge| purge.done_at.is_none()) {
+        let left = left(clients, case, &purging.copies).await?;
         if left > 0 {
             let why = format!("{left} of its copies are still in quarantine; run the command again.");
             return Ok(Answer::refused("CopiesLeft", why));
         }
-        clients.cases.close_purge(case).await?;
+        if current.is_some() {
+            clients.cases.close_purge(case).await?;
+        }
     }
     Ok(purged("Deleted for good; the manifest stays."))
 }
@@ -90,10 +105,10 @@ fn purged(detail: impl Into<String>) -> Answer {
 }
 
 /// How many copies are still there, of those that the manifests name; and of those without a manifest.
-async fn left(clients: &Clients, case: &Case) -> Result<usize> {
+async fn left(clients: &Clients, case: &Case, copies: &[QuarantineCopy]) -> Result<usize> {
     let restorer = clients.restorers.open(&Place::of(case.object()), &case.case_id).await?;
     let mut left = 0;
-    for copy in &case.quarantine.copies {
+    for copy in copies {
         let named: Vec<_> = match restorer.manifest(&manifest_beside(&copy.key)).await? {
             None => vec![(copy.key.clone(), None)],
             Some((manifest, _)) => manifest

@@ -92,11 +92,10 @@ async fn reconcile_restore(clients: &Clients, case: &Case, restore: &Restore) ->
         let why = format!("The request names a run of another state machine than {ours}. Ask again.");
         return end_restore(clients, case, &why, "NotAuthorized").await;
     }
-    // Which does nothing where a run of the name was started before.
+    // Which does nothing where a run of the name was started before. It is there, then, however long ago it was asked for.
     restores::start(&clients.step_functions, &clients.config.object_restore_arn, &case.case_id, restore)
         .await?;
-    let Run::Ended(ended) = clients.step_functions.run(&restore.execution_arn, restore.requested_at).await?
-    else {
+    let Run::Ended(ended) = clients.step_functions.run(&restore.execution_arn, clock::now()).await? else {
         return Ok(());
     };
     let detail = format!(

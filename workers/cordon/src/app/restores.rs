@@ -19,6 +19,9 @@ use crate::{
     store::keys,
 };
 
+/// The most restores of one generation of a case: its record has room for so many.
+const MAX_RESTORES: usize = 50;
+
 /// Who asks, and for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -42,7 +45,7 @@ pub(crate) struct Request {
 /// none. Asked again for the same request, it goes on where it was.
 ///
 /// # Errors
-/// As classified; when the execution could not be started, the request is on record nevertheless.
+/// As classified. An execution that cannot be started now is started by the reconciler, for the request is on record.
 pub(crate) async fn request(
     clients: &Clients,
     case: &Case,
@@ -50,7 +53,7 @@ pub(crate) async fn request(
 ) -> Result<std::result::Result<String, Refusal>> {
     let machine = &clients.config.object_restore_arn;
     if let Some(earlier) = recorded(case, &request.id) {
-        start(&clients.step_functions, machine, &case.case_id, earlier).await?;
+        start_or_leave(clients, &case.case_id, earlier).await;
         return Ok(Ok(earlier.execution_arn.clone()));
     }
     if let Some(refusal) = refusal(case, request.copy_generation) {
@@ -76,8 +79,20 @@ pub(crate) async fn request(
         let refusal = now.as_ref().and_then(|now| refusal(now, request.copy_generation));
         return Ok(Err(refusal.unwrap_or_else(Refusal::overtaken)));
     }
-    start(&clients.step_functions, machine, &case.case_id, &restore).await?;
+    start_or_leave(clients, &case.case_id, &restore).await;
     Ok(Ok(restore.execution_arn))
+}
+
+async fn start_or_leave(clients: &Clients, case_id: &str, restore: &Restore) {
+    let machine = &clients.config.object_restore_arn;
+    if let Err(error) = start(&clients.step_functions, machine, case_id, restore).await {
+        tracing::warn!(case.id = case_id, error.message = %error, "restore not started; the reconciler will");
+    }
+}
+
+/// Whether the request is on record already.
+pub(crate) fn is_recorded(case: &Case, id: &RequestId) -> bool {
+    recorded(case, id).is_some()
 }
 
 /// The request as it is on record, in this generation or an earlier one.
@@ -98,6 +113,10 @@ pub(crate) fn refusal(case: &Case, copy_generation: Option<u32>) -> Option<Refus
             purge.requested_by, purge.reason
         );
         return Some(Refusal::new("Purged", why));
+    }
+    if case.quarantine.restores.len() >= MAX_RESTORES {
+        let why = "It was put back too often for its record; copy it out of quarantine by hand.";
+        return Some(Refusal::new("TooManyRestores", why));
     }
     unavailable(case).or_else(|| without_copy(case, copy_generation?))
 }

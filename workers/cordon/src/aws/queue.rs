@@ -9,7 +9,7 @@ use cordon_domain::time::Time;
 use jiff::Timestamp;
 
 use super::error::classify;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How long a call waits for messages, in seconds: the most that SQS waits.
 const WAIT_SECONDS: i32 = 20;
@@ -70,12 +70,17 @@ impl Queue {
             .await
             .map_err(|error| classify(&format!("sqs:ReceiveMessage of {}", self.url), error))?;
         let received = answer.messages.unwrap_or_default();
-        received
-            .into_iter()
-            .map(|message| {
-                read(message).ok_or_else(|| Error::Retryable("sqs:ReceiveMessage gave half a message".into()))
-            })
-            .collect()
+        let read = received.into_iter().filter_map(|message| {
+            let read = read(message);
+            if read.is_none() {
+                tracing::error!(
+                    queue.url = self.url,
+                    "SQS gave a message without sender, time or body; it comes again"
+                );
+            }
+            read
+        });
+        Ok(read.collect())
     }
 
     /// Deletes a message that is done with.

@@ -9,6 +9,10 @@ use crate::{
     store::keys,
 };
 
+/// Why there is no answer, and what to look at.
+pub(super) const NO_WORKER: &str = "no worker has answered within a minute (whether one runs: `aws ecs describe-services \
+                                    --cluster NAME --services worker`).";
+
 /// The result of what no worker has answered yet.
 pub(super) const UNANSWERED: &str = "unanswered";
 
@@ -50,9 +54,7 @@ impl<M: Default> Report<M> {
             Some(Answer { result, detail, code, .. }) => Self { result: result.name(), detail, code, ..self },
             None => Self {
                 result: UNANSWERED,
-                detail: "On its way, but no worker has answered within a minute. It is carried out when one does, within \
-                         a day; whether one runs: `aws ecs describe-services --cluster NAME --services worker`."
-                    .into(),
+                detail: format!("On its way, but {NO_WORKER} It is carried out when one does, within a day."),
                 code: Some("NoWorker".into()),
                 ..self
             },

@@ -38,6 +38,11 @@ impl<'a> Requests<'a> {
         Self { cases: &operator.cases, queue, nobody_answers: AtomicBool::new(false) }
     }
 
+    /// Whether no worker has answered an earlier request in time.
+    pub(super) fn is_silent(&self) -> bool {
+        self.nobody_answers.load(Ordering::Relaxed)
+    }
+
     /// Sends a request and waits for its answer; `None` when no worker gives one within a minute.
     ///
     /// # Errors
@@ -45,7 +50,7 @@ impl<'a> Requests<'a> {
     pub(super) async fn ask(&self, id: &RequestId, request: &impl Serialize) -> Result<Option<Answer>> {
         let message = serde_json::to_string(request).expect("it holds only text and numbers");
         self.queue.send(&message).await?;
-        if self.nobody_answers.load(Ordering::Relaxed) {
+        if self.is_silent() {
             return Ok(None);
         }
         let (until, mut pause) = (Instant::now() + ANSWER_TIMEOUT, FIRST_LOOK);

@@ -11,7 +11,11 @@ use super::{
     keys::{self, YES},
     refusal, text, to_item, to_value,
 };
-use crate::{aws::error::classify, clock, error::Result};
+use crate::{
+    aws::error::classify,
+    clock,
+    error::{Error, Result},
+};
 
 /// What tells to whom a case belongs, with the members of a pause.
 const ITS_OWNER: &str = "id, #status, execution_arn, paused_at, paused_by, reason";
@@ -22,7 +26,16 @@ impl Cases {
     /// # Errors
     /// As classified.
     pub async fn pause_in_force(&self) -> Result<Option<Pause>> {
-        self.item(keys::PAUSE).await?.map(|item| from_item(&self.table, item)).transpose()
+        Ok(self.item(keys::PAUSE).await?.map(|item| self.read_pause(item)))
+    }
+
+    /// The pause in its item. One that cannot be read stops every move all the same.
+    fn read_pause(&self, item: Item) -> Pause {
+        from_item(&self.table, item).unwrap_or_else(|error: Error| Pause {
+            paused_at: clock::now(),
+            paused_by: "somebody".into(),
+            reason: error.to_string(),
+        })
     }
 
     /// A case and the pause in force, in one consistent read.
@@ -31,8 +44,7 @@ impl Cases {
     /// As classified.
     pub async fn with_pause(&self, case_id: &str) -> Result<(Option<Case>, Option<Pause>)> {
         let (case, mut besides) = self.read(case_id, &[keys::PAUSE.to_owned()]).await?;
-        let pause = besides.remove(keys::PAUSE).map(|item| from_item(&self.table, item)).transpose()?;
-        Ok((case, pause))
+        Ok((case, besides.remove(keys::PAUSE).map(|item| self.read_pause(item))))
     }
 
     /// Whether a case is still open and owned by its execution, and the pause in force; reads only what tells it.
@@ -46,8 +58,7 @@ impl Cases {
             item.get("status") == Some(&text(Status::Open.name()))
                 && item.get("execution_arn") == Some(&text(&case.execution_arn))
         });
-        let pause = items.remove(keys::PAUSE).map(|item| from_item(&self.table, item)).transpose()?;
-        Ok((is_open, pause))
+        Ok((is_open, items.remove(keys::PAUSE).map(|item| self.read_pause(item))))
     }
 
     /// Pauses all moves. `Theirs` when they are paused already.
@@ -68,12 +79,11 @@ impl Cases {
         let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
             return Err(classify("dynamodb:PutItem on cases", error));
         };
-        let there = |item: Item| from_item::<Pause>(&self.table, item);
-        let is_mine = |item: &Item| there(item.clone()).is_ok_and(|there| there == *pause);
-        match refusal(refused.item.clone(), is_mine) {
-            Conditional::Theirs(item) => Ok(Conditional::Theirs(item.map(there).transpose()?)),
-            Conditional::Written(item) | Conditional::Mine(item) => Ok(Conditional::Mine(there(item)?)),
-        }
+        let there = |item: Item| self.read_pause(item);
+        Ok(match refusal(refused.item.clone(), |item| there(item.clone()) == *pause) {
+            Conditional::Theirs(item) => Conditional::Theirs(item.map(there)),
+            Conditional::Written(item) | Conditional::Mine(item) => Conditional::Mine(there(item)),
+        })
     }
 
     /// Ends the pause; gives back the one that was in force. It is read before: when the answer to the deletion is lost

@@ -7,7 +7,7 @@ use super::{
     keys::{self, open_since},
     text, to_value,
 };
-use crate::{aws::error::classify, error::Result};
+use crate::{aws::error::classify, clock, error::Result};
 
 impl Cases {
     /// Records that a restore was asked for, if there are copies, nothing else is being done with them, and no other was
@@ -29,7 +29,7 @@ impl Cases {
             .expression_attribute_values(":seen", to_value(&case.quarantine.restores.len()))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":restoring", text(Status::Restoring.name()))
-            .expression_attribute_values(":since", text(open_since(restore.requested_at, &restore.execution_arn)))
+            .expression_attribute_values(":since", text(open_since(clock::now(), &restore.execution_arn)))
             .expression_attribute_values(":closed", text(Status::Closed.name()))
             .expression_attribute_values(":generation", to_value(&case.generation))
             .expression_attribute_values(":none", to_value(&0))

@@ -62,20 +62,21 @@ impl Cases {
         let mut case = seen.clone();
         loop {
             // Its message was delivered twice, or the answer to its write was lost.
-            if case.approval.votes.contains(vote) {
+            if case.approval.votes.iter().any(|cast| cast.is_same(vote)) {
                 let counted = case.recorded(vote);
                 return Ok(Voted::Counted(Box::new(case), counted));
             }
             let counted = case.count(vote);
             let open = case.takes_votes(&seen.approval.id, &vote.plan_hash);
-            if !open || counted == Counted::Repeated {
+            if !open {
                 return Ok(Voted::Not(Some(Box::new(case))));
             }
             let update = self.undecided(&case, self.due(self.update_approval(&case.case_id)));
             let update = match counted {
                 Counted::Decides => decided(update, vote),
-                Counted::Missing(_) | Counted::Repeated => {
-                    voted(update, vote).update_expression(format!("SET {VOTED}"))
+                Counted::Missing(_) => voted(update, vote).update_expression(format!("SET {VOTED}")),
+                Counted::Repeated | Counted::Superseded | Counted::TooMany => {
+                    return Ok(Voted::Counted(Box::new(case), counted));
                 }
             };
             match self.recognized(&case, update, |there| there.approval.votes.contains(vote)).await? {

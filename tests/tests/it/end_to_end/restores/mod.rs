@@ -12,7 +12,9 @@ use aws_sdk_s3::{
 };
 use cordon::clock;
 use cordon_domain::case::{Case, Purge, Restore, Status};
-use cordon_tests::{ALICE, CommandOutput, FALLBACK, Placed, TestEnv, eventually, run_test, vouched_restore};
+use cordon_tests::{
+    ALICE, CommandOutput, FALLBACK, Placed, TestEnv, eventually, run_test, signed_as, vouched_restore,
+};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 

@@ -117,3 +117,28 @@ fn a_person_who_is_no_purger_purges_nothing_and_blocks_nothing() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn who_may_send_to_every_queue_of_the_account_asks_for_no_purge() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let iam = aws_sdk_iam::Client::new(&env.root);
+        let account = env.sandbox.account();
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}}]});
+        iam.create_role().role_name("power").assume_role_policy_document(trust.to_string()).send().await?;
+        let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*",
+            "Resource": "*"}]});
+        let put =
+            iam.put_role_policy().role_name("power").policy_name("all").policy_document(all.to_string());
+        put.send().await?;
+        let sqs = aws_sdk_sqs::Client::new(&signed_as(&env.root, account, "power").await?);
+        let send = async |name: &str| -> Result<bool> {
+            let url = env.setting("worker", name).await?;
+            Ok(sqs.send_message().queue_url(url).message_body("{}").send().await.is_ok())
+        };
+        assert!(!send("CORDON_PURGES_QUEUE_URL").await?, "it may ask for purges");
+        assert!(send("CORDON_APPROVALS_QUEUE_URL").await?, "the role works");
+        Ok(())
+    })
+}

@@ -18,6 +18,7 @@ use cordon_domain::{
     manifest::{Entry, Manifest, manifest_beside},
     pause::Pause,
 };
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +26,7 @@ use self::put_back::PutBack;
 use crate::{
     app::{clients::Clients, pauses},
     aws::object_session::{Place, VersionEntry, Versioning},
+    clock,
     error::{Code, Error, Result},
     store::keys,
 };
@@ -67,6 +69,10 @@ impl Activity for RestoreObject {
         let vouched = case.restore_message(&restore);
         if !self.0.macs.vouches(&vouched, restore.mac.as_ref()).await? {
             return Err(not_authorized(NOT_VOUCHED));
+        }
+        // Step Functions forgets an execution's name after 90 days; a request on record must not be carried out again.
+        if restore.requested_at < clock::now() - MAX_AGE {
+            return Err(not_authorized("it was asked for too long ago; ask again"));
         }
         pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         self.exposure_allows(&case, &restore).await?;
@@ -122,6 +128,8 @@ impl Activity for RestoreObject {
     }
 }
 
+/// Longer than a restore can wait: a day in the queue, and thirty while Cordon is paused.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(24 * 45);
 const NOT_VOUCHED: &str = "the request on record is not one that Cordon's worker has written; look into CloudTrail for who has \
                            changed the table of cases";
 

@@ -16,6 +16,7 @@ use crate::{
         refusals::{Refusal, undecidable},
     },
     aws::queue::Message,
+    clock,
     error::Result,
 };
 
@@ -32,11 +33,12 @@ pub(super) async fn decide(
         return Ok(Refusal::unknown_case().into());
     };
     let principal = message.sender.clone();
-    let by = Voter::Iam { principal, slack_user: slack_user(clients, message).await? };
+    let slack_user = slack_user(clients, message).await?;
+    let by = Voter::Iam { principal, slack_user: slack_user.clone().unwrap_or_default() };
     let decision = match request.action {
         ApprovalAction::Quarantine => Decision::Quarantine,
         ApprovalAction::Dismiss => Decision::Dismiss,
-        ApprovalAction::Snooze => return snooze(clients, &case, request, by, message).await,
+        ApprovalAction::Snooze => return snooze(clients, &case, request, by).await,
     };
     let mut vote = Vote {
         decision,
@@ -47,8 +49,9 @@ pub(super) async fn decide(
         mac: None,
     };
     vote.mac = Some(clients.macs.generate(&case.vote_message(&vote)).await?);
-    let is_recorded = case.approval.votes.contains(&vote);
-    if let Some(refusal) = refusal(&case, request, &vote.by).filter(|_| !is_recorded) {
+    let is_recorded = case.approval.votes.iter().any(|cast| cast.is_same(&vote));
+    let refusal = refusal(&case, request, &vote.by, slack_user.as_ref().err());
+    if let Some(refusal) = refusal.filter(|_| !is_recorded) {
         return Ok(refusal.into());
     }
     let approvals = approvals(clients);
@@ -66,23 +69,21 @@ pub(super) async fn decide(
             "VotedBefore",
             "Your vote is on record already; another person has to say the same.",
         ),
+        VoteOutcome::Superseded => Answer::refused("VotedSince", "A newer vote of yours is on record."),
+        VoteOutcome::TooMany => {
+            Answer::refused("TooManyVotes", "You have voted too often on this; your last vote counts.")
+        }
         VoteOutcome::NotTaken(case) => undecidable(&case).unwrap_or_else(Refusal::overtaken).into(),
         VoteOutcome::UnknownCase => Refusal::overtaken().into(),
     })
 }
 
-async fn snooze(
-    clients: &Clients,
-    case: &Case,
-    request: &ApprovalRequest,
-    by: Voter,
-    message: &Message,
-) -> Result<Answer> {
+async fn snooze(clients: &Clients, case: &Case, request: &ApprovalRequest, by: Voter) -> Result<Answer> {
     if let Some(refusal) = undecidable(case).or_else(|| changed(case, request)) {
         return Ok(refusal.into());
     }
     let approvals = approvals(clients);
-    Ok(match approvals.snooze(case, by, message.sent_at).await? {
+    Ok(match approvals.snooze(case, by, clock::now()).await? {
         SnoozeOutcome::Snoozed(case, snooze) => {
             approvals.wake(&Waiting::from(&*case)).await;
             Answer::done(AnswerResult::Snoozed, format!("Nobody is asked until {}.", snooze.until))
@@ -97,8 +98,15 @@ fn approvals(clients: &Clients) -> Approvals {
 }
 
 /// Why a vote does not count, if so.
-fn refusal(case: &Case, request: &ApprovalRequest, by: &Voter) -> Option<Refusal> {
-    undecidable(case).or_else(|| changed(case, request)).or_else(|| unknown_person(case, by))
+fn refusal(
+    case: &Case,
+    request: &ApprovalRequest,
+    by: &Voter,
+    policy_unreadable: Option<&String>,
+) -> Option<Refusal> {
+    undecidable(case)
+        .or_else(|| changed(case, request))
+        .or_else(|| unknown_person(case, by, policy_unreadable))
 }
 
 /// Whether people are asked something else by now than the person has seen.
@@ -108,11 +116,17 @@ fn changed(case: &Case, request: &ApprovalRequest) -> Option<Refusal> {
 }
 
 /// Where two people have to decide, somebody who may be either of them cannot.
-fn unknown_person(case: &Case, by: &Voter) -> Option<Refusal> {
+fn unknown_person(case: &Case, by: &Voter, policy_unreadable: Option<&String>) -> Option<Refusal> {
     (!case.plan.allows(by, case.approval.escalation.is_some())).then(|| {
-        let why = format!(
-            "Two people have to decide it, and policy does not say who {by} is in Slack: have it added to `operators`."
-        );
+        let why = match policy_unreadable {
+            None => format!(
+                "Two people have to decide it, and policy does not say who {by} is in Slack: have it added to \
+                 `operators`."
+            ),
+            Some(why) => format!(
+                "Two people have to decide it, and the policy, which says who {by} is in Slack, cannot be read ({why})."
+            ),
+        };
         Refusal::new("UnknownPerson", why)
     })
 }

@@ -125,14 +125,17 @@ async fn answer(
     Ok(())
 }
 
-/// Who the sender is in Slack, where the policy in force says so. Whoever decides because everything else is down is not
-/// kept from it by a policy that cannot be read.
+/// Who the sender is in Slack, where the policy in force says so; or why no policy can be read. Whoever decides because
+/// everything else is down is not kept from it by that.
 ///
 /// # Errors
 /// As classified, where asking again may help.
-async fn slack_user(clients: &Clients, message: &Message) -> Result<Option<String>> {
+async fn slack_user(
+    clients: &Clients,
+    message: &Message,
+) -> Result<std::result::Result<Option<String>, String>> {
     let in_force = policy_in_force(&clients.state, &clients.config.policy_key).await?;
-    Ok(in_force.policy.ok().and_then(|policy| policy.operators.get(&message.sender).cloned()))
+    Ok(in_force.policy.map(|policy| policy.operators.get(&message.sender).cloned()))
 }
 
 /// Why the sender is no person at a command line, if so: the gateway may send what Slack has signed, and nothing else.

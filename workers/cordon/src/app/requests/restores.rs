@@ -16,7 +16,7 @@ use crate::{
         restores::{self, Request},
     },
     aws::queue::Message,
-    error::Result,
+    error::{Error, Result},
     slack::{
         interactions::{Action, Click},
         signature,
@@ -85,7 +85,9 @@ pub(super) async fn by_slack(clients: &Clients, request: &SlackRequest, message:
         copy_generation: None,
     };
     let config = &clients.config;
-    let refused = if clicks::is_of_an_earlier_state(&case, &click) {
+    let refused = if restores::is_recorded(&case, &asked.id) {
+        None
+    } else if clicks::is_of_an_earlier_state(&case, &click) {
         Some(clicks::EARLIER_STATE.to_owned())
     } else {
         let no_restorer = restores::no_restorer(&clients.state, &config.policy_key, &click.by.user).await?;
@@ -93,9 +95,11 @@ pub(super) async fn by_slack(clients: &Clients, request: &SlackRequest, message:
     };
     let why = match refused {
         Some(why) => why,
-        None => match restores::request(clients, &case, asked).await? {
-            Ok(execution_arn) => return Ok(under_way(execution_arn)),
-            Err(refusal) => refusal.why,
+        None => match restores::request(clients, &case, asked).await {
+            Ok(Ok(execution_arn)) => return Ok(under_way(execution_arn)),
+            Ok(Err(refusal)) => refusal.why,
+            Err(error @ Error::Retryable(_)) => return Err(error),
+            Err(error) => format!("The object is not put back: {error}"),
         },
     };
     // The gateway has asked the same before it passed the request on, so this is rare.

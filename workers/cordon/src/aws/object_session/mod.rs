@@ -26,6 +26,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, MfaDeleteStatus},
 };
+use aws_sdk_sts::types::Tag;
 use cordon_domain::{finding::ObjectVersion, manifest::Manifest};
 
 pub use self::{
@@ -47,6 +48,26 @@ pub struct Restorer;
 /// The role of people who look into quarantine: it reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Investigator;
+
+/// A role that sessions are opened of.
+pub trait SessionRole {
+    /// Whether its own policy narrows a session by the session's tags. People's sessions carry none.
+    const IS_TAGGED: bool;
+}
+impl SessionRole for Mover {
+    const IS_TAGGED: bool = true;
+}
+impl SessionRole for Restorer {
+    const IS_TAGGED: bool = true;
+}
+impl SessionRole for Investigator {
+    const IS_TAGGED: bool = false;
+}
+
+/// The tags of a session: the only bucket and the only case that the roles of mover and restorer let it reach, as
+/// `terraform/role_mover.tf` and `terraform/role_restorer.tf` spell them.
+const BUCKET_TAG: &str = "CordonBucket";
+const CASE_TAG: &str = "CordonCase";
 
 /// A role that writes somewhere.
 pub trait Writer {}
@@ -127,7 +148,7 @@ pub enum PutOutcome {
     AlreadyExists,
 }
 
-impl<R> ObjectSessions<R> {
+impl<R: SessionRole> ObjectSessions<R> {
     /// Sessions of `role_arn`, between any bucket and `quarantine_bucket`, which `account` owns. Objects larger than
     /// `part_bytes` are copied in parts of at least this size.
     pub fn new(
@@ -156,7 +177,12 @@ impl<R> ObjectSessions<R> {
     pub async fn open(&self, place: &Place, case_id: &str) -> Result<ObjectSession<R>> {
         let name = format!("cordon-{}", &case_id[..16.min(case_id.len())]);
         let policies = session_policies(&self.role_arn, place, &self.quarantine_bucket, case_id);
-        let session = Session::open(self.sts.clone(), self.role_arn.clone(), name.clone(), policies).await?;
+        let tag = |(key, value): (&str, &str)| Tag::builder().key(key).value(value).build();
+        let tags: std::result::Result<Vec<_>, _> =
+            [(BUCKET_TAG, place.bucket.as_str()), (CASE_TAG, case_id)].into_iter().map(tag).collect();
+        let tags = if R::IS_TAGGED { tags.expect("key and value are set") } else { Vec::new() };
+        let (sts, role_arn) = (self.sts.clone(), self.role_arn.clone());
+        let session = Session::open(sts, role_arn, name.clone(), policies, tags).await?;
         let config = aws_sdk_s3::config::Builder::from(&self.config);
         let config = config.identity_cache(Session::cache()).credentials_provider(session).build();
         Ok(ObjectSession {

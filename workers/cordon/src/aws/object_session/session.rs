@@ -16,7 +16,10 @@ use aws_sdk_s3::{
     config::{IdentityCache, SharedIdentityCache, http::HttpResponse},
     error::SdkError,
 };
-use aws_sdk_sts::operation::assume_role::{AssumeRoleError, AssumeRoleOutput};
+use aws_sdk_sts::{
+    operation::assume_role::{AssumeRoleError, AssumeRoleOutput},
+    types::Tag,
+};
 
 use crate::{
     aws::error::classify,
@@ -36,12 +39,14 @@ pub(super) struct Session {
     name: String,
     /// In the order in which they are tried.
     policies: [String; 2],
+    /// What the role's own policy narrows the session by.
+    tags: Vec<Tag>,
     /// The credentials with which it was opened, until they are asked for.
     opened_with: Mutex<Option<Credentials>>,
 }
 
 impl Session {
-    /// Assumes the role, narrowed by the first of `policies` that STS can pack.
+    /// Assumes the role with these session tags, narrowed by the first of `policies` that STS can pack.
     ///
     /// # Errors
     /// As classified.
@@ -50,8 +55,9 @@ impl Session {
         role_arn: String,
         name: String,
         policies: [String; 2],
+        tags: Vec<Tag>,
     ) -> Result<Self> {
-        let session = Self { sts, role_arn, name, policies, opened_with: Mutex::default() };
+        let session = Self { sts, role_arn, name, policies, tags, opened_with: Mutex::default() };
         let credentials = session.assume().await?;
         session.opened_with.lock().unwrap_or_else(PoisonError::into_inner).replace(credentials);
         Ok(session)
@@ -92,7 +98,8 @@ impl Session {
         policy: &str,
     ) -> std::result::Result<AssumeRoleOutput, SdkError<AssumeRoleError, HttpResponse>> {
         let call = self.sts.assume_role().role_arn(&self.role_arn).role_session_name(&self.name);
-        call.duration_seconds(SECONDS).policy(policy).send().await
+        let tags = (!self.tags.is_empty()).then(|| self.tags.clone());
+        call.duration_seconds(SECONDS).policy(policy).set_tags(tags).send().await
     }
 }
 

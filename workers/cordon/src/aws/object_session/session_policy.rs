@@ -31,7 +31,7 @@ pub(super) fn session_policies(
                 format!("{s3}{quarantine_bucket}/{}/{bucket}/{case_id}/*", place.owner),
             ]),
             // A missing copy or manifest must read as 404: without s3:ListBucket S3 answers 403.
-            statement(&["s3:ListBucket", "s3:ListBucketMultipartUploads"], &[format!("{s3}{quarantine_bucket}")]),
+            statement(&["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"], &[format!("{s3}{quarantine_bucket}")]),
             statement(&["kms:*"], &["*".to_owned()]),
         ]})
         .to_string()

@@ -18,6 +18,7 @@ use crate::{
     aws::purger::Purgers,
     cli::{
         operator::{Operator, case_id_or_input, case_ids, reason},
+        report::NO_WORKER,
         requests::{Requests, request_id},
         terminal::{self, JsonArray, Progress},
     },
@@ -135,7 +136,11 @@ impl Purging<'_> {
         for copy in &case.quarantine.copies {
             sessions.push(self.purgers.open(&copy.key).await?);
         }
-        let begun = self.ask(case, PurgeStep::Begin).await?;
+        // Nobody waits to delete what is recorded later: it would only be kept from being put back.
+        let begun = if self.requests.is_silent() { None } else { self.ask(case, PurgeStep::Begin).await? };
+        if begun.is_none() {
+            return Ok(unanswered(report, "Nothing was deleted"));
+        }
         if !begun.as_ref().is_some_and(|answer| answer.result == AnswerResult::Accepted) {
             return Ok(report.answered(begun));
         }
@@ -143,8 +148,11 @@ impl Purging<'_> {
         for purger in &sessions {
             versions += purger.purge().await?;
         }
-        let ended = self.ask(case, PurgeStep::End).await?;
-        Ok(Report { more: Deleted { versions }, ..report.answered(ended) })
+        let report = Report { more: Deleted { versions }, ..report };
+        Ok(match self.ask(case, PurgeStep::End).await? {
+            None => unanswered(report, "The copies are deleted, and that is not on record yet"),
+            ended => report.answered(ended),
+        })
     }
 
     async fn ask(&self, case: &Case, step: PurgeStep) -> Result<Option<Answer>> {
@@ -156,6 +164,11 @@ impl Purging<'_> {
         };
         self.requests.ask(&request.request_id, &request).await
     }
+}
+
+fn unanswered(report: Report, what: &str) -> Report {
+    let detail = format!("{what}: {NO_WORKER} Run the command again when one does.");
+    Report { detail, ..report.answered(None) }
 }
 
 /// Has the number of objects typed.
