@@ -84,11 +84,19 @@ data "aws_iam_policy_document" "mover" {
   statement {
     sid = "WriteAndVerifyInQuarantine"
 
-    # Creating, filling and completing a multipart upload is s3:PutObject too.
+    # Creating, filling and completing a multipart upload is s3:PutObject too. How many tags a copy has, S3 shows to whoever may
+    # read them.
     actions = [
       "s3:AbortMultipartUpload",
       "s3:GetObject",
+      "s3:GetObjectAnnotation",
+      "s3:GetObjectTagging",
+      "s3:GetObjectVersion",
+      "s3:GetObjectVersionAnnotation",
+      "s3:GetObjectVersionTagging",
       "s3:ListMultipartUploadParts",
+      "s3:ListObjectAnnotations",
+      "s3:ListObjectVersionAnnotations",
       "s3:PutObject",
       "s3:PutObjectAnnotation",
       "s3:PutObjectTagging",
