@@ -1,5 +1,5 @@
-# What people at the command line ask of the worker, a queue for each kind: SQS attests who has sent a message, and whoever
-# may send to a queue may ask. It works while gateway, API Gateway and Slack are down.
+# What people at the command line ask of the worker, a queue for each kind: SQS attests who has sent a message, and to
+# be allowed to send is to be allowed to ask. It works while gateway, API Gateway and Slack are down.
 
 locals {
   requests = toset(["approvals", "restores", "purges"])
@@ -10,7 +10,7 @@ resource "aws_sqs_queue" "requests" {
   for_each = local.requests
 
   name                       = "${var.name_prefix}-${each.key}"
-  message_retention_seconds  = 86400 # What was asked for a day ago surprises whoever has forgotten it.
+  message_retention_seconds  = 86400 # What was asked for longer ago would come as a surprise.
   visibility_timeout_seconds = 30
   sqs_managed_sse_enabled    = true
 }

@@ -84,8 +84,8 @@ data "aws_iam_policy_document" "mover" {
   statement {
     sid = "WriteAndVerifyInQuarantine"
 
-    # Creating, filling and completing a multipart upload is s3:PutObject too. How many tags a copy has, S3 shows to whoever may
-    # read them.
+    # Creating, filling and completing a multipart upload is s3:PutObject too. S3 shows how many tags a copy has to those who
+    # may read them.
     actions = [
       "s3:AbortMultipartUpload",
       "s3:GetObject",

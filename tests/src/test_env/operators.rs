@@ -33,7 +33,7 @@ impl TestEnv {
         Ok(CommandOutput::of(command.output().await?))
     }
 
-    /// How IAM knows whoever types [`cordon`](Self::cordon).
+    /// How IAM knows the person who types [`cordon`](Self::cordon).
     pub async fn operator_principal(&self) -> Result<String> {
         let iam = aws_sdk_iam::Client::new(&self.root);
         let role = iam.get_role().role_name(OPERATOR).send().await?.role.context("the role is there")?;
