@@ -218,6 +218,6 @@ resource "aws_cloudwatch_metric_alarm" "gateway_silent" {
   threshold           = 1
   comparison_operator = "LessThanThreshold"
   treat_missing_data  = "breaching"
-  actions_enabled     = var.worker_count > 0 && var.gateway_count > 0
+  actions_enabled     = var.enabled && var.worker_count > 0 && var.gateway_count > 0
   alarm_actions       = [aws_sns_topic.operators.arn]
 }

@@ -61,7 +61,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# Nothing here ever expires: what is in quarantine is evidence, old versions and all, and only the purger ends it.
+# What is in quarantine never expires: it is evidence, old versions and all, and only the purger ends it.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = aws_s3_bucket.this
 
@@ -76,6 +76,28 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     # Longer than the longest copy of one object, whose parts a worker resumes.
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+  }
+
+  # Nobody asks for the plan and the reports of a cycle that long ago; there may be a hundred cycles a day. Policies stay.
+  dynamic "rule" {
+    for_each = each.key == "state" ? [local.cycles_prefix] : []
+
+    content {
+      id     = "expire-cycles"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = 90
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
     }
   }
 }
@@ -167,6 +189,19 @@ data "aws_iam_policy_document" "quarantine_bucket" {
       test     = "ArnNotEquals"
       variable = "aws:PrincipalArn"
       values   = [aws_iam_role.mover.arn]
+    }
+  }
+
+  # They tell what was there, and stay when it is gone.
+  statement {
+    sid       = "NobodyDeletesManifests"
+    effect    = "Deny"
+    actions   = ["s3:DeleteObject*"]                                        # Every way of removing: objects, versions, their tags and annotations.
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/*/manifest.json"] # Every manifest.
+
+    principals {
+      type        = "*" # Refused to everybody.
+      identifiers = ["*"]
     }
   }
 

@@ -140,7 +140,7 @@ resource "aws_ecs_service" "this" {
   name                               = each.key
   cluster                            = aws_ecs_cluster.this.id
   task_definition                    = aws_ecs_task_definition.this[each.key].arn
-  desired_count                      = each.value.count
+  desired_count                      = var.enabled ? each.value.count : 0
   launch_type                        = "FARGATE"
   platform_version                   = "1.4.0"
   propagate_tags                     = "SERVICE"

@@ -1,6 +1,7 @@
 resource "aws_cloudwatch_event_rule" "finding_response" {
   name        = "${var.name_prefix}-${local.event_rules["finding_response"]}"
   description = "Each Macie finding starts a response; which findings matter is decided there, by policy."
+  state       = var.enabled ? "ENABLED" : "DISABLED"
 
   event_pattern = jsonencode({
     source      = ["aws.macie"]
@@ -11,6 +12,7 @@ resource "aws_cloudwatch_event_rule" "finding_response" {
 resource "aws_cloudwatch_event_rule" "access_finding_intake" {
   name        = "${var.name_prefix}-${local.event_rules["access_finding_intake"]}"
   description = "Each external-access finding of our analyzer is recorded."
+  state       = var.enabled ? "ENABLED" : "DISABLED"
 
   event_pattern = jsonencode({
     source      = ["aws.access-analyzer"]

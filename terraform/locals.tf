@@ -47,5 +47,7 @@ locals {
   session_tags       = ["CordonBucket", "CordonCase"]
   session_bucket_arn = "arn:${local.partition}:s3:::$${aws:PrincipalTag/CordonBucket}"
   session_case_arn   = "${aws_s3_bucket.this["quarantine"].arn}/${local.account}/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"
-  kms_via_service    = { for service in ["dynamodb", "s3", "secretsmanager", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
+  # A bucket may use any key of ours, and those that are named; whether one opens is for its key policy.
+  source_kms_key_arns = concat(["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"], var.source_kms_key_arns)
+  kms_via_service     = { for service in ["dynamodb", "s3", "secretsmanager", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
 }

@@ -98,3 +98,18 @@ output "exposures_table" {
   description = "Table of access findings, scans and reports by bucket."
   value       = aws_dynamodb_table.exposures.name
 }
+
+output "mover_role_arn" {
+  description = "What owners of other KMS keys allow kms:Decrypt, so that objects under their keys can be moved."
+  value       = aws_iam_role.mover.arn
+}
+
+output "restorer_role_arn" {
+  description = "What owners of other KMS keys allow kms:Decrypt and kms:GenerateDataKey, so that objects can be put back under their keys."
+  value       = aws_iam_role.restorer.arn
+}
+
+output "quarantine_key_arn" {
+  description = "KMS key of the quarantine."
+  value       = aws_kms_key.quarantine.arn
+}

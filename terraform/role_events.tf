@@ -30,9 +30,11 @@ data "aws_iam_policy_document" "events" {
 }
 
 resource "aws_iam_role" "events" {
-  name               = "${var.name_prefix}-events"
-  description        = "EventBridge rules that start the runs of Cordon."
-  assume_role_policy = data.aws_iam_policy_document.events_trust.json
+  name                 = "${var.name_prefix}-events"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "EventBridge rules that start the runs of Cordon."
+  assume_role_policy   = data.aws_iam_policy_document.events_trust.json
 }
 
 resource "aws_iam_role_policy" "events" {

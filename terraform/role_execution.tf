@@ -34,9 +34,11 @@ data "aws_iam_policy_document" "execution" {
 }
 
 resource "aws_iam_role" "execution" {
-  name               = "${var.name_prefix}-execution"
-  description        = "With it ECS starts Cordon's tasks: it pulls the image and writes the logs."
-  assume_role_policy = data.aws_iam_policy_document.task_trust.json
+  name                 = "${var.name_prefix}-execution"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "With it ECS starts Cordon's tasks: it pulls the image and writes the logs."
+  assume_role_policy   = data.aws_iam_policy_document.task_trust.json
 }
 
 resource "aws_iam_role_policy" "execution" {

@@ -76,9 +76,11 @@ data "aws_iam_policy_document" "gateway" {
 }
 
 resource "aws_iam_role" "gateway" {
-  name               = "${var.name_prefix}-gateway"
-  description        = "Task role of Cordon's gateway, which faces the internet: it records votes, passes restore requests on, wakes runs, and can touch no object."
-  assume_role_policy = data.aws_iam_policy_document.task_trust.json
+  name                 = "${var.name_prefix}-gateway"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Task role of Cordon's gateway, which faces the internet: it records votes, passes restore requests on, wakes runs, and can touch no object."
+  assume_role_policy   = data.aws_iam_policy_document.task_trust.json
 }
 
 resource "aws_iam_role_policy" "gateway" {

@@ -52,9 +52,11 @@ data "aws_iam_policy_document" "investigator" {
 resource "aws_iam_role" "investigator" {
   count = length(var.investigators) == 0 ? 0 : 1
 
-  name               = "${var.name_prefix}-investigator"
-  description        = "Reads quarantined objects and their manifests, and changes nothing."
-  assume_role_policy = data.aws_iam_policy_document.investigator_trust[0].json
+  name                 = "${var.name_prefix}-investigator"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Reads quarantined objects and their manifests, and changes nothing."
+  assume_role_policy   = data.aws_iam_policy_document.investigator_trust[0].json
 }
 
 resource "aws_iam_role_policy" "investigator" {

@@ -72,7 +72,7 @@ data "aws_iam_policy_document" "mover" {
   statement {
     sid       = "DecryptAtTheSource"
     actions   = ["kms:Decrypt"]
-    resources = ["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"] # A bucket may use any key of ours; whether it opens is for the key policy.
+    resources = local.source_kms_key_arns
 
     condition {
       test     = "StringEquals"
@@ -140,9 +140,11 @@ data "aws_iam_policy_document" "mover" {
 }
 
 resource "aws_iam_role" "mover" {
-  name               = "${var.name_prefix}-mover"
-  description        = "Moves one object into quarantine; assumed by the worker with a session policy for that object."
-  assume_role_policy = data.aws_iam_policy_document.mover_trust.json
+  name                 = "${var.name_prefix}-mover"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Moves one object into quarantine; assumed by the worker with a session policy for that object."
+  assume_role_policy   = data.aws_iam_policy_document.mover_trust.json
 }
 
 resource "aws_iam_role_policy" "mover" {

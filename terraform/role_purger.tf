@@ -31,9 +31,11 @@ data "aws_iam_policy_document" "purger" {
 resource "aws_iam_role" "purger" {
   count = length(var.purgers) == 0 ? 0 : 1
 
-  name               = "${var.name_prefix}-purger"
-  description        = "Removes quarantined objects for good, and reads none of them."
-  assume_role_policy = data.aws_iam_policy_document.purger_trust[0].json
+  name                 = "${var.name_prefix}-purger"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Removes quarantined objects for good, and reads none of them."
+  assume_role_policy   = data.aws_iam_policy_document.purger_trust[0].json
 }
 
 resource "aws_iam_role_policy" "purger" {

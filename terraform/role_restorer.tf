@@ -112,7 +112,7 @@ data "aws_iam_policy_document" "restorer" {
   statement {
     sid       = "EncryptAtTheSource"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = ["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"] # A bucket may use any key of ours; whether it opens is for the key policy.
+    resources = local.source_kms_key_arns
 
     condition {
       test     = "StringEquals"
@@ -151,9 +151,11 @@ data "aws_iam_policy_document" "restorer" {
 }
 
 resource "aws_iam_role" "restorer" {
-  name               = "${var.name_prefix}-restorer"
-  description        = "Puts one object back from quarantine; assumed by the worker with a session policy for that object."
-  assume_role_policy = data.aws_iam_policy_document.restorer_trust.json
+  name                 = "${var.name_prefix}-restorer"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Puts one object back from quarantine; assumed by the worker with a session policy for that object."
+  assume_role_policy   = data.aws_iam_policy_document.restorer_trust.json
 }
 
 resource "aws_iam_role_policy" "restorer" {

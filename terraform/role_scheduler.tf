@@ -36,9 +36,11 @@ data "aws_iam_policy_document" "scheduler" {
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${var.name_prefix}-scheduler"
-  description        = "The schedule that starts exposure cycles."
-  assume_role_policy = data.aws_iam_policy_document.scheduler_trust.json
+  name                 = "${var.name_prefix}-scheduler"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "The schedule that starts exposure cycles."
+  assume_role_policy   = data.aws_iam_policy_document.scheduler_trust.json
 }
 
 resource "aws_iam_role_policy" "scheduler" {

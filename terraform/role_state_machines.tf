@@ -29,9 +29,11 @@ data "aws_iam_policy_document" "state_machine_trust" {
 resource "aws_iam_role" "state_machine" {
   for_each = local.state_machines
 
-  name               = "${var.name_prefix}-${each.key}"
-  description        = "What the state machine ${var.name_prefix}-${each.key} itself does; its activities run under the worker's role."
-  assume_role_policy = data.aws_iam_policy_document.state_machine_trust[each.key].json
+  name                 = "${var.name_prefix}-${each.key}"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "What the state machine ${var.name_prefix}-${each.key} itself does; its activities run under the worker's role."
+  assume_role_policy   = data.aws_iam_policy_document.state_machine_trust[each.key].json
 }
 
 resource "aws_iam_role_policy" "state_machine" {

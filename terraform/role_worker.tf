@@ -200,9 +200,11 @@ data "aws_iam_policy_document" "worker" {
 }
 
 resource "aws_iam_role" "worker" {
-  name               = "${var.name_prefix}-worker"
-  description        = "Task role of Cordon's worker. It touches no object of any bucket but Cordon's own: for that it becomes the mover or the restorer."
-  assume_role_policy = data.aws_iam_policy_document.task_trust.json
+  name                 = "${var.name_prefix}-worker"
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Task role of Cordon's worker. It touches no object of any bucket but Cordon's own: for that it becomes the mover or the restorer."
+  assume_role_policy   = data.aws_iam_policy_document.task_trust.json
 }
 
 resource "aws_iam_role_policy" "worker" {

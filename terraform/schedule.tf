@@ -10,7 +10,7 @@ resource "aws_scheduler_schedule" "exposure_cycle" {
   schedule_expression = var.schedule_expression
 
   # Off, it stays visible and starts nothing. Whoever switches it on by hand is undone by the next apply.
-  state = var.exposure_cycle_enabled ? "ENABLED" : "DISABLED"
+  state = var.enabled && var.exposure_cycle_enabled ? "ENABLED" : "DISABLED"
 
   flexible_time_window {
     mode = "OFF"

@@ -6,6 +6,11 @@ variable "analyzer_arn" {
     condition     = can(regex("^arn:[a-z-]+:access-analyzer:[a-z0-9-]+:[0-9]{12}:analyzer/[A-Za-z0-9_.-]+$", var.analyzer_arn))
     error_message = "analyzer_arn must be the ARN of an Access Analyzer analyzer."
   }
+
+  validation {
+    condition     = try([split(":", var.analyzer_arn)[3], split(":", var.analyzer_arn)[4]] == [local.region, local.account], true)
+    error_message = "analyzer_arn must be an analyzer of this account and Region (${local.account}, ${local.region}): another one's findings do not come here."
+  }
 }
 
 variable "exposure_cycle_enabled" {
@@ -19,6 +24,7 @@ variable "schedule_expression" {
   description = "How often an exposure cycle starts where exposure_cycle_enabled is true, as EventBridge Scheduler writes it."
   type        = string
   default     = "rate(15 minutes)"
+  nullable    = false
 
   validation {
     condition     = can(regex("^(rate\\([1-9][0-9]* (minute|minutes|hour|hours|day|days)\\)|cron\\(.+\\))$", var.schedule_expression))
@@ -59,6 +65,7 @@ variable "scan_timeout_seconds" {
   description = "How long a Macie job may take before its buckets are due again."
   type        = number
   default     = 86400
+  nullable    = false
 
   validation {
     condition     = var.scan_timeout_seconds >= 60 && var.scan_timeout_seconds <= 2592000 && floor(var.scan_timeout_seconds) == var.scan_timeout_seconds

@@ -2,6 +2,7 @@ variable "name_prefix" {
   description = "What every AWS name of this installation starts with."
   type        = string
   default     = "cordon"
+  nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
@@ -9,10 +10,41 @@ variable "name_prefix" {
   }
 }
 
+variable "enabled" {
+  description = "False starts nothing: no rule takes findings up, no cycle begins, and neither worker nor gateway runs. What is there stays."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Managed policy that bounds every role of this installation, or null. It has to allow what the roles need: see the table of roles in the README."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a managed policy, or null."
+  }
+}
+
+variable "role_path" {
+  description = "Path of every role of this installation."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path must begin and end with a slash and hold no blanks, such as /security/cordon/."
+  }
+}
+
 variable "activity_heartbeat_seconds" {
   description = "After how long a silence of its worker an activity is given to another one."
   type        = number
   default     = 30
+  nullable    = false
 
   validation {
     # The shortest timeout of any activity task is 60 seconds, and a heartbeat must be shorter than it.
@@ -48,6 +80,7 @@ variable "state_machine_log_level" {
   description = "Which events of a run are logged. Execution data never are."
   type        = string
   default     = "ERROR"
+  nullable    = false
 
   validation {
     condition     = contains(["ALL", "ERROR", "FATAL", "OFF"], var.state_machine_log_level)
@@ -59,6 +92,7 @@ variable "log_retention_days" {
   description = "How long the logs are kept: of state machines, worker, gateway and API."
   type        = number
   default     = 90
+  nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
@@ -70,6 +104,7 @@ variable "security_hub_company_name" {
   description = "The company name that Cordon's findings carry in Security Hub."
   type        = string
   default     = "Cordon"
+  nullable    = false
 
   validation {
     condition     = length(trimspace(var.security_hub_company_name)) > 0 && length(var.security_hub_company_name) <= 128
@@ -78,7 +113,7 @@ variable "security_hub_company_name" {
 }
 
 variable "deletion_protection" {
-  description = "Whether tables, buckets, keys and the secret resist terraform destroy. False is for installations that are thrown away."
+  description = "Whether terraform destroy is refused before anything is taken away, and tables, buckets, keys and the secret resist deletion one by one. Set it to false and apply, and then destroy."
   type        = bool
   default     = true
   nullable    = false

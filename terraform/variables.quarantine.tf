@@ -21,3 +21,15 @@ variable "purgers" {
     error_message = "purgers must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
   }
 }
+
+variable "source_kms_key_arns" {
+  description = "Keys of other accounts with which objects are encrypted at their sources. Mover and restorer may use them; their owners have to allow the roles (outputs mover_role_arn and restorer_role_arn) in the key policies too. Keys of this account need not be named."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "source_kms_key_arns[*] must be ARNs of KMS keys (…:key/…). An alias does not do: IAM decides by the key."
+  }
+}

@@ -32,6 +32,7 @@ variable "round_seconds" {
   description = "How long one approval round waits for a decision."
   type        = number
   default     = 14400
+  nullable    = false
 
   validation {
     condition     = var.round_seconds >= 1 && var.round_seconds <= 604800 && floor(var.round_seconds) == var.round_seconds

@@ -48,6 +48,8 @@ provider "aws" {
 
 module "activation" {
   source = "../../terraform/modules/activation"
+
+  switch_off_on_destroy = !var.deletion_protection
 }
 
 module "cordon" {
@@ -74,5 +76,5 @@ module "cordon" {
   worker_count               = var.worker_count
   gateway_count              = var.gateway_count
   wait_for_steady_state      = var.wait_for_steady_state
-  deletion_protection        = false
+  deletion_protection        = var.deletion_protection
 }

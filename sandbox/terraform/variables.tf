@@ -146,3 +146,9 @@ variable "wait_for_steady_state" {
   type        = bool
   default     = false
 }
+
+variable "deletion_protection" {
+  description = "As of the module, but off: a sandbox is thrown away."
+  type        = bool
+  default     = false
+}

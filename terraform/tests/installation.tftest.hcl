@@ -211,3 +211,80 @@ run "installs" {
     error_message = "Without an address somebody is subscribed."
   }
 }
+
+run "starts_nothing_where_it_is_not_enabled" {
+  variables {
+    enabled                = false
+    exposure_cycle_enabled = true
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.finding_response.state == "DISABLED" && aws_cloudwatch_event_rule.access_finding_intake.state == "DISABLED"
+    error_message = "A rule takes findings up."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.exposure_cycle.state == "DISABLED"
+    error_message = "A cycle begins."
+  }
+
+  assert {
+    condition     = alltrue([for service in aws_ecs_service.this : service.desired_count == 0])
+    error_message = "A worker or a gateway runs, and the worker sweeps findings up."
+  }
+}
+
+run "keeps_its_roles_within_a_boundary" {
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    role_path                = "/security/cordon/"
+    investigators            = ["arn:aws:iam::111122223333:user/carol"]
+    purgers                  = ["arn:aws:iam::111122223333:user/carol"]
+  }
+
+  assert {
+    condition = alltrue([for role in concat(
+      [aws_iam_role.events, aws_iam_role.execution, aws_iam_role.gateway, aws_iam_role.mover, aws_iam_role.restorer, aws_iam_role.scheduler, aws_iam_role.worker],
+      aws_iam_role.investigator, aws_iam_role.purger, values(aws_iam_role.state_machine),
+    ) : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary" && role.path == "/security/cordon/"])
+    error_message = "A role is out of the boundary, or elsewhere."
+  }
+}
+
+run "refuses_a_boundary_that_is_none" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "boundary"
+    role_path                = "security"
+  }
+
+  expect_failures = [var.permissions_boundary_arn, var.role_path]
+}
+
+run "takes_null_for_the_default" {
+  variables {
+    name_prefix                = null
+    worker_count               = null
+    architecture               = null
+    round_seconds              = null
+    log_retention_days         = null
+    deletion_protection        = null
+    exposure_cycle_enabled     = null
+    activity_heartbeat_seconds = null
+    investigators              = null
+    policy                     = null
+  }
+
+  assert {
+    condition     = aws_ecs_cluster.this.name == "cordon" && aws_ecs_service.this["worker"].desired_count == 2 && length(aws_iam_role.investigator) == 0
+    error_message = "Null is something else than the default."
+  }
+}
+
+# The last, so that what was made for these tests can be taken down.
+run "is_taken_down" {
+  variables {
+    deletion_protection = false
+  }
+}

@@ -460,3 +460,10 @@ run "takes_rounds_and_a_snooze_that_a_run_outlasts" {
     round_seconds = 86400
   }
 }
+
+# The last, so that what was made for these tests can be taken down.
+run "is_taken_down" {
+  variables {
+    deletion_protection = false
+  }
+}

@@ -52,6 +52,10 @@ run "nobody_reads_or_purges_who_is_not_named" {
         actions = toset(["s3:AbortMultipartUpload", "s3:PutObject*", "s3:ReplicateObject"])
         but     = ["arn:aws:iam::111122223333:role/cordon-mover"]
       }
+      NobodyDeletesManifests = {
+        actions = toset(["s3:DeleteObject*"])
+        but     = []
+      }
       OnlyThePurgerDeletes = {
         actions = toset(["s3:DeleteObject*"])
         but     = []
@@ -68,12 +72,20 @@ run "nobody_reads_or_purges_who_is_not_named" {
   # Evidence does not expire.
   assert {
     condition = alltrue([for lifecycle in aws_s3_bucket_lifecycle_configuration.this :
-      one(lifecycle.rule).status == "Enabled"
-      && one(one(lifecycle.rule).abort_incomplete_multipart_upload).days_after_initiation == 7
-      && length(one(lifecycle.rule).expiration) == 0
-      && length(one(lifecycle.rule).noncurrent_version_expiration) == 0
+      lifecycle.rule[0].status == "Enabled"
+      && one(lifecycle.rule[0].abort_incomplete_multipart_upload).days_after_initiation == 7
+      && length(lifecycle.rule[0].expiration) == 0
+      && length(lifecycle.rule[0].noncurrent_version_expiration) == 0
     ])
     error_message = "A bucket keeps abandoned uploads, or does not keep objects or their older versions."
+  }
+
+  assert {
+    condition = (
+      length(aws_s3_bucket_lifecycle_configuration.this["quarantine"].rule) == 1
+      && [for rule in aws_s3_bucket_lifecycle_configuration.this["state"].rule : one(rule.filter).prefix if length(rule.expiration) > 0] == ["cycles/"]
+    )
+    error_message = "Something else than old cycles expires."
   }
 }
 
@@ -248,8 +260,9 @@ run "named_people_read_and_purge" {
         "arn:aws:iam::111122223333:role/cordon-restorer",
         "arn:aws:iam::111122223333:role/cordon-investigator",
       ]
-      OnlyTheMoverWrites   = ["arn:aws:iam::111122223333:role/cordon-mover"]
-      OnlyThePurgerDeletes = ["arn:aws:iam::111122223333:role/cordon-purger"]
+      OnlyTheMoverWrites     = ["arn:aws:iam::111122223333:role/cordon-mover"]
+      NobodyDeletesManifests = []
+      OnlyThePurgerDeletes   = ["arn:aws:iam::111122223333:role/cordon-purger"]
     }
     error_message = "The bucket lets in somebody else, or keeps out those who are named."
   }
@@ -270,5 +283,35 @@ run "named_people_read_and_purge" {
       && output.operator_environment["CORDON_PURGER_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-purger"
     )
     error_message = "The commands do not learn of the roles."
+  }
+}
+
+run "opens_the_keys_of_other_accounts_that_are_named" {
+  variables {
+    source_kms_key_arns = ["arn:aws:kms:us-east-1:999988887777:key/12345678-1234-1234-1234-123456789012"]
+  }
+
+  assert {
+    condition = alltrue([for statement in concat(data.aws_iam_policy_document.mover.statement, data.aws_iam_policy_document.restorer.statement) :
+      contains(statement.resources, var.source_kms_key_arns[0]) if contains(["DecryptAtTheSource", "EncryptAtTheSource"], statement.sid)
+    ])
+    error_message = "The mover or the restorer may not use a key that is named."
+  }
+}
+
+run "refuses_an_alias_for_a_key" {
+  command = plan
+
+  variables {
+    source_kms_key_arns = ["arn:aws:kms:us-east-1:999988887777:alias/data"]
+  }
+
+  expect_failures = [var.source_kms_key_arns]
+}
+
+# The last, so that what was made for these tests can be taken down.
+run "is_taken_down" {
+  variables {
+    deletion_protection = false
   }
 }

@@ -59,3 +59,10 @@ run "as_short_as_they_can_be" {
     error_message = "A pause is not a second."
   }
 }
+
+# The last, so that what was made for these tests can be taken down.
+run "is_taken_down" {
+  variables {
+    deletion_protection = false
+  }
+}

@@ -297,3 +297,10 @@ run "refuses_unknown_processors" {
 
   expect_failures = [var.architecture]
 }
+
+# The last, so that what was made for these tests can be taken down.
+run "is_taken_down" {
+  variables {
+    deletion_protection = false
+  }
+}

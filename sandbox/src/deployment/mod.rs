@@ -106,7 +106,13 @@ impl Deployment {
 
     /// Fails with what would change if a second plan wants to change anything.
     pub async fn plan_is_clean(&self) -> anyhow::Result<()> {
-        self.terraform.plan_is_clean().await
+        self.terraform.plan_is_clean(false).await
+    }
+
+    /// Fails with what would change if a plan wants to change anything but outputs, which a destroy has Terraform forget
+    /// also where it was refused.
+    pub async fn infrastructure_is_as_declared(&self) -> anyhow::Result<()> {
+        self.terraform.plan_is_clean(true).await
     }
 
     /// Takes down everything that was applied.

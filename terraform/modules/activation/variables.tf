@@ -26,3 +26,10 @@ variable "analyzer_name" {
     error_message = "analyzer_name must begin with a letter and have at most 255 letters, digits, dots, hyphens or underscores."
   }
 }
+
+variable "switch_off_on_destroy" {
+  description = "Whether a destroy switches Macie, the analyzer and Security Hub off, for the whole account and with their findings. Otherwise it is refused, and nothing of this is touched."
+  type        = bool
+  default     = false
+  nullable    = false
+}

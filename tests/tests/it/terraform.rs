@@ -1,7 +1,9 @@
 //! The Terraform module in the sandbox, where it is applied in both kinds of network, planned again without a difference and
 //! taken down. Its own tests, against a mock of AWS, are run by `make check`.
 
-use anyhow::{Result, ensure};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
 use cordon_tests::run_test;
 use serde_json::json;
 
@@ -11,11 +13,44 @@ use super::{
 };
 
 #[test]
-fn what_is_applied_in_a_small_network_of_its_own_plans_clean() -> Result<()> {
+fn what_is_applied_in_a_small_network_of_its_own_plans_clean_and_is_not_destroyed_while_it_is_protected()
+-> Result<()> {
     run_test(async {
         let (fixture, _alone) = Fixture::alone().await?;
-        fixture.deployment.plan_is_clean().await
+        fixture.deployment.plan_is_clean().await?;
+        let refused = fixture.deployment.destroy().await.err().context("it was destroyed")?.to_string();
+        ensure!(refused.contains("deletion_protection is true, so nothing was destroyed"), "{refused}");
+        // Whatever had gone would have to be made again.
+        fixture.deployment.infrastructure_is_as_declared().await
     })
+}
+
+#[test]
+fn the_protection_depends_on_every_resource_of_the_module() -> Result<()> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../terraform");
+    let mut declared = BTreeSet::from(["module.network".to_owned()]);
+    for entry in fs::read_dir(&module)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "tf") {
+            continue;
+        }
+        for line in fs::read_to_string(&path)?.lines() {
+            let words: Vec<_> = line.split('"').collect();
+            if let ["resource ", kind, " ", name, ..] = words[..]
+                && kind != "terraform_data"
+            {
+                declared.insert(format!("{kind}.{name}"));
+            }
+        }
+    }
+    let protection = fs::read_to_string(module.join("protection.tf"))?;
+    let (_, list) = protection.split_once("depends_on = [").context("a list")?;
+    let protected: BTreeSet<_> =
+        list.lines().filter_map(|line| line.trim().strip_suffix(',')).map(str::to_owned).collect();
+    ensure!(declared.len() > 50, "only {} resources were found", declared.len());
+    let missing: Vec<_> = declared.symmetric_difference(&protected).collect();
+    ensure!(missing.is_empty(), "not in both: {missing:?}");
+    Ok(())
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Fixture {
         ]});
         // Tasks are given to activities by hand here.
         let variables = json!({"schedule_expression": "rate(30 days)", "policy": policy, "worker_count": 0,
-            "gateway_count": 0});
+            "gateway_count": 0, "deletion_protection": true});
         let deployment = Deployment::apply(&sandbox, variables).await?;
         let mut settings: HashMap<_, _> = deployment.settings("worker").await?.into_iter().collect();
         settings.insert("CORDON_SLACK_API_URL".into(), format!("{}/api", sandbox.slack_url()));

@@ -347,7 +347,8 @@ fn unusable_key() -> Error {
     Error::terminal(
         Code::UnsupportedEncryption,
         "The KMS key of the object or of its destination cannot be used, so nothing was moved. Allow Cordon's mover \
-         and restorer roles in the key's policy (kms:Decrypt, kms:GenerateDataKey) and see that the key is enabled.",
+         and restorer roles in the key's policy (kms:Decrypt, kms:GenerateDataKey) and see that the key is enabled; name a key of another \
+         account in Terraform's `source_kms_key_arns` too.",
     )
 }
 
