@@ -6,11 +6,6 @@ variable "analyzer_arn" {
     condition     = can(regex("^arn:[a-z-]+:access-analyzer:[a-z0-9-]+:[0-9]{12}:analyzer/[A-Za-z0-9_.-]+$", var.analyzer_arn))
     error_message = "analyzer_arn must be the ARN of an Access Analyzer analyzer."
   }
-
-  validation {
-    condition     = try([split(":", var.analyzer_arn)[3], split(":", var.analyzer_arn)[4]] == [local.region, local.account], true)
-    error_message = "analyzer_arn must be an analyzer of this account and Region (${local.account}, ${local.region}): another one's findings do not come here."
-  }
 }
 
 variable "exposure_cycle_enabled" {

@@ -129,26 +129,6 @@ run "refuses_the_id_of_a_slack_organization" {
   expect_failures = [var.slack_team_id]
 }
 
-run "refuses_the_analyzer_of_another_account" {
-  command = plan
-
-  variables {
-    analyzer_arn = "arn:aws:access-analyzer:us-east-1:999988887777:analyzer/cordon"
-  }
-
-  expect_failures = [var.analyzer_arn]
-}
-
-run "refuses_the_analyzer_of_another_region" {
-  command = plan
-
-  variables {
-    analyzer_arn = "arn:aws:access-analyzer:eu-central-1:111122223333:analyzer/cordon"
-  }
-
-  expect_failures = [var.analyzer_arn]
-}
-
 # The last, so that what was made for these tests can be taken down.
 run "is_taken_down" {
   variables {

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aws_config::SdkConfig;
 use cordon_sandbox::{Sandbox, deployment::Deployment, ecs::RunningTask, operator};
 use serde_json::{Value, json};
@@ -155,12 +155,17 @@ impl TestEnv {
         self.deployment.output("interactions_url")
     }
 
-    /// Kills the worker, as a machine that loses power does, and waits until ECS has started another.
+    /// Kills the worker, as a machine that loses power does, and waits until ECS has started another. Where ECS is just
+    /// replacing it, and two run, both are killed.
     pub async fn replace_worker(&self) -> Result<()> {
-        let worker = self.task("worker")?;
-        rustix::process::kill_process(pid(&worker)?, rustix::process::Signal::KILL)?;
+        let killed = self.deployment.tasks(&self.sandbox, "worker");
+        ensure!(!killed.is_empty(), "no worker runs");
+        for worker in &killed {
+            rustix::process::kill_process(pid(worker)?, rustix::process::Signal::KILL)?;
+        }
+        let is_new = |task: &RunningTask| task.healthy && killed.iter().all(|other| other.arn != task.arn);
         eventually("another worker", async || {
-            Ok(self.task("worker").ok().filter(|task| task.healthy && task.arn != worker.arn).map(drop))
+            Ok(self.deployment.tasks(&self.sandbox, "worker").iter().any(is_new).then_some(()))
         })
         .await
     }
