@@ -165,7 +165,7 @@ fn a_pause_is_ordered_while_no_process_of_cordon_runs_and_stops_whatever_starts_
         let back = SCENARIOS.iter().find(|scenario| scenario.name == "small, back").context("it is there")?;
         let (task, restore) = (small.prepare(fixture).await?, back.prepare(fixture).await?);
         let paused = fixture.cordon(&["pause", "--reason", "a rule matches too much"]).await?;
-        // Whoever may write this item may write anything into it.
+        // Who may write this item may write anything into it.
         let table = fixture.deployment.output("cases_table")?;
         let item = [("id".to_owned(), AttributeValue::S("pause".into()))];
         fixture.dynamodb.put_item().table_name(table).set_item(Some(item.into())).send().await?;
