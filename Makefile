@@ -13,6 +13,9 @@ PORTS = $(PORT:%=--port %) $(SLACK_PORT:%=--slack-port %)
 IT = cargo test --workspace --test it -- --test-threads=256
 GATEWAY = cargo test --workspace --test gateway -- --test-threads=1
 SANDBOX_TESTS = cargo test --workspace --test sandbox -- --test-threads=8
+# What the tests have asked of AWS, and which grants they have used, held to AWS's models and to the Terraform.
+RECORDS = $(CURDIR)/.sandbox/records
+PROOFS = SANDBOX_RECORDS=$(RECORDS) cargo test --workspace --test proofs -- --nocapture
 # A tool that comes with neither Rust nor Terraform may be missing here. In CI it may not: .ci/run.
 IF_PRESENT = run() { if command -v "$$1" >/dev/null; then "$$@"; else echo "skipped: $$1"; fi; }; run
 
@@ -36,11 +39,11 @@ check:
 
 # Every behavior.
 test:
-	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && $(IT)
+	sh sandbox/prerequisites.sh browser && $(BUILD) && $(MAKE) --no-print-directory unit && $(SANDBOX_TESTS) && $(GATEWAY) && rm -rf $(RECORDS) && SANDBOX_RECORDS=$(RECORDS) $(IT) && $(PROOFS)
 
-# Every line that begins with PROOF, at its full size; with the image, by buildah and runc.
+# Every line that begins with PROOF, at its full size; with the image, by buildah and runc, and the examples of the module.
 prove:
-	$(BUILD) && cargo test --workspace --test image && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: --skip crashes::exposures && $(IT) sizes:: quarantine_model::
+	$(BUILD) && cargo test --workspace --test image && cargo test --workspace --test examples -- --nocapture && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: --skip crashes::exposures && $(IT) sizes:: quarantine_model::
 
 # As `prove`, with ten thousand open approvals and a million requests: hours.
 soak:

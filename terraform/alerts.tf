@@ -1,6 +1,8 @@
 resource "aws_sns_topic" "operators" {
   name              = "${var.name_prefix}-operators"
-  kms_master_key_id = aws_kms_key.data.arn
+  kms_master_key_id = local.data_key_arn
+
+  tags = var.tags
 }
 
 data "aws_iam_policy_document" "operators" {
@@ -73,6 +75,8 @@ locals {
   }]...)
 }
 
+# To be seen, on the dashboard and in the console. They send nothing: each such end is told once already, by the state machine with
+# its reason, or by the rule of ended runs.
 resource "aws_cloudwatch_metric_alarm" "runs" {
   for_each = local.run_alarms
 
@@ -87,7 +91,8 @@ resource "aws_cloudwatch_metric_alarm" "runs" {
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.operators.arn]
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
@@ -103,6 +108,8 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.operators.arn]
+
+  tags = var.tags
 }
 
 # Workers take what people ask for within seconds.
@@ -121,6 +128,8 @@ resource "aws_cloudwatch_metric_alarm" "requests" {
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.operators.arn]
+
+  tags = var.tags
 }
 
 # An activity's timeouts begin when a worker takes the task. With none that polls nothing ever times out but the execution,
@@ -187,6 +196,8 @@ resource "aws_cloudwatch_metric_alarm" "tasks_not_taken" {
     label       = "Tasks scheduled, none taken"
     return_data = true
   }
+
+  tags = var.tags
 }
 
 # The worker asks for the gateway's health once an hour by the name that Slack calls, so that a silent way is noticed: a VPC
@@ -204,6 +215,8 @@ resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.operators.arn]
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "gateway_silent" {
@@ -220,4 +233,71 @@ resource "aws_cloudwatch_metric_alarm" "gateway_silent" {
   treat_missing_data  = "breaching"
   actions_enabled     = var.enabled && var.worker_count > 0 && var.gateway_count > 0
   alarm_actions       = [aws_sns_topic.operators.arn]
+
+  tags = var.tags
+}
+
+# Of what the worker measures once a minute and writes into its log.
+locals {
+  measured_alarms = {
+    nobody-polls = {
+      metric      = "PollAgeSeconds"
+      labels      = {}
+      statistic   = "Minimum" # The worker that is best off.
+      threshold   = 300
+      periods     = 2
+      missing     = "breaching"
+      description = "For ten minutes no worker has polled, or none has said so. Everything waits, and nothing is lost. See `cordon doctor`, the ECS service worker of ${var.name_prefix}, and its log for \"poll failed\"."
+    }
+
+    oldest-case = {
+      metric      = "OldestCaseSeconds"
+      labels      = { Status = "open" }
+      statistic   = "Maximum"
+      threshold   = var.case_age_alarm_seconds
+      periods     = 1
+      missing     = "notBreaching"
+      description = "A case is open for more than ${var.case_age_alarm_seconds} seconds. `cordon approvals list` shows it; decide it there or in Slack, or see why its execution waits."
+    }
+
+    not-shown = {
+      metric      = "OldestUnshownSeconds"
+      labels      = {}
+      statistic   = "Maximum"
+      threshold   = 900
+      periods     = 2
+      missing     = "notBreaching"
+      description = "For 15 minutes Slack has not shown something as it is. `cordon doctor` looks at token, scopes and channels; until then `cordon approvals list` shows what waits."
+    }
+  }
+
+  alarm_arns = flatten([
+    values(aws_cloudwatch_metric_alarm.measured)[*].arn,
+    values(aws_cloudwatch_metric_alarm.requests)[*].arn,
+    values(aws_cloudwatch_metric_alarm.runs)[*].arn,
+    values(aws_cloudwatch_metric_alarm.tasks_not_taken)[*].arn,
+    aws_cloudwatch_metric_alarm.dead_letters.arn,
+    aws_cloudwatch_metric_alarm.gateway_errors.arn,
+    aws_cloudwatch_metric_alarm.gateway_silent.arn,
+  ])
+}
+
+resource "aws_cloudwatch_metric_alarm" "measured" {
+  for_each = local.measured_alarms
+
+  alarm_name          = "${var.name_prefix}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = "Cordon"
+  metric_name         = each.value.metric
+  dimensions          = merge({ Installation = var.name_prefix }, each.value.labels)
+  statistic           = each.value.statistic
+  period              = 300
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = each.value.missing
+  actions_enabled     = var.enabled && var.worker_count > 0
+  alarm_actions       = [aws_sns_topic.operators.arn]
+
+  tags = var.tags
 }

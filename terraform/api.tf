@@ -6,6 +6,8 @@ resource "aws_service_discovery_private_dns_namespace" "this" {
   description = "What runs of Cordon"
   vpc         = local.vpc_id
 
+  tags = var.tags
+
   lifecycle {
     create_before_destroy = true
   }
@@ -32,6 +34,8 @@ resource "aws_service_discovery_service" "gateway" {
     failure_threshold = 1
   }
 
+  tags = var.tags
+
   lifecycle {
     create_before_destroy = true
   }
@@ -41,12 +45,16 @@ resource "aws_apigatewayv2_api" "slack" {
   name          = var.name_prefix
   description   = "Takes the clicks of Cordon's Slack app"
   protocol_type = "HTTP"
+
+  tags = var.tags
 }
 
 resource "aws_apigatewayv2_vpc_link" "gateway" {
   name               = var.name_prefix
   subnet_ids         = local.subnet_ids
   security_group_ids = [aws_security_group.service["link"].id]
+
+  tags = var.tags
 
   lifecycle {
     create_before_destroy = true
@@ -106,4 +114,6 @@ resource "aws_apigatewayv2_stage" "default" {
       integrationError = "$context.integrationErrorMessage"
     })
   }
+
+  tags = var.tags
 }

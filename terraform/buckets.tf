@@ -1,12 +1,12 @@
 locals {
   buckets = {
-    quarantine = "${var.name_prefix}-quarantine-${local.account}"
-    state      = "${var.name_prefix}-state-${local.account}"
+    quarantine = "${var.name_prefix}-quarantine-${local.account}${local.in_region}"
+    state      = "${var.name_prefix}-state-${local.account}${local.in_region}"
   }
 
   bucket_keys = {
-    quarantine = aws_kms_key.quarantine.arn
-    state      = aws_kms_key.data.arn
+    quarantine = local.quarantine_key_arn
+    state      = local.data_key_arn
   }
 }
 
@@ -15,6 +15,8 @@ resource "aws_s3_bucket" "this" {
 
   bucket        = each.value
   force_destroy = !var.deletion_protection
+
+  tags = var.tags
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {
@@ -124,6 +126,30 @@ data "aws_iam_policy_document" "state_bucket" {
       values   = ["false"]
     }
   }
+
+  # What decides about objects is changed by those who are named, and by nobody else who may write to buckets.
+  statement {
+    sid       = "OnlyPolicyWritersWriteThePolicy"
+    effect    = "Deny"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
+
+    principals {
+      type        = "*" # Refused to everybody but those named in the condition.
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:PrincipalArn"
+      values   = sort(distinct(concat(var.policy_writers, [data.aws_iam_session_context.current.issuer_arn])))
+    }
+  }
+}
+
+# Who applies this: the role behind a session, the user otherwise.
+data "aws_iam_session_context" "current" {
+  arn = data.aws_caller_identity.current.arn
 }
 
 data "aws_iam_policy_document" "quarantine_bucket" {

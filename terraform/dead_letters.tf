@@ -2,7 +2,9 @@
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name_prefix}-dead-letters"
   message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  kms_master_key_id         = local.data_key_arn
+
+  tags = var.tags
 }
 
 data "aws_iam_policy_document" "dead_letters" {

@@ -10,6 +10,7 @@ locals {
     CORDON_FALLBACK_APPROVERS = join(",", var.fallback_approvers)
     CORDON_POLICY_KEY         = aws_s3_object.policy.key
     CORDON_SLACK_CHANNEL      = var.slack_channel
+    CORDON_SLACK_APP_ID       = var.slack_app_id
     CORDON_SLACK_SECRET_ARN   = aws_secretsmanager_secret.slack.arn
     CORDON_SLACK_TEAM_ID      = var.slack_team_id
     CORDON_STATE_BUCKET       = aws_s3_bucket.this["state"].bucket
@@ -26,6 +27,7 @@ locals {
         CORDON_ACTIVITY_ARN_PREFIX        = "${local.states_arn}:activity:${var.name_prefix}-"
         CORDON_ACTIVITY_HEARTBEAT_SECONDS = tostring(var.activity_heartbeat_seconds)
         CORDON_ANALYZER_ARN               = var.analyzer_arn
+        CORDON_BUCKETS                    = join(",", var.buckets)
         CORDON_APPROVALS_QUEUE_URL        = aws_sqs_queue.requests["approvals"].id
         CORDON_COMPANY_NAME               = var.security_hub_company_name
         CORDON_EXCLUSION_TAG              = local.exclusion_tag
@@ -34,9 +36,11 @@ locals {
         CORDON_GATEWAY_PRINCIPAL_ID       = aws_iam_role.gateway.unique_id
         CORDON_GATEWAY_URL                = var.gateway_count > 0 ? aws_apigatewayv2_api.slack.api_endpoint : ""
         CORDON_HEALTH_LISTEN              = "127.0.0.1:8081"
+        CORDON_INSTALLATION               = var.name_prefix
         CORDON_MAC_KEY_ARN                = aws_kms_key.mac.arn
         CORDON_MOVER_ROLE_ARN             = aws_iam_role.mover.arn
         CORDON_OBJECT_RESTORE_ARN         = aws_sfn_state_machine.this["object_restore"].arn
+        CORDON_PROTECTED_BUCKETS          = join(",", local.protected_buckets)
         CORDON_PURGES_QUEUE_URL           = aws_sqs_queue.requests["purges"].id
         CORDON_QUARANTINE_BUCKET          = aws_s3_bucket.this["quarantine"].bucket
         CORDON_RESCAN_INTERVAL_SECONDS    = tostring(var.rescan_interval_seconds)
@@ -77,6 +81,8 @@ resource "aws_ecs_cluster" "this" {
     name  = "containerInsights"
     value = "disabled"
   }
+
+  tags = var.tags
 }
 
 resource "aws_ecs_task_definition" "this" {
@@ -132,6 +138,8 @@ resource "aws_ecs_task_definition" "this" {
       }
     }
   }])
+
+  tags = var.tags
 }
 
 resource "aws_ecs_service" "this" {
@@ -170,6 +178,8 @@ resource "aws_ecs_service" "this" {
       container_port = service_registries.value
     }
   }
+
+  tags = var.tags
 
   # A task that starts before its roles may do their work counts as a failed one; and operators are to hear of the first
   # deployment too.

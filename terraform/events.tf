@@ -7,6 +7,8 @@ resource "aws_cloudwatch_event_rule" "finding_response" {
     source      = ["aws.macie"]
     detail-type = ["Macie Finding"]
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_rule" "access_finding_intake" {
@@ -20,6 +22,15 @@ resource "aws_cloudwatch_event_rule" "access_finding_intake" {
     # The resource of such an event is the analyzer, and an account may have several.
     resources = [var.analyzer_arn]
   })
+
+  tags = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = join(":", slice(split(":", var.analyzer_arn), 3, 5)) == "${local.region}:${local.account}"
+      error_message = "analyzer_arn is of account ${split(":", var.analyzer_arn)[4]} in ${split(":", var.analyzer_arn)[3]}, and this is ${local.account} in ${local.region}: an analyzer finds only what is shared in its own Region, and its events come only to its own account."
+    }
+  }
 }
 
 resource "aws_cloudwatch_event_target" "state_machine" {
@@ -47,15 +58,19 @@ resource "aws_cloudwatch_event_target" "state_machine" {
   depends_on = [aws_iam_role_policy.events, aws_sqs_queue_policy.dead_letters]
 }
 
-# The worker says these itself, once a day for each policy that it cannot use, and for each thing that Slack refuses for good.
+# The worker says these itself, once a day for each policy that it cannot use or that somebody has written by hand, and for each
+# thing that Slack refuses for good. Another installation in this Region says its own.
 resource "aws_cloudwatch_event_rule" "unusable_policy" {
   name        = "${var.name_prefix}-${local.event_rules["unusable_policy"]}"
-  description = "The newest policy cannot be read or is not valid; the one before it stays in force."
+  description = "The newest policy cannot be used, and the one before it stays in force; or it was not written by Terraform."
 
   event_pattern = jsonencode({
     source      = ["cordon"]
-    detail-type = ["Cordon Policy Unusable"]
+    detail-type = ["Cordon Policy Changed", "Cordon Policy Unusable"]
+    detail      = { installation = [var.name_prefix] }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_rule" "slack_refuses" {
@@ -65,7 +80,10 @@ resource "aws_cloudwatch_event_rule" "slack_refuses" {
   event_pattern = jsonencode({
     source      = ["cordon"]
     detail-type = ["Cordon Slack Refuses"]
+    detail      = { installation = [var.name_prefix] }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "notices" {
@@ -93,16 +111,22 @@ resource "aws_cloudwatch_event_target" "notices" {
 
 resource "aws_cloudwatch_event_rule" "ended_runs" {
   name        = "${var.name_prefix}-${local.event_rules["ended_runs"]}"
-  description = "Runs that did not end well, among them those whose end the state machine itself cannot catch."
+  description = "Runs whose bad end the state machine itself cannot catch, and so has not told."
 
   event_pattern = jsonencode({
     source      = ["aws.states"]
     detail-type = ["Step Functions Execution Status Change"]
     detail = {
-      status          = ["FAILED", "TIMED_OUT", "ABORTED"]
       stateMachineArn = [for stem in local.state_machines : aws_sfn_state_machine.this[stem].arn]
+      "$or" = [
+        { status = ["ABORTED", "TIMED_OUT"] },
+        # Other failures the state machine has told by itself, with the reason. An event that says nothing of its error counts.
+        { status = ["FAILED"], error = [{ exists = false }, null, "States.DataLimitExceeded", "States.Runtime"] },
+      ]
     }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "ended_runs" {
@@ -144,6 +168,8 @@ resource "aws_cloudwatch_event_rule" "failed_deployments" {
     resources = [for part in keys(local.services) : "arn:${local.partition}:ecs:${local.region}:${local.account}:service/${var.name_prefix}/${part}"]
     detail    = { eventName = ["SERVICE_DEPLOYMENT_FAILED", "SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED"] }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "failed_deployments" {

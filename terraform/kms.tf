@@ -1,4 +1,30 @@
-# Three keys: operators work with records, nobody works with what is in quarantine, and the worker alone vouches for plans.
+# Three keys: operators work with records, nobody works with what is in quarantine, and the worker alone vouches for plans. The
+# first two may be your own; docs/DEPLOY.md says what their policies have to allow.
+
+locals {
+  data_key_arn       = coalesce(var.data_key_arn, one(aws_kms_key.data[*].arn))
+  quarantine_key_arn = coalesce(var.quarantine_key_arn, one(aws_kms_key.quarantine[*].arn))
+}
+
+moved {
+  from = aws_kms_key.data
+  to   = aws_kms_key.data[0]
+}
+
+moved {
+  from = aws_kms_key.quarantine
+  to   = aws_kms_key.quarantine[0]
+}
+
+moved {
+  from = aws_kms_alias.data
+  to   = aws_kms_alias.data[0]
+}
+
+moved {
+  from = aws_kms_alias.quarantine
+  to   = aws_kms_alias.quarantine[0]
+}
 
 data "aws_iam_policy_document" "data_key" {
   statement {
@@ -46,7 +72,8 @@ data "aws_iam_policy_document" "data_key" {
     }
   }
 
-  # No condition on the source: EventBridge sends none to KMS when it publishes to an encrypted topic.
+  # No condition on the source: EventBridge sends none to KMS when it publishes to an encrypted topic, or leaves what it could not
+  # deliver in an encrypted queue.
   statement {
     sid       = "EventsReachOperators"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -60,15 +87,21 @@ data "aws_iam_policy_document" "data_key" {
 }
 
 resource "aws_kms_key" "data" {
+  count = var.data_key_arn == null ? 1 : 0
+
   description             = "Cordon (${var.name_prefix}): records, plans, the Slack secret, logs and messages to operators"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
   policy                  = data.aws_iam_policy_document.data_key.json
+
+  tags = var.tags
 }
 
 resource "aws_kms_alias" "data" {
+  count = var.data_key_arn == null ? 1 : 0
+
   name          = "alias/${var.name_prefix}-data"
-  target_key_id = aws_kms_key.data.key_id
+  target_key_id = aws_kms_key.data[0].key_id
 }
 
 # No IAM policy alone opens the quarantine: the account may administer the key and not use it.
@@ -144,15 +177,21 @@ data "aws_iam_policy_document" "quarantine_key" {
 }
 
 resource "aws_kms_key" "quarantine" {
+  count = var.quarantine_key_arn == null ? 1 : 0
+
   description             = "Cordon (${var.name_prefix}): quarantined objects and their manifests"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
   policy                  = data.aws_iam_policy_document.quarantine_key.json
+
+  tags = var.tags
 }
 
 resource "aws_kms_alias" "quarantine" {
+  count = var.quarantine_key_arn == null ? 1 : 0
+
   name          = "alias/${var.name_prefix}-quarantine"
-  target_key_id = aws_kms_key.quarantine.key_id
+  target_key_id = aws_kms_key.quarantine[0].key_id
 }
 
 # With it the worker vouches for what people vote on. Nobody else makes or checks its codes, whatever they may write to the tables.
@@ -205,6 +244,8 @@ resource "aws_kms_key" "mac" {
   key_usage                = "GENERATE_VERIFY_MAC"
   deletion_window_in_days  = var.deletion_protection ? 30 : 7
   policy                   = data.aws_iam_policy_document.mac_key.json
+
+  tags = var.tags
 }
 
 resource "aws_kms_alias" "mac" {

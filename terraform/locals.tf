@@ -10,6 +10,9 @@ locals {
   # `id` names the region in every major version of the provider; `name` is deprecated in the newest.
   region = data.aws_region.current.id
 
+  # For names that hold for all Regions of the account: those of roles, policies and buckets.
+  in_region = var.names_carry_region ? "-${local.region}" : ""
+
   # One stem names an activity in every layer: the Rust file, the ASL state, the placeholder, the AWS name.
   activities = toset([
     "triage_finding",
@@ -35,6 +38,7 @@ locals {
   states_arn         = "arn:${local.partition}:states:${local.region}:${local.account}"
   state_machine_arns = { for stem in local.state_machines : stem => "${local.states_arn}:stateMachine:${var.name_prefix}-${stem}" }
   event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs", unusable_policy = "unusable-policy", slack_refuses = "slack-refuses", failed_deployments = "failed-deployments" }
+  rule_names         = [for name in sort(values(local.event_rules)) : "${var.name_prefix}-${name}"]
   event_rule_arns    = { for key, name in local.event_rules : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name_prefix}-${name}" }
   move_run_arns      = [for stem in ["finding_response", "object_restore"] : "${local.states_arn}:execution:${var.name_prefix}-${stem}:*"]
   security_hub_arn   = "arn:${local.partition}:securityhub:${local.region}:${local.account}"
@@ -43,11 +47,24 @@ locals {
   cycles_prefix      = "cycles/"
   account_root       = "arn:${local.partition}:iam::${local.account}:root"
   exclusion_tag      = "${var.exclusion_tag.key}=${var.exclusion_tag.value}"
+  # By the names that AWS and others give them by default.
+  usual_protected_buckets = {
+    access_logs     = ["*access-log*", "*accesslog*"]
+    cloudtrail      = ["aws-cloudtrail-logs-*", "*cloudtrail*"]
+    config          = ["config-bucket-*", "*aws-config*"]
+    control_tower   = ["aws-controltower-*"]
+    cordon          = ["*-quarantine-${local.account}*", "*-state-${local.account}*"]
+    terraform_state = ["*terraform-state*", "*tf-state*", "*tfstate*"]
+  }
+  protected_buckets = sort(distinct(concat(
+    var.protected_buckets,
+    flatten([for name, globs in local.usual_protected_buckets : globs if !contains(var.unprotected, name)]),
+  )))
   # What a session of the mover or the restorer is for: IAM puts the session's tags in.
   session_tags       = ["CordonBucket", "CordonCase"]
   session_bucket_arn = "arn:${local.partition}:s3:::$${aws:PrincipalTag/CordonBucket}"
   session_case_arn   = "${aws_s3_bucket.this["quarantine"].arn}/${local.account}/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"
   # A bucket may use any key of ours, and those that are named; whether one opens is for its key policy.
   source_kms_key_arns = concat(["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"], var.source_kms_key_arns)
-  kms_via_service     = { for service in ["dynamodb", "s3", "secretsmanager", "sns"] : service => "${service}.${local.region}.amazonaws.com" }
+  kms_via_service     = { for service in ["dynamodb", "s3", "scheduler", "secretsmanager", "sns", "sqs", "states"] : service => "${service}.${local.region}.amazonaws.com" }
 }

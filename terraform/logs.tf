@@ -10,13 +10,17 @@ resource "aws_cloudwatch_log_group" "state_machine" {
 
   name              = each.value
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.data.arn
+  kms_key_id        = local.data_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_log_group" "access" {
   name              = local.access_log_group
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.data.arn
+  kms_key_id        = local.data_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_log_group" "service" {
@@ -24,5 +28,7 @@ resource "aws_cloudwatch_log_group" "service" {
 
   name              = each.value
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.data.arn
+  kms_key_id        = local.data_key_arn
+
+  tags = var.tags
 }

@@ -4,6 +4,7 @@ module "network" {
 
   name       = var.name_prefix
   cidr_block = var.network.cidr_block
+  tags       = var.tags
 }
 
 locals {
@@ -32,6 +33,8 @@ resource "aws_security_group" "service" {
   description = each.value
   vpc_id      = local.vpc_id
 
+  tags = var.tags
+
   lifecycle {
     create_before_destroy = true
   }
@@ -47,6 +50,8 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "proxy" {
@@ -58,6 +63,8 @@ resource "aws_vpc_security_group_egress_rule" "proxy" {
   ip_protocol       = "tcp"
   from_port         = local.proxy_port
   to_port           = local.proxy_port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "link" {
@@ -67,6 +74,8 @@ resource "aws_vpc_security_group_egress_rule" "link" {
   ip_protocol                  = "tcp"
   from_port                    = local.gateway_port
   to_port                      = local.gateway_port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_ingress_rule" "gateway" {
@@ -76,4 +85,6 @@ resource "aws_vpc_security_group_ingress_rule" "gateway" {
   ip_protocol                  = "tcp"
   from_port                    = local.gateway_port
   to_port                      = local.gateway_port
+
+  tags = var.tags
 }

@@ -18,6 +18,19 @@ data "aws_iam_policy_document" "operator" {
     resources = [for kind in ["approvals", "restores"] : aws_sqs_queue.requests[kind].arn]
   }
 
+  statement {
+    # Unseen: the emulator does not encrypt queues (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html).
+    sid       = "EncryptRequests"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [local.kms_via_service["sqs"]]
+    }
+  }
+
   # The one write: what stops every move depends on no worker. Only this item: no case is written or removed.
   statement {
     sid       = "PauseAndResume"
@@ -34,7 +47,7 @@ data "aws_iam_policy_document" "operator" {
   statement {
     sid       = "OpenEncryptedRecordsAndPolicy"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
@@ -75,7 +88,33 @@ data "aws_iam_policy_document" "operator" {
     resources = ["*"] # Macie knows no resource for these calls.
   }
 
+  # What `cordon doctor` looks at. Slack's secret and the settings of buckets are for those who deploy.
   statement {
+    sid       = "SeeWhetherServicesAreOn"
+    actions   = ["access-analyzer:ListAnalyzers", "macie2:GetMacieSession", "securityhub:DescribeHub"]
+    resources = ["*"] # Macie knows no resource for this call, and the others are asked for whatever there is.
+  }
+
+  statement {
+    sid       = "SeeRules"
+    actions   = ["events:DescribeRule"]
+    resources = values(local.event_rule_arns)
+  }
+
+  statement {
+    sid       = "SeeServices"
+    actions   = ["ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListTasks"]
+    resources = ["*"] # Tasks come and go; the condition keeps to our cluster.
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [aws_ecs_cluster.this.arn]
+    }
+  }
+
+  statement {
+    # Unseen: dynamodb:GetItem, dynamodb:Query: `cordon policy replay` asks only where a rule says `exposed` (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/using-identity-based-policies.html).
     sid       = "ReadExposures"
     actions   = ["dynamodb:GetItem", "dynamodb:Query"]
     resources = [aws_dynamodb_table.exposures.arn]
@@ -83,7 +122,9 @@ data "aws_iam_policy_document" "operator" {
 }
 
 resource "aws_iam_policy" "operator" {
-  name        = "${var.name_prefix}-operator"
+  name        = "${var.name_prefix}-operator${local.in_region}"
   description = "Lets a person decide cases, restore from quarantine, pause and resume Cordon, list cases, and ask what a policy would do; attach it to those who may."
   policy      = data.aws_iam_policy_document.operator.json
+
+  tags = var.tags
 }

@@ -9,20 +9,29 @@ output "cluster_name" {
 }
 
 output "operator_environment" {
-  description = "Settings of `cordon approvals`, `restore`, `pause`, `resume`, `quarantine` and `policy` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
+  description = "Settings of `cordon doctor`, `approvals`, `restore`, `pause`, `resume`, `quarantine` and `policy` on a person's machine, as environment variables. The two roles are there when somebody may assume them."
   value = tomap(merge(
     {
       CORDON_ACCOUNT_ID          = local.account
+      CORDON_ANALYZER_ARN        = var.analyzer_arn
       CORDON_APPROVALS_QUEUE_URL = aws_sqs_queue.requests["approvals"].id
       CORDON_CASES_TABLE         = aws_dynamodb_table.cases.name
+      CORDON_CLUSTER             = aws_ecs_cluster.this.name
+      CORDON_EVENT_RULES         = join(",", local.rule_names)
       CORDON_EXPOSURES_TABLE     = aws_dynamodb_table.exposures.name
       CORDON_FALLBACK_APPROVERS  = join(",", var.fallback_approvers)
+      CORDON_GATEWAY_URL         = var.gateway_count > 0 ? aws_apigatewayv2_api.slack.api_endpoint : ""
       CORDON_POLICY_KEY          = aws_s3_object.policy.key
+      CORDON_PROTECTED_BUCKETS   = join(",", local.protected_buckets)
       CORDON_PURGES_QUEUE_URL    = aws_sqs_queue.requests["purges"].id
       CORDON_QUARANTINE_BUCKET   = aws_s3_bucket.this["quarantine"].bucket
       CORDON_RESTORES_QUEUE_URL  = aws_sqs_queue.requests["restores"].id
+      CORDON_SLACK_APP_ID        = var.slack_app_id
       CORDON_SLACK_CHANNEL       = var.slack_channel
+      CORDON_SLACK_SECRET_ARN    = aws_secretsmanager_secret.slack.arn
+      CORDON_SLACK_TEAM_ID       = var.slack_team_id
       CORDON_STATE_BUCKET        = aws_s3_bucket.this["state"].bucket
+      CORDON_STATE_MACHINE_ARNS  = join(",", sort([for machine in aws_sfn_state_machine.this : machine.arn]))
     },
     { for role in aws_iam_role.investigator : "CORDON_INVESTIGATOR_ROLE_ARN" => role.arn },
     { for role in aws_iam_role.purger : "CORDON_PURGER_ROLE_ARN" => role.arn },
@@ -111,5 +120,5 @@ output "restorer_role_arn" {
 
 output "quarantine_key_arn" {
   description = "KMS key of the quarantine."
-  value       = aws_kms_key.quarantine.arn
+  value       = local.quarantine_key_arn
 }

@@ -5,14 +5,16 @@ locals {
   requests = toset(["approvals", "restores", "purges"])
 }
 
-# Encrypted by SQS: a key of ours would take every sender two more permissions.
+# Whoever sends needs the key too: the policy for operators has it, and so has to have what else lets a purger send.
 resource "aws_sqs_queue" "requests" {
   for_each = local.requests
 
   name                       = "${var.name_prefix}-${each.key}"
   message_retention_seconds  = 86400 # What was asked for longer ago would come as a surprise.
   visibility_timeout_seconds = 30
-  sqs_managed_sse_enabled    = true
+  kms_master_key_id          = local.data_key_arn
+
+  tags = var.tags
 }
 
 data "aws_iam_policy_document" "requests" {

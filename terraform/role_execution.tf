@@ -34,11 +34,13 @@ data "aws_iam_policy_document" "execution" {
 }
 
 resource "aws_iam_role" "execution" {
-  name                 = "${var.name_prefix}-execution"
+  name                 = "${var.name_prefix}-execution${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "With it ECS starts Cordon's tasks: it pulls the image and writes the logs."
   assume_role_policy   = data.aws_iam_policy_document.task_trust.json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "execution" {

@@ -52,12 +52,25 @@ data "aws_iam_policy_document" "gateway" {
   statement {
     sid       = "OpenEncryptedRecordsAndPolicy"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
       values   = [for service in ["dynamodb", "s3", "secretsmanager"] : local.kms_via_service[service]]
+    }
+  }
+
+  statement {
+    # Unseen: the emulator encrypts neither queues nor executions (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html, https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
+    sid       = "EncryptRequestsAndAnswers"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in ["sqs", "states"] : local.kms_via_service[service]]
     }
   }
 
@@ -76,11 +89,13 @@ data "aws_iam_policy_document" "gateway" {
 }
 
 resource "aws_iam_role" "gateway" {
-  name                 = "${var.name_prefix}-gateway"
+  name                 = "${var.name_prefix}-gateway${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "Task role of Cordon's gateway, which faces the internet: it records votes, passes restore requests on, wakes runs, and can touch no object."
   assume_role_policy   = data.aws_iam_policy_document.task_trust.json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "gateway" {

@@ -14,6 +14,7 @@ data "aws_iam_policy_document" "investigator_trust" {
 
 data "aws_iam_policy_document" "investigator" {
   statement {
+    # Unseen: s3:GetObjectAnnotation, s3:GetObjectTagging, s3:GetObjectVersion, s3:GetObjectVersionAnnotation, s3:GetObjectVersionTagging, s3:ListObjectAnnotations, s3:ListObjectVersionAnnotations: likewise by hand (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "ReadQuarantine"
 
     actions = [
@@ -31,6 +32,7 @@ data "aws_iam_policy_document" "investigator" {
   }
 
   statement {
+    # Unseen: people look around by hand; the command line reads what a manifest names (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid       = "ListQuarantine"
     actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
     resources = [aws_s3_bucket.this["quarantine"].arn]
@@ -39,7 +41,7 @@ data "aws_iam_policy_document" "investigator" {
   statement {
     sid       = "DecryptQuarantine"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.quarantine.arn]
+    resources = [local.quarantine_key_arn]
 
     condition {
       test     = "StringEquals"
@@ -52,11 +54,13 @@ data "aws_iam_policy_document" "investigator" {
 resource "aws_iam_role" "investigator" {
   count = length(var.investigators) == 0 ? 0 : 1
 
-  name                 = "${var.name_prefix}-investigator"
+  name                 = "${var.name_prefix}-investigator${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "Reads quarantined objects and their manifests, and changes nothing."
   assume_role_policy   = data.aws_iam_policy_document.investigator_trust[0].json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "investigator" {

@@ -20,11 +20,23 @@ data "aws_iam_policy_document" "mover_trust" {
         values   = ["?*"]
       }
     }
+
+    # Nor one for a bucket that nothing is to be moved from.
+    dynamic "condition" {
+      for_each = length(local.protected_buckets) > 0 ? [local.protected_buckets] : []
+
+      content {
+        test     = "StringNotLike"
+        variable = "aws:RequestTag/CordonBucket"
+        values   = condition.value
+      }
+    }
   }
 }
 
 data "aws_iam_policy_document" "mover" {
   statement {
+    # Unseen: s3:ListObjectVersionAnnotations: of an annotated object in a bucket with versions, which only the larger runs of the tests have (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "ReadAndRemoveAtTheSource"
 
     actions = [
@@ -82,6 +94,7 @@ data "aws_iam_policy_document" "mover" {
   }
 
   statement {
+    # Unseen: s3:GetObjectAnnotation, s3:GetObjectVersionAnnotation, s3:GetObjectVersionTagging, s3:ListObjectAnnotations, s3:ListObjectVersionAnnotations: where a copy of an annotated object is met again, which only the larger runs of the tests have (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "WriteAndVerifyInQuarantine"
 
     # Creating, filling and completing a multipart upload is s3:PutObject too. S3 shows how many tags a copy has to those who
@@ -115,9 +128,10 @@ data "aws_iam_policy_document" "mover" {
   }
 
   statement {
+    # Unseen: kms:Decrypt: S3 asks for it where an upload in parts is completed, the emulator does not (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions).
     sid       = "EncryptInQuarantine"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.quarantine.arn]
+    resources = [local.quarantine_key_arn]
 
     condition {
       test     = "StringEquals"
@@ -140,11 +154,13 @@ data "aws_iam_policy_document" "mover" {
 }
 
 resource "aws_iam_role" "mover" {
-  name                 = "${var.name_prefix}-mover"
+  name                 = "${var.name_prefix}-mover${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "Moves one object into quarantine; assumed by the worker with a session policy for that object."
   assume_role_policy   = data.aws_iam_policy_document.mover_trust.json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "mover" {

@@ -25,6 +25,7 @@ data "aws_iam_policy_document" "restorer_trust" {
 
 data "aws_iam_policy_document" "restorer" {
   statement {
+    # Unseen: s3:GetObjectTagging, s3:ListObjectAnnotations: S3 asks for them where a copy names no version, as in a quarantine of before there were versions (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "ReadInQuarantine"
 
     actions = [
@@ -43,14 +44,14 @@ data "aws_iam_policy_document" "restorer" {
 
   statement {
     sid       = "TellMissingCopiesFromForbidden"
-    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
+    actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this["quarantine"].arn]
   }
 
   statement {
     sid       = "DecryptInQuarantine"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.quarantine.arn]
+    resources = [local.quarantine_key_arn]
 
     condition {
       test     = "StringEquals"
@@ -60,6 +61,7 @@ data "aws_iam_policy_document" "restorer" {
   }
 
   statement {
+    # Unseen: s3:GetObjectVersion, s3:GetObjectVersionTagging, s3:PutObjectVersionTagging: of tags too long for a header, put back into a bucket with versions (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "WriteAndVerifyAtTheSource"
 
     # Creating, filling and completing a multipart upload is s3:PutObject too.
@@ -91,6 +93,7 @@ data "aws_iam_policy_document" "restorer" {
   }
 
   statement {
+    # Unseen: s3:ListBucketVersions: whether a null version would be hidden, in a bucket whose versioning is suspended (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "ExamineTheSource"
 
     actions = [
@@ -110,6 +113,7 @@ data "aws_iam_policy_document" "restorer" {
   }
 
   statement {
+    # Unseen: of a bucket under a key; the tests put back into others (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html).
     sid       = "EncryptAtTheSource"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = local.source_kms_key_arns
@@ -151,11 +155,13 @@ data "aws_iam_policy_document" "restorer" {
 }
 
 resource "aws_iam_role" "restorer" {
-  name                 = "${var.name_prefix}-restorer"
+  name                 = "${var.name_prefix}-restorer${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "Puts one object back from quarantine; assumed by the worker with a session policy for that object."
   assume_role_policy   = data.aws_iam_policy_document.restorer_trust.json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "restorer" {

@@ -28,6 +28,19 @@ data "aws_iam_policy_document" "scheduler" {
     resources = [local.state_machine_arns["exposure_cycle"]]
   }
 
+  # Executions, the schedule and what cannot be delivered are under the installation's key.
+  statement {
+    sid       = "UseTheKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in ["scheduler", "sqs", "states"] : local.kms_via_service[service]]
+    }
+  }
+
   statement {
     sid       = "LeaveWhatItCouldNotDeliver"
     actions   = ["sqs:SendMessage"]
@@ -36,11 +49,13 @@ data "aws_iam_policy_document" "scheduler" {
 }
 
 resource "aws_iam_role" "scheduler" {
-  name                 = "${var.name_prefix}-scheduler"
+  name                 = "${var.name_prefix}-scheduler${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "The schedule that starts exposure cycles."
   assume_role_policy   = data.aws_iam_policy_document.scheduler_trust.json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "scheduler" {

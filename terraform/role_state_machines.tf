@@ -29,11 +29,13 @@ data "aws_iam_policy_document" "state_machine_trust" {
 resource "aws_iam_role" "state_machine" {
   for_each = local.state_machines
 
-  name                 = "${var.name_prefix}-${each.key}"
+  name                 = "${var.name_prefix}-${each.key}${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "What the state machine ${var.name_prefix}-${each.key} itself does; its activities run under the worker's role."
   assume_role_policy   = data.aws_iam_policy_document.state_machine_trust[each.key].json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "state_machine" {
@@ -58,14 +60,14 @@ data "aws_iam_policy_document" "every_state_machine" {
   }
 
   statement {
-    sid       = "EncryptMessagesToOperators"
+    sid       = "EncryptExecutionsAndMessagesToOperators"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [local.kms_via_service["sns"]]
+      values   = [local.kms_via_service["sns"], local.kms_via_service["states"]]
     }
   }
 
@@ -109,7 +111,7 @@ data "aws_iam_policy_document" "finding_response" {
   statement {
     sid       = "OpenEncryptedRecords"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
@@ -137,7 +139,7 @@ data "aws_iam_policy_document" "object_restore" {
   statement {
     sid       = "OpenEncryptedRecords"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
@@ -165,7 +167,7 @@ data "aws_iam_policy_document" "exposure_cycle" {
   statement {
     sid       = "OpenEncryptedRecordsAndPlans"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"

@@ -115,12 +115,12 @@ data "aws_iam_policy_document" "worker" {
   statement {
     sid       = "OpenEncryptedRecordsAndState"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.data.arn]
+    resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [for service in ["dynamodb", "s3", "secretsmanager"] : local.kms_via_service[service]]
+      values   = [for service in ["dynamodb", "s3", "secretsmanager", "sqs", "states"] : local.kms_via_service[service]]
     }
   }
 
@@ -193,6 +193,7 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
+    # Unseen: sts:TagSession: STS asks for it where a session has tags, the emulator does not (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html).
     sid       = "ActAsMoverOrRestorer"
     actions   = ["sts:AssumeRole", "sts:TagSession"]
     resources = [aws_iam_role.mover.arn, aws_iam_role.restorer.arn]
@@ -200,11 +201,13 @@ data "aws_iam_policy_document" "worker" {
 }
 
 resource "aws_iam_role" "worker" {
-  name                 = "${var.name_prefix}-worker"
+  name                 = "${var.name_prefix}-worker${local.in_region}"
   path                 = var.role_path
   permissions_boundary = var.permissions_boundary_arn
   description          = "Task role of Cordon's worker. It touches no object of any bucket but Cordon's own: for that it becomes the mover or the restorer."
   assume_role_policy   = data.aws_iam_policy_document.task_trust.json
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "worker" {

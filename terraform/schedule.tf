@@ -1,6 +1,8 @@
 # A group of our own, because the scheduler's role can be bound to a group and not to one schedule.
 resource "aws_scheduler_schedule_group" "this" {
   name = var.name_prefix
+
+  tags = var.tags
 }
 
 resource "aws_scheduler_schedule" "exposure_cycle" {
@@ -8,6 +10,7 @@ resource "aws_scheduler_schedule" "exposure_cycle" {
   description         = "Starts an exposure cycle. Cycles may overlap: each claims its own buckets."
   group_name          = aws_scheduler_schedule_group.this.name
   schedule_expression = var.schedule_expression
+  kms_key_arn         = local.data_key_arn
 
   # Off, it stays visible and starts nothing. Whoever switches it on by hand is undone by the next apply.
   state = var.enabled && var.exposure_cycle_enabled ? "ENABLED" : "DISABLED"

@@ -3,6 +3,8 @@
 resource "aws_secretsmanager_secret" "slack" {
   name                    = "${var.name_prefix}/slack"
   description             = "Bot token and signing secret of Cordon's Slack app, as JSON keys bot_token and signing_secret."
-  kms_key_id              = aws_kms_key.data.arn
+  kms_key_id              = local.data_key_arn
   recovery_window_in_days = var.deletion_protection ? 30 : 0
+
+  tags = var.tags
 }

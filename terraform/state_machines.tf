@@ -25,6 +25,15 @@ resource "aws_sfn_state_machine" "this" {
     include_execution_data = false
   }
 
+  tags = var.tags
+
+  # Inputs, outputs and histories have object keys and task tokens in them.
+  encryption_configuration {
+    type                              = "CUSTOMER_MANAGED_KMS_KEY"
+    kms_key_id                        = local.data_key_arn
+    kms_data_key_reuse_period_seconds = 300
+  }
+
   # Step Functions checks at creation that the role may deliver logs.
   depends_on = [aws_iam_role_policy.state_machine]
 }

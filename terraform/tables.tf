@@ -50,8 +50,10 @@ resource "aws_dynamodb_table" "cases" {
 
   server_side_encryption {
     enabled     = true
-    kms_key_arn = aws_kms_key.data.arn
+    kms_key_arn = local.data_key_arn
   }
+
+  tags = var.tags
 }
 
 resource "aws_dynamodb_table" "exposures" {
@@ -101,6 +103,8 @@ resource "aws_dynamodb_table" "exposures" {
 
   server_side_encryption {
     enabled     = true
-    kms_key_arn = aws_kms_key.data.arn
+    kms_key_arn = local.data_key_arn
   }
+
+  tags = var.tags
 }

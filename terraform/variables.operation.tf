@@ -10,6 +10,20 @@ variable "name_prefix" {
   }
 }
 
+variable "names_carry_region" {
+  description = "Whether the names of roles and buckets, which hold for all Regions, end with the Region, so that installations in several Regions do not collide. False keeps the names of an installation that was made before there was this input: other names would mean other buckets."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything that can carry them, besides the provider's default_tags. The policy object carries none: S3 takes at most ten tags for an object."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "enabled" {
   description = "False starts nothing: no rule takes findings up, no cycle begins, and neither worker nor gateway runs. What is there stays."
   type        = bool
@@ -40,6 +54,28 @@ variable "role_path" {
   }
 }
 
+variable "data_key_arn" {
+  description = "Your own KMS key for records, plans, queues, executions, the Slack secret, logs and messages to operators, or null for one that is made. docs/DEPLOY.md says what its policy has to allow."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.data_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.data_key_arn))
+    error_message = "data_key_arn must be the ARN of a KMS key (…:key/…), or null. An alias does not do: IAM decides by the key."
+  }
+}
+
+variable "quarantine_key_arn" {
+  description = "Your own KMS key for what is in quarantine, or null for one that is made. docs/DEPLOY.md says what its policy has to allow: nobody but mover, restorer and investigator should use it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.quarantine_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.quarantine_key_arn))
+    error_message = "quarantine_key_arn must be the ARN of a KMS key (…:key/…), or null. An alias does not do: IAM decides by the key."
+  }
+}
+
 variable "activity_heartbeat_seconds" {
   description = "After how long a silence of its worker an activity is given to another one."
   type        = number
@@ -62,6 +98,18 @@ variable "retry_interval_scale" {
   validation {
     condition     = var.retry_interval_scale > 0 && var.retry_interval_scale <= 1
     error_message = "retry_interval_scale must be greater than 0 and at most 1."
+  }
+}
+
+variable "case_age_alarm_seconds" {
+  description = "How long a case may be open before operators are told. Keep it longer than people usually take."
+  type        = number
+  default     = 86400
+  nullable    = false
+
+  validation {
+    condition     = var.case_age_alarm_seconds >= 300 && floor(var.case_age_alarm_seconds) == var.case_age_alarm_seconds
+    error_message = "case_age_alarm_seconds must be a whole number of at least 300."
   }
 }
 

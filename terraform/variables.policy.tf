@@ -266,3 +266,15 @@ check "policy_globs" {
     error_message = "policy: only * and ? mean something in globs, so that these match nothing that was probably meant by them: ${join(", ", local.globs_in_vain)}. `cordon policy check` says why."
   }
 }
+
+variable "policy_writers" {
+  description = "IAM users and roles who may write the policy object, besides whoever applies this. Name everybody who applies, so that the bucket's policy does not change from one to the other."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for principal in var.policy_writers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
+    error_message = "policy_writers must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
+  }
+}

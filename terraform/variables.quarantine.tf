@@ -33,3 +33,39 @@ variable "source_kms_key_arns" {
     error_message = "source_kms_key_arns[*] must be ARNs of KMS keys (…:key/…). An alias does not do: IAM decides by the key."
   }
 }
+
+variable "protected_buckets" {
+  description = "Buckets that nothing is moved from, by name or by globs with * and ?, besides the usual ones (see unprotected). What policy would do with a finding there is only told; IAM refuses the mover such a bucket."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for glob in var.protected_buckets : can(regex("^[a-z0-9.*?-]{1,63}$", glob))])
+    error_message = "protected_buckets must be bucket names (no ARNs), or globs of them with * and ?."
+  }
+}
+
+variable "unprotected" {
+  description = "Which of the usual buckets are not protected: access_logs, cloudtrail, config, control_tower, terraform_state, or cordon (those of other installations). Cordon's own are always."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.unprotected : contains(["access_logs", "cloudtrail", "config", "control_tower", "cordon", "terraform_state"], name)])
+    error_message = "unprotected[*] must be access_logs, cloudtrail, config, control_tower, cordon or terraform_state."
+  }
+}
+
+variable "buckets" {
+  description = "The buckets that this installation answers for, by name or by globs with * and ?. With several installations in one Region, give each its own: findings about other buckets are left to the others."
+  type        = list(string)
+  default     = ["*"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.buckets) > 0 && alltrue([for glob in var.buckets : can(regex("^[a-z0-9.*?-]{1,63}$", glob))])
+    error_message = "buckets must be bucket names (no ARNs), or globs of them with * and ?; [\"*\"] is all."
+  }
+}

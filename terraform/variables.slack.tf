@@ -8,6 +8,16 @@ variable "slack_team_id" {
   }
 }
 
+variable "slack_app_id" {
+  description = "The id of this installation's Slack app (A…), as Basic Information shows it. Each installation has an app of its own: Slack sends an app's clicks to one address. Clicks on buttons of another app are refused."
+  type        = string
+
+  validation {
+    condition     = can(regex("^A[A-Z0-9]{2,}$", var.slack_app_id))
+    error_message = "slack_app_id must be the id of a Slack app (A…): see Basic Information of the app."
+  }
+}
+
 variable "slack_channel" {
   description = "The Slack channel that hears of cases whose rule names no other."
   type        = string

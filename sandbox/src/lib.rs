@@ -23,6 +23,7 @@ pub mod slack;
 pub use front_door::calls::{CallFilter, CallRecord, Calls};
 pub use front_door::faults::{Fault, FaultRule, Faults};
 pub use front_door::intercepting_proxy::{InterceptedCall, InterceptingProxy, Intervention};
+pub use front_door::records::directory as records_directory;
 pub use process::child;
 pub use process::emulator::Emulator;
-pub use sandbox::{Options, Sandbox};
+pub use sandbox::{Options, Sandbox, emulator_python};

@@ -65,6 +65,7 @@ pub fn environment(
     environment.push(("AWS_DEFAULT_REGION".into(), sandbox.region().to_owned()));
     if let Some(deployment) = deployment {
         environment.extend(settings(deployment)?);
+        environment.push(("CORDON_SLACK_API_URL".into(), format!("{}/api", sandbox.slack_url())));
     }
     Ok(environment)
 }

@@ -236,6 +236,15 @@ impl Sandbox {
 }
 
 /// The workspace that this crate was built in: the Terraform, the state machines and the emulator's sources lie there.
+/// The Python interpreter that the emulator runs with, which has AWS's service models.
+///
+/// # Errors
+/// When its virtual environment cannot be made.
+pub async fn emulator_python() -> anyhow::Result<PathBuf> {
+    let requirements = python::emulator_sources().join("requirements.txt");
+    python::environment(&Options::default().data_dir, &requirements).await
+}
+
 pub(crate) fn workspace_root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)

@@ -57,6 +57,7 @@ module "cordon" {
 
   name_prefix                = var.name_prefix
   policy                     = var.policy
+  slack_app_id               = var.slack_app_id
   slack_team_id              = var.slack_team_id
   slack_channel              = var.slack_channel
   fallback_approvers         = var.fallback_approvers

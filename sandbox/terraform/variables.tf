@@ -51,6 +51,12 @@ variable "slack_team_id" {
   default     = "T0CORDON01"
 }
 
+variable "slack_app_id" {
+  description = "As of the module."
+  type        = string
+  default     = "A0CORDON01"
+}
+
 variable "slack_channel" {
   description = "As of the module."
   type        = string

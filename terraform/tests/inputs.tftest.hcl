@@ -8,6 +8,7 @@ variables {
   image              = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon@sha256:0f1d2c3b4a5968778695a4b3c2d1e0ff0f1d2c3b4a5968778695a4b3c2d1e0ff"
   network            = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_app_id       = "A0CORDON01"
   slack_team_id      = "T0CORDON01"
   slack_channel      = "C0SECURITY"
   fallback_approvers = ["U0ALICE001", "U0BOB00002"]
@@ -78,6 +79,7 @@ run "refuses_inputs_out_of_their_domain" {
 
   variables {
     name_prefix                = "Cordon_1"
+    slack_app_id               = "cordon"
     slack_team_id              = "acme"
     slack_channel              = "#security"
     fallback_approvers         = []
@@ -99,6 +101,7 @@ run "refuses_inputs_out_of_their_domain" {
 
   expect_failures = [
     var.name_prefix,
+    var.slack_app_id,
     var.slack_team_id,
     var.slack_channel,
     var.fallback_approvers,
@@ -116,6 +119,50 @@ run "refuses_inputs_out_of_their_domain" {
     var.state_machine_log_level,
     var.log_retention_days,
     var.security_hub_company_name,
+  ]
+}
+
+run "refuses_an_analyzer_of_another_region" {
+  command = plan
+
+  variables {
+    analyzer_arn = "arn:aws:access-analyzer:eu-west-1:111122223333:analyzer/cordon"
+  }
+
+  expect_failures = [aws_cloudwatch_event_rule.access_finding_intake]
+}
+
+run "refuses_an_analyzer_of_another_account" {
+  command = plan
+
+  variables {
+    analyzer_arn = "arn:aws:access-analyzer:us-east-1:444455556666:analyzer/cordon"
+  }
+
+  expect_failures = [aws_cloudwatch_event_rule.access_finding_intake]
+}
+
+run "refuses_keys_by_alias_and_buckets_and_people_by_arn" {
+  command = plan
+
+  variables {
+    case_age_alarm_seconds = 1
+    data_key_arn           = "alias/data"
+    quarantine_key_arn     = "arn:aws:kms:us-east-1:111122223333:alias/quarantine"
+    protected_buckets      = ["arn:aws:s3:::logs"]
+    unprotected            = ["everything"]
+    buckets                = []
+    policy_writers         = ["*"]
+  }
+
+  expect_failures = [
+    var.case_age_alarm_seconds,
+    var.data_key_arn,
+    var.quarantine_key_arn,
+    var.protected_buckets,
+    var.unprotected,
+    var.buckets,
+    var.policy_writers,
   ]
 }
 

@@ -8,6 +8,7 @@ variables {
   image              = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon@sha256:0f1d2c3b4a5968778695a4b3c2d1e0ff0f1d2c3b4a5968778695a4b3c2d1e0ff"
   network            = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_app_id       = "A0CORDON01"
   slack_team_id      = "T0CORDON01"
   slack_channel      = "C0SECURITY"
   fallback_approvers = ["U0ALICE001", "U0BOB00002"]
@@ -39,7 +40,7 @@ run "installs" {
   }
 
   assert {
-    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this["quarantine"].rule).apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.quarantine.arn
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this["quarantine"].rule).apply_server_side_encryption_by_default).kms_master_key_id == local.quarantine_key_arn
     error_message = "The quarantine does not have its own key."
   }
 
@@ -66,7 +67,7 @@ run "installs" {
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.operator.statement : statement.sid if contains(statement.resources, "*")] == ["ReadMacieFindings"]
+    condition     = [for statement in data.aws_iam_policy_document.operator.statement : statement.sid if contains(statement.resources, "*")] == ["ReadMacieFindings", "SeeWhetherServicesAreOn", "SeeServices"]
     error_message = "An operator may act on all resources in more than the known cases."
   }
 
@@ -156,9 +157,38 @@ run "installs" {
   assert {
     condition = alltrue([for trust in [data.aws_iam_policy_document.mover_trust, data.aws_iam_policy_document.restorer_trust] :
       one(trust.statement).actions == toset(["sts:AssumeRole", "sts:TagSession"])
-      && { for condition in one(trust.statement).condition : condition.variable => one(condition.values) } == { "aws:RequestTag/CordonBucket" = "?*", "aws:RequestTag/CordonCase" = "?*" }
+      && { for condition in one(trust.statement).condition : condition.variable => one(condition.values) if condition.test == "StringLike" } == { "aws:RequestTag/CordonBucket" = "?*", "aws:RequestTag/CordonCase" = "?*" }
     ])
     error_message = "The mover or the restorer can be taken without the tags that narrow it."
+  }
+
+  assert {
+    condition     = contains(flatten([for condition in one(data.aws_iam_policy_document.mover_trust.statement).condition : condition.values if condition.test == "StringNotLike"]), "*terraform-state*")
+    error_message = "The mover can be taken for a bucket of Terraform's state."
+  }
+
+  # Who may write to buckets does not thereby write the policy.
+
+  assert {
+    condition     = one([for statement in data.aws_iam_policy_document.state_bucket.statement : one(statement.condition).values if statement.sid == "OnlyPolicyWritersWriteThePolicy"]) == tolist(["arn:aws:iam::111122223333:role/deployer"])
+    error_message = "Somebody besides whoever applies may write the policy."
+  }
+
+  assert {
+    condition     = aws_s3_object.policy.metadata == tomap({ sha256 = sha256(aws_s3_object.policy.content) })
+    error_message = "A policy that was written by hand looks like Terraform's."
+  }
+
+  # What is kept is under the installation's key.
+
+  assert {
+    condition = (
+      alltrue([for one in concat(values(aws_sfn_activity.this), values(aws_sfn_state_machine.this)) : one(one.encryption_configuration).kms_key_id == local.data_key_arn])
+      && alltrue([for queue in concat(values(aws_sqs_queue.requests), [aws_sqs_queue.dead_letters]) : queue.kms_master_key_id == local.data_key_arn])
+      && aws_scheduler_schedule.exposure_cycle.kms_key_arn == local.data_key_arn
+      && alltrue([for group in concat(values(aws_cloudwatch_log_group.service), values(aws_cloudwatch_log_group.state_machine), [aws_cloudwatch_log_group.access]) : group.kms_key_id == local.data_key_arn])
+    )
+    error_message = "An activity, a state machine, a queue, the schedule or a log is not under the installation's key."
   }
 
   assert {
@@ -166,7 +196,7 @@ run "installs" {
       data.aws_iam_policy_document.mover.statement,
       data.aws_iam_policy_document.restorer.statement,
       ) : [for resource in statement.resources :
-      contains(["arn:aws:s3:::$${aws:PrincipalTag/CordonBucket}", "arn:aws:s3:::$${aws:PrincipalTag/CordonBucket}/*", "arn:aws:s3:::cordon-quarantine-111122223333/111122223333/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"], resource)
+      contains(["arn:aws:s3:::$${aws:PrincipalTag/CordonBucket}", "arn:aws:s3:::$${aws:PrincipalTag/CordonBucket}/*", "arn:aws:s3:::cordon-quarantine-111122223333-us-east-1/111122223333/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"], resource)
       || alltrue([for action in statement.actions : startswith(action, "s3:ListBucket")])
       if statement.effect != "Deny" && startswith(resource, "arn:aws:s3:")
     ]]))
@@ -183,8 +213,36 @@ run "installs" {
   # Operators hear of every end.
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.runs) == 12 && alltrue([for alarm in aws_cloudwatch_metric_alarm.runs : alarm.alarm_actions == toset([aws_sns_topic.operators.arn])])
-    error_message = "A state machine can end badly without an alarm."
+    condition     = length(aws_cloudwatch_metric_alarm.runs) == 12 && alltrue([for alarm in aws_cloudwatch_metric_alarm.runs : length(coalesce(alarm.alarm_actions, [])) == 0])
+    error_message = "A state machine can end badly without an alarm, or its end is told twice."
+  }
+
+  # What the worker measures is looked at under the names by which it writes it.
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.measured : name => [alarm.namespace, alarm.metric_name, alarm.statistic, alarm.threshold, alarm.treat_missing_data, alarm.dimensions] } == {
+      nobody-polls = ["Cordon", "PollAgeSeconds", "Minimum", 300, "breaching", tomap({ Installation = "cordon" })]
+      oldest-case  = ["Cordon", "OldestCaseSeconds", "Maximum", 86400, "notBreaching", tomap({ Installation = "cordon", Status = "open" })]
+      not-shown    = ["Cordon", "OldestUnshownSeconds", "Maximum", 900, "notBreaching", tomap({ Installation = "cordon" })]
+    }
+    error_message = "An alarm looks at what nobody measures."
+  }
+
+  assert {
+    condition = alltrue([for alarm in concat(
+      values(aws_cloudwatch_metric_alarm.measured), values(aws_cloudwatch_metric_alarm.requests), values(aws_cloudwatch_metric_alarm.tasks_not_taken),
+      [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.gateway_errors, aws_cloudwatch_metric_alarm.gateway_silent],
+    ) : alarm.alarm_actions == toset([aws_sns_topic.operators.arn]) && length(alarm.alarm_description) > 40])
+    error_message = "An alarm reaches nobody, or does not say what to do."
+  }
+
+  assert {
+    condition = toset([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.title]) == toset([
+      "Alarms", "Cases", "Age of the oldest case (s)", "Outcomes", "Time to a person's decision (s)", "Not yet shown in Slack (s)",
+      "Workers: how many measure, and the youngest poll (s)", "Failed tasks by code", "Executions started",
+      "Executions that ended badly", "Exposure cycle: how long it takes (ms)", "Gateway: requests and errors",
+      "Queues: oldest request (s), dead letters",
+    ])
+    error_message = "The dashboard lacks something."
   }
 
   # Whether their expression tells a silent worker from a busy one, tests/tests/state_machines/alarms.rs evaluates.
@@ -199,6 +257,15 @@ run "installs" {
   assert {
     condition     = toset(jsondecode(aws_cloudwatch_event_rule.ended_runs.event_pattern).detail.stateMachineArn) == toset(values(output.state_machine_arns))
     error_message = "The rule of ended runs leaves out a state machine."
+  }
+
+  # What the state machine has told with its reason is not told again, and what it cannot catch is.
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.ended_runs.event_pattern).detail["$or"] == [
+      { status = ["ABORTED", "TIMED_OUT"] },
+      { status = ["FAILED"], error = [{ exists = false }, null, "States.DataLimitExceeded", "States.Runtime"] },
+    ]
+    error_message = "The rule of ended runs tells what is told already, or leaves out what nobody else tells."
   }
 
   assert {
@@ -248,6 +315,82 @@ run "keeps_its_roles_within_a_boundary" {
       aws_iam_role.investigator, aws_iam_role.purger, values(aws_iam_role.state_machine),
     ) : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary" && role.path == "/security/cordon/"])
     error_message = "A role is out of the boundary, or elsewhere."
+  }
+}
+
+run "tags_everything_but_the_policy_object" {
+  variables {
+    tags = { team = "security" }
+  }
+
+  assert {
+    condition = alltrue([for tagged in concat(
+      [aws_apigatewayv2_api.slack, aws_dynamodb_table.cases, aws_ecs_cluster.this, aws_iam_role.worker, aws_secretsmanager_secret.slack, aws_sns_topic.operators],
+      values(aws_ecs_service.this), values(aws_s3_bucket.this), values(aws_sfn_activity.this), values(aws_sfn_state_machine.this), values(aws_sqs_queue.requests), aws_kms_key.data,
+    ) : tagged.tags == tomap({ team = "security" })])
+    error_message = "Something does not carry the tags."
+  }
+
+  assert {
+    condition     = aws_s3_object.policy.tags == null && try(length(one(one(aws_s3_object.policy.override_provider).default_tags).tags), 0) == 0 && length(one(aws_s3_object.policy.override_provider).default_tags) == 1
+    error_message = "The policy object has tags, of which S3 takes ten at most."
+  }
+}
+
+run "uses_keys_that_are_there" {
+  variables {
+    data_key_arn       = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-0000-4000-8000-000000000000"
+    quarantine_key_arn = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-0000-4000-8000-000000000000"
+  }
+
+  assert {
+    condition     = length(aws_kms_key.data) == 0 && length(aws_kms_key.quarantine) == 0 && length(aws_kms_alias.data) == 0 && length(aws_kms_alias.quarantine) == 0
+    error_message = "A key is made beside the one that is given."
+  }
+
+  assert {
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this["quarantine"].rule).apply_server_side_encryption_by_default).kms_master_key_id == var.quarantine_key_arn && output.quarantine_key_arn == var.quarantine_key_arn
+    error_message = "The quarantine is under another key."
+  }
+
+  assert {
+    condition     = alltrue([for statement in data.aws_iam_policy_document.worker.statement : statement.resources == toset([var.data_key_arn]) if statement.sid == "OpenEncryptedRecordsAndState"])
+    error_message = "The worker may use another key."
+  }
+}
+
+run "names_an_installation_of_before_as_it_was_named" {
+  variables {
+    names_carry_region = false
+  }
+
+  assert {
+    condition     = aws_s3_bucket.this["quarantine"].bucket == "cordon-quarantine-111122223333" && aws_iam_role.mover.name == "cordon-mover" && aws_iam_policy.operator.name == "cordon-operator"
+    error_message = "An installation that was made before gets other buckets or roles."
+  }
+}
+
+run "answers_for_some_buckets_and_spares_others" {
+  variables {
+    name_prefix       = "team-a"
+    buckets           = ["a-*"]
+    protected_buckets = ["a-ledger"]
+    unprotected       = ["access_logs", "cloudtrail", "config", "control_tower", "cordon", "terraform_state"]
+  }
+
+  assert {
+    condition     = { for one in local.environments["worker"] : one.name => one.value }["CORDON_BUCKETS"] == "a-*" && { for one in local.environments["worker"] : one.name => one.value }["CORDON_PROTECTED_BUCKETS"] == "a-ledger"
+    error_message = "The worker does not know what it answers for, or what is protected."
+  }
+
+  assert {
+    condition     = flatten([for condition in one(data.aws_iam_policy_document.mover_trust.statement).condition : condition.values if condition.test == "StringNotLike"]) == ["a-ledger"]
+    error_message = "IAM gives the mover a bucket that is protected."
+  }
+
+  assert {
+    condition     = alltrue([for rule in [aws_cloudwatch_event_rule.unusable_policy, aws_cloudwatch_event_rule.slack_refuses] : jsondecode(rule.event_pattern).detail.installation == ["team-a"]])
+    error_message = "A rule takes up what another installation says."
   }
 }
 

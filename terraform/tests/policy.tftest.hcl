@@ -9,6 +9,7 @@ variables {
   image                  = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon@sha256:0f1d2c3b4a5968778695a4b3c2d1e0ff0f1d2c3b4a5968778695a4b3c2d1e0ff"
   network                = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   analyzer_arn           = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_app_id           = "A0CORDON01"
   slack_team_id          = "T0CORDON01"
   slack_channel          = "C0SECURITY"
   fallback_approvers     = ["U0ALICE001"]

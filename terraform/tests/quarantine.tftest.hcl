@@ -8,6 +8,7 @@ variables {
   image              = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon@sha256:0f1d2c3b4a5968778695a4b3c2d1e0ff0f1d2c3b4a5968778695a4b3c2d1e0ff"
   network            = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_app_id       = "A0CORDON01"
   slack_team_id      = "T0CORDON01"
   slack_channel      = "C0SECURITY"
   fallback_approvers = ["U0ALICE001", "U0BOB00002"]
@@ -22,16 +23,25 @@ run "nobody_reads_or_purges_who_is_not_named" {
   assert {
     condition = output.operator_environment == tomap({
       CORDON_ACCOUNT_ID          = "111122223333"
+      CORDON_ANALYZER_ARN        = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
       CORDON_APPROVALS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
       CORDON_CASES_TABLE         = "cordon-cases"
+      CORDON_CLUSTER             = "cordon"
+      CORDON_EVENT_RULES         = "cordon-access-findings,cordon-ended-runs,cordon-failed-deployments,cordon-macie-findings,cordon-slack-refuses,cordon-unusable-policy"
       CORDON_EXPOSURES_TABLE     = "cordon-exposures"
       CORDON_FALLBACK_APPROVERS  = "U0ALICE001,U0BOB00002"
+      CORDON_GATEWAY_URL         = "https://api123.execute-api.us-east-1.amazonaws.com"
       CORDON_POLICY_KEY          = "policy.json"
+      CORDON_PROTECTED_BUCKETS   = "*-quarantine-111122223333*,*-state-111122223333*,*access-log*,*accesslog*,*aws-config*,*cloudtrail*,*terraform-state*,*tf-state*,*tfstate*,aws-cloudtrail-logs-*,aws-controltower-*,config-bucket-*"
       CORDON_PURGES_QUEUE_URL    = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
-      CORDON_QUARANTINE_BUCKET   = "cordon-quarantine-111122223333"
+      CORDON_QUARANTINE_BUCKET   = "cordon-quarantine-111122223333-us-east-1"
       CORDON_RESTORES_QUEUE_URL  = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-restores"
+      CORDON_SLACK_APP_ID        = "A0CORDON01"
       CORDON_SLACK_CHANNEL       = "C0SECURITY"
-      CORDON_STATE_BUCKET        = "cordon-state-111122223333"
+      CORDON_SLACK_SECRET_ARN    = "arn:aws:secretsmanager:us-east-1:111122223333:secret:cordon/slack-AbCdEf"
+      CORDON_SLACK_TEAM_ID       = "T0CORDON01"
+      CORDON_STATE_BUCKET        = "cordon-state-111122223333-us-east-1"
+      CORDON_STATE_MACHINE_ARNS  = join(",", [for stem in ["access_finding_intake", "exposure_cycle", "finding_response", "object_restore"] : "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-${stem}"])
     })
     error_message = "The operator's settings differ from what the commands read."
   }
@@ -46,11 +56,11 @@ run "nobody_reads_or_purges_who_is_not_named" {
       } == {
       OnlyMoverRestorerAndInvestigatorRead = {
         actions = toset(["s3:GetObject*"])
-        but     = ["arn:aws:iam::111122223333:role/cordon-mover", "arn:aws:iam::111122223333:role/cordon-restorer"]
+        but     = ["arn:aws:iam::111122223333:role/cordon-mover-us-east-1", "arn:aws:iam::111122223333:role/cordon-restorer-us-east-1"]
       }
       OnlyTheMoverWrites = {
         actions = toset(["s3:AbortMultipartUpload", "s3:PutObject*", "s3:ReplicateObject"])
-        but     = ["arn:aws:iam::111122223333:role/cordon-mover"]
+        but     = ["arn:aws:iam::111122223333:role/cordon-mover-us-east-1"]
       }
       NobodyDeletesManifests = {
         actions = toset(["s3:DeleteObject*"])
@@ -112,7 +122,7 @@ run "moves_keep_to_their_side" {
         actions = toset(flatten([for statement in data.aws_iam_policy_document.restorer.statement : [for action in statement.actions : action
           if statement.effect != "Deny" && can(regex("^s3:(Put|Abort)", action))
         ]]))
-        resources = toset(["arn:aws:s3:::cordon-quarantine-111122223333/*", "arn:aws:s3:::cordon-state-111122223333/*"])
+        resources = toset(["arn:aws:s3:::cordon-quarantine-111122223333-us-east-1/*", "arn:aws:s3:::cordon-state-111122223333-us-east-1/*"])
     }]
     error_message = "The restorer may write to Cordon's own buckets."
   }
@@ -120,14 +130,14 @@ run "moves_keep_to_their_side" {
   assert {
     condition = toset(flatten([for statement in data.aws_iam_policy_document.mover.statement : tolist(statement.resources)
       if statement.effect != "Deny" && length([for action in statement.actions : action if can(regex("^s3:(Put|Abort)", action))]) > 0
-    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333/111122223333/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"])
+    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333-us-east-1/111122223333/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"])
     error_message = "The mover may write outside the quarantine, or to another case's place there."
   }
 
   assert {
     condition = toset(flatten([for statement in data.aws_iam_policy_document.mover.statement : tolist(statement.resources)
       if statement.effect == "Deny" && contains(statement.actions, "s3:DeleteObject") && contains(statement.actions, "s3:DeleteObjectVersion")
-    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333/*", "arn:aws:s3:::cordon-state-111122223333/*"])
+    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333-us-east-1/*", "arn:aws:s3:::cordon-state-111122223333-us-east-1/*"])
     error_message = "The mover may delete in Cordon's own buckets."
   }
 
@@ -156,7 +166,7 @@ run "moves_keep_to_their_side" {
     condition = alltrue(flatten([for statement in concat(
       data.aws_iam_policy_document.investigator.statement,
       data.aws_iam_policy_document.purger.statement,
-    ) : [for resource in statement.resources : startswith(resource, "arn:aws:s3:::cordon-quarantine-111122223333") || resource == aws_kms_key.quarantine.arn]]))
+    ) : [for resource in statement.resources : startswith(resource, "arn:aws:s3:::cordon-quarantine-111122223333-us-east-1") || resource == local.quarantine_key_arn]]))
     error_message = "The investigator or the purger reaches outside the quarantine."
   }
 
@@ -166,7 +176,7 @@ run "moves_keep_to_their_side" {
   }
 
   assert {
-    condition     = toset(flatten([for statement in data.aws_iam_policy_document.purger.statement : tolist(statement.actions)])) == toset(["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"])
+    condition     = toset(flatten([for statement in data.aws_iam_policy_document.purger.statement : tolist(statement.actions)])) == toset(["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucketVersions"])
     error_message = "The purger may do more, or less, than find and remove versions."
   }
 
@@ -187,7 +197,7 @@ run "moves_keep_to_their_side" {
   # People ask, and the worker records.
   assert {
     condition = toset(flatten([for statement in data.aws_iam_policy_document.operator.statement : [for action in statement.actions : action
-      if !can(regex("^[a-z0-9]+:(BatchGet|Get|List|Query)|^kms:Decrypt$", action))
+      if !can(regex("^[a-z0-9-]+:(BatchGet|Describe|Get|List|Query)|^kms:(Decrypt|GenerateDataKey)$", action))
     ]])) == toset(["dynamodb:DeleteItem", "dynamodb:PutItem", "sqs:SendMessage"])
     error_message = "An operator may change something without the worker, beside the pause."
   }
@@ -256,13 +266,13 @@ run "named_people_read_and_purge" {
       statement.sid => flatten([for condition in statement.condition : tolist(condition.values)]) if statement.sid != "OnlyOverTls"
       } == {
       OnlyMoverRestorerAndInvestigatorRead = [
-        "arn:aws:iam::111122223333:role/cordon-mover",
-        "arn:aws:iam::111122223333:role/cordon-restorer",
-        "arn:aws:iam::111122223333:role/cordon-investigator",
+        "arn:aws:iam::111122223333:role/cordon-mover-us-east-1",
+        "arn:aws:iam::111122223333:role/cordon-restorer-us-east-1",
+        "arn:aws:iam::111122223333:role/cordon-investigator-us-east-1",
       ]
-      OnlyTheMoverWrites     = ["arn:aws:iam::111122223333:role/cordon-mover"]
+      OnlyTheMoverWrites     = ["arn:aws:iam::111122223333:role/cordon-mover-us-east-1"]
       NobodyDeletesManifests = []
-      OnlyThePurgerDeletes   = ["arn:aws:iam::111122223333:role/cordon-purger"]
+      OnlyThePurgerDeletes   = ["arn:aws:iam::111122223333:role/cordon-purger-us-east-1"]
     }
     error_message = "The bucket lets in somebody else, or keeps out those who are named."
   }
@@ -271,16 +281,16 @@ run "named_people_read_and_purge" {
     condition = { for statement in data.aws_iam_policy_document.quarantine_key.statement :
       statement.sid => { actions = statement.actions, by = one(statement.principals).identifiers } if contains(statement.actions, "kms:Decrypt")
       } == {
-      MoverReadsAndWrites         = { actions = toset(["kms:Decrypt", "kms:GenerateDataKey"]), by = toset(["arn:aws:iam::111122223333:role/cordon-mover"]) }
-      RestorerAndInvestigatorRead = { actions = toset(["kms:Decrypt"]), by = toset(["arn:aws:iam::111122223333:role/cordon-restorer", "arn:aws:iam::111122223333:role/cordon-investigator"]) }
+      MoverReadsAndWrites         = { actions = toset(["kms:Decrypt", "kms:GenerateDataKey"]), by = toset(["arn:aws:iam::111122223333:role/cordon-mover-us-east-1"]) }
+      RestorerAndInvestigatorRead = { actions = toset(["kms:Decrypt"]), by = toset(["arn:aws:iam::111122223333:role/cordon-restorer-us-east-1", "arn:aws:iam::111122223333:role/cordon-investigator-us-east-1"]) }
     }
     error_message = "The key opens for somebody else, or not for those who read."
   }
 
   assert {
     condition = (
-      output.operator_environment["CORDON_INVESTIGATOR_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-investigator"
-      && output.operator_environment["CORDON_PURGER_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-purger"
+      output.operator_environment["CORDON_INVESTIGATOR_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-investigator-us-east-1"
+      && output.operator_environment["CORDON_PURGER_ROLE_ARN"] == "arn:aws:iam::111122223333:role/cordon-purger-us-east-1"
     )
     error_message = "The commands do not learn of the roles."
   }

@@ -8,6 +8,7 @@ variables {
   image              = "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon@sha256:0f1d2c3b4a5968778695a4b3c2d1e0ff0f1d2c3b4a5968778695a4b3c2d1e0ff"
   network            = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   analyzer_arn       = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
+  slack_app_id       = "A0CORDON01"
   slack_team_id      = "T0CORDON01"
   slack_channel      = "C0SECURITY"
   fallback_approvers = ["U0ALICE001", "U0BOB00002"]
@@ -24,6 +25,7 @@ run "runs_worker_and_gateway" {
       CORDON_ACTIVITY_HEARTBEAT_SECONDS = "30"
       CORDON_ANALYZER_ARN               = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
       CORDON_APPROVALS_QUEUE_URL        = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
+      CORDON_BUCKETS                    = "*"
       CORDON_CASES_TABLE                = "cordon-cases"
       CORDON_COMPANY_NAME               = "Cordon"
       CORDON_EXCLUSION_TAG              = "cordon:scan=exclude"
@@ -33,27 +35,30 @@ run "runs_worker_and_gateway" {
       CORDON_GATEWAY_PRINCIPAL_ID       = "AROAGATEWAY0000000000"
       CORDON_GATEWAY_URL                = "https://api123.execute-api.us-east-1.amazonaws.com"
       CORDON_HEALTH_LISTEN              = "127.0.0.1:8081"
+      CORDON_INSTALLATION               = "cordon"
       CORDON_MAC_KEY_ARN                = "arn:aws:kms:us-east-1:111122223333:key/33333333-3333-4333-8333-333333333333"
-      CORDON_MOVER_ROLE_ARN             = "arn:aws:iam::111122223333:role/cordon-mover"
+      CORDON_MOVER_ROLE_ARN             = "arn:aws:iam::111122223333:role/cordon-mover-us-east-1"
       CORDON_OBJECT_RESTORE_ARN         = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
       CORDON_POLICY_KEY                 = "policy.json"
+      CORDON_PROTECTED_BUCKETS          = "*-quarantine-111122223333*,*-state-111122223333*,*access-log*,*accesslog*,*aws-config*,*cloudtrail*,*terraform-state*,*tf-state*,*tfstate*,aws-cloudtrail-logs-*,aws-controltower-*,config-bucket-*"
       CORDON_PURGES_QUEUE_URL           = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
-      CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333"
+      CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333-us-east-1"
       CORDON_RESCAN_INTERVAL_SECONDS    = "2592000"
       CORDON_RESTORES_QUEUE_URL         = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-restores"
-      CORDON_RESTORER_ROLE_ARN          = "arn:aws:iam::111122223333:role/cordon-restorer"
+      CORDON_RESTORER_ROLE_ARN          = "arn:aws:iam::111122223333:role/cordon-restorer-us-east-1"
       CORDON_ROUND_SECONDS              = "14400"
       CORDON_SCAN_TIMEOUT_SECONDS       = "86400"
+      CORDON_SLACK_APP_ID               = "A0CORDON01"
       CORDON_SLACK_CHANNEL              = "C0SECURITY"
       CORDON_SLACK_SECRET_ARN           = "arn:aws:secretsmanager:us-east-1:111122223333:secret:cordon/slack-AbCdEf"
       CORDON_SLACK_TEAM_ID              = "T0CORDON01"
-      CORDON_STATE_BUCKET               = "cordon-state-111122223333"
+      CORDON_STATE_BUCKET               = "cordon-state-111122223333-us-east-1"
     }
     error_message = "The worker's settings differ from what it reads."
   }
 
   assert {
-    condition     = toset([for one in local.environments["gateway"] : one.name]) == toset(["AWS_REGION", "CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_GATEWAY_LISTEN", "CORDON_POLICY_KEY", "CORDON_RESTORES_QUEUE_URL", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_SECRET_ARN", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
+    condition     = toset([for one in local.environments["gateway"] : one.name]) == toset(["AWS_REGION", "CORDON_ACCOUNT_ID", "CORDON_CASES_TABLE", "CORDON_FALLBACK_APPROVERS", "CORDON_GATEWAY_LISTEN", "CORDON_POLICY_KEY", "CORDON_RESTORES_QUEUE_URL", "CORDON_SLACK_APP_ID", "CORDON_SLACK_CHANNEL", "CORDON_SLACK_SECRET_ARN", "CORDON_SLACK_TEAM_ID", "CORDON_STATE_BUCKET"])
     error_message = "The gateway's settings differ from what it reads."
   }
 
@@ -72,7 +77,7 @@ run "runs_worker_and_gateway" {
   }
 
   assert {
-    condition     = alltrue([for part, definition in aws_ecs_task_definition.this : jsondecode(definition.container_definitions)[0].logConfiguration.options["awslogs-group"] == aws_cloudwatch_log_group.service[part].name && aws_cloudwatch_log_group.service[part].kms_key_id == aws_kms_key.data.arn])
+    condition     = alltrue([for part, definition in aws_ecs_task_definition.this : jsondecode(definition.container_definitions)[0].logConfiguration.options["awslogs-group"] == aws_cloudwatch_log_group.service[part].name && aws_cloudwatch_log_group.service[part].kms_key_id == local.data_key_arn])
     error_message = "A task's log is not under Cordon's key."
   }
 

@@ -6,6 +6,7 @@ pub mod clicks;
 mod finding;
 mod kms;
 mod module;
+mod network;
 pub mod operator;
 mod roles;
 mod runtime;
@@ -19,6 +20,7 @@ pub use bare::{alone_in_bare_sandbox, bare_sandbox, in_bare_sandbox, start_sandb
 pub use finding::finding_document;
 pub use kms::kms;
 pub use module::Module;
+pub use network::existing_network;
 pub use operator::{CommandOutput, OPERATOR};
 pub use roles::{session, signed_as};
 pub use runtime::{report, run_test, timed, waiting};

@@ -24,6 +24,14 @@ pub fn command(sandbox: &Sandbox, deployment: &Deployment, arguments: &[&str]) -
     Ok(command)
 }
 
+/// Gives a command the credentials of who deploys instead of an operator's.
+pub fn as_administrator(command: &mut Command, account: &str) {
+    for name in ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"] {
+        command.env_remove(name);
+    }
+    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "test");
+}
+
 /// What came of a command.
 #[derive(Clone, Debug)]
 pub struct CommandOutput {

@@ -7,8 +7,8 @@ AWS behavior restored:
 - A task goes to a poller that is still there: a worker that hung up does not swallow one, and tasks of ended
   executions are handed to nobody.
 - A task waits without limit until a worker picks it up; see ``tasks`` for the timeouts that count from then on.
-- CreateActivity is idempotent: the name of an existing activity answers that activity.
-  [botocore stepfunctions CreateActivity]
+- CreateActivity is idempotent: the name of an existing activity answers that activity, unless it is to be encrypted
+  otherwise. Its encryption is told by DescribeActivity. [botocore stepfunctions CreateActivity, DescribeActivity]
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from .tasks import Task, new_token
 
 _POLL_SECONDS = 60
 _DEFAULT_TIMEOUT_SECONDS = 99_999_999
+_AWS_OWNED = {"type": "AWS_OWNED_KEY"}
 
 
 class _ActivityTask:
@@ -156,9 +157,14 @@ def install():
     @patch(sfn, "_create_activity")
     def create_activity(original, data):
         arn = f"arn:aws:states:{sfn.get_region()}:{sfn.get_account_id()}:activity:{data.get('name')}"
-        existing = sfn._activities.get(arn)
+        existing, encryption = sfn._activities.get(arn), data.get("encryptionConfiguration") or _AWS_OWNED
+        if existing and existing["encryptionConfiguration"] != encryption:
+            return sfn.error_response_json("ActivityAlreadyExists", f"Activity already exists: {arn}", 400)
         if existing:
             return sfn.json_response({"activityArn": arn, "creationDate": existing["creationDate"]})
-        return original(data)
+        answer = original(data)
+        if arn in sfn._activities:
+            sfn._activities[arn]["encryptionConfiguration"] = encryption
+        return answer
 
     app.app = _cancelled_on_hang_up(app.app)

@@ -1,4 +1,4 @@
-"""Condition keys that Cordon's own policies use.
+"""Condition keys and resources that Cordon's own policies use.
 
 AWS behavior restored:
 
@@ -9,6 +9,10 @@ AWS behavior restored:
 - ``aws:ResourceAccount`` of a bucket or object is the account that owns the bucket, whoever asks, so that a role can
   be kept to the buckets of its own account.
   [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceaccount]
+- ``ecs:cluster`` holds the ARN of the cluster that a call names, so that a role can be kept to one.
+  [docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html]
+- The ARN of a rule of the default event bus does not name the bus.
+  [docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html]
 - ``aws:PrincipalArn`` of a role's session is the ARN of the role and not of the session, so that a resource can be
   kept to one role.
   [docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn]
@@ -17,7 +21,7 @@ AWS behavior restored:
 import json
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import dynamodb, iam, s3
+from ministack.services import dynamodb, ecs, iam, s3
 
 from .patching import patch
 
@@ -61,6 +65,14 @@ def _leading_keys(body):
     return keys
 
 
+def _cluster(body):
+    try:
+        name = ecs._resolve_cluster_name(json.loads(body).get("cluster", "default"))
+        return (ecs._clusters.get(name) or {}).get("clusterArn")
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
 def _bucket_owner(arn):
     """The account that owns the bucket of an S3 ARN; None for other ARNs and for buckets that do not exist."""
     if not arn.startswith(_BUCKET):
@@ -78,11 +90,18 @@ def _role_of_session(arn):
 
 
 def install():
+    @patch(iam_actions, "extract_resource_arn")
+    def extract_resource_arn(original, service, *arguments, **named):
+        arn = original(service, *arguments, **named)
+        return arn.replace(":rule/default/", ":rule/") if service == "events" else arn
+
     @patch(iam_actions, "request_tag_context")
     def request_tag_context(original, service, action, body, params):
         context = original(service, action, body, params)
         if action == "events:PutEvents":
             return {**context, "events:source": _sources(body)}
+        if service == "ecs" and (cluster := _cluster(body)):
+            return {**context, "ecs:cluster": cluster}
         if service == "dynamodb" and (keys := _leading_keys(body)):
             return {**context, "dynamodb:LeadingKeys": keys}
         return context

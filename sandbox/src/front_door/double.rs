@@ -90,12 +90,20 @@ impl FrontDoor {
             }
         }
 
+        let kept = self.records.request(Some(credential), &parts, Some(&bytes));
         let account = verdict.account.unwrap_or_else(|| ACCOUNT.to_owned());
         let principal = verdict.principal.unwrap_or_else(|| format!("arn:aws:iam::{account}:root"));
         let request = Call { account, region: credential.region.clone(), principal, path, query, body };
+        let caller = call.record.principal.clone();
         let response = match self.carry_out(service, &operation, request).await {
-            Ok(value) => answer(200, "application/json", value.to_string()),
-            Err(error) => json_error(error.status, error.code, &error.message),
+            Ok(value) => {
+                self.records.write(kept, operation.name, caller.as_deref(), 200, Some(&value));
+                answer(200, "application/json", value.to_string())
+            }
+            Err(error) => {
+                self.records.write(kept, operation.name, caller.as_deref(), error.status, None);
+                json_error(error.status, error.code, &error.message)
+            }
         };
         Ok(recorded(call, response))
     }

@@ -29,8 +29,12 @@ impl FrontDoor {
         let access_key = credential.map(|credential| credential.access_key.as_str());
         let mut call = self.calls.begin(service, parts.method.as_str(), &path, access_key);
 
+        let kept;
         let (name, body) = match operation::name(service, &parts) {
-            Named::As(name) if service != "dynamodb" => (name, Body::new(body)),
+            Named::As(name) if service != "dynamodb" && !self.records.wants_body(credential, &parts) => {
+                kept = self.records.request(credential, &parts, None);
+                (name, Body::new(body))
+            }
             named => {
                 let Ok(read) = Limited::new(body, MAX_READ_BYTES).collect().await else {
                     return Ok(recorded(
@@ -39,9 +43,12 @@ impl FrontDoor {
                     ));
                 };
                 let read = read.to_bytes();
+                kept = self.records.request(credential, &parts, Some(&read));
                 let name = match named {
                     Named::As(name) => {
-                        call.record.items = items::named(&read);
+                        if service == "dynamodb" {
+                            call.record.items = items::named(&read);
+                        }
                         name
                     }
                     Named::InForm => operation::action(&String::from_utf8_lossy(&read))
@@ -80,6 +87,7 @@ impl FrontDoor {
                 )
             }
         };
+        self.records.write(kept, &name, call.record.principal.as_deref(), response.status().as_u16(), None);
         if service == "s3" && response.status().is_success() && operation::changes_access(&name) {
             self.bucket_changed(operation::bucket(&path));
         }

@@ -14,6 +14,7 @@ mod forward;
 pub(crate) mod intercepting_proxy;
 mod items;
 mod operation;
+pub(crate) mod records;
 mod signed;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ use crate::process::emulator::Emulator;
 use calls::Calls;
 use credentials::TaskCredentials;
 use faults::Faults;
+use records::Records;
 use signed::Credential;
 
 /// Shorter than the emulator keeps an idle connection, so that none is used that is just being closed.
@@ -52,6 +54,7 @@ pub(crate) struct FrontDoor {
     pub(crate) calls: Arc<Calls>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) slack_url: String,
+    records: Records,
     upstream: Client<HttpConnector, Body>,
     /// ARN by access key: a key keeps its principal, so each is looked up once.
     principals: Mutex<HashMap<String, String>>,
@@ -104,6 +107,7 @@ impl FrontDoor {
         slack_url: String,
     ) -> FrontDoor {
         let (macie, access_analyzer, security_hub) = doubles;
+        let records = Records::open(emulator.endpoint().rsplit(':').next().unwrap_or_default());
         FrontDoor {
             emulator,
             macie,
@@ -112,6 +116,7 @@ impl FrontDoor {
             credentials,
             calls: Arc::default(),
             faults: Arc::default(),
+            records,
             slack_url,
             upstream: Client::builder(TokioExecutor::new())
                 .pool_idle_timeout(UPSTREAM_IDLE_TIMEOUT)

@@ -156,6 +156,10 @@ fn s3(parts: &Parts, path: &str, query: &str) -> &'static str {
         });
     }
     sub_resource(&OBJECT).unwrap_or_else(|| match method {
+        "GET" if has("annotationName") => "GetObjectAnnotation",
+        "GET" if has("annotation") => "ListObjectAnnotations",
+        "PUT" if has("annotation") => "PutObjectAnnotation",
+        "DELETE" if has("annotation") => "DeleteObjectAnnotation",
         "GET" if has("uploadId") => "ListParts",
         "GET" => "GetObject",
         "HEAD" => "HeadObject",

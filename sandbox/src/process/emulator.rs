@@ -367,7 +367,7 @@ fn environment(port: u16, front_door: &str, secret: &str, scratch: &Path) -> Vec
         ("SANDBOX_ENDPOINT", front_door.into()),
         ("SANDBOX_SECRET", secret.into()),
     ];
-    for inherited in ["PATH", "HOME", "LANG"] {
+    for inherited in ["PATH", "HOME", "LANG", crate::front_door::records::VARIABLE] {
         if let Ok(value) = std::env::var(inherited) {
             environment.push((inherited, value));
         }

@@ -32,8 +32,12 @@ pub use rates::RateLimits;
 use crate::process::loopback;
 
 use self::{
-    faults::MethodFaults, interaction::ResponseUrl, messages::Messages, modals::Modals, rates::Rates,
-    workspace::Directory,
+    faults::MethodFaults,
+    interaction::ResponseUrl,
+    messages::Messages,
+    modals::Modals,
+    rates::Rates,
+    workspace::{Directory, Installation},
 };
 
 /// How the Web API fails, for tests of what happens while Slack is away. The page goes on working.
@@ -68,6 +72,7 @@ struct State {
     messages: Messages,
     modals: Modals,
     directory: Directory,
+    installation: Installation,
     rates: Rates,
     outage: Outage,
     faults: MethodFaults,
@@ -134,6 +139,36 @@ impl Slack {
     /// Sets the members of a user group; a group without members is one that was switched off.
     pub fn set_group(&self, group: &str, members: &[&str]) {
         self.lock().directory.set_group(group, members);
+    }
+
+    /// Takes scopes from the app's token, or gives them back.
+    pub fn set_scope(&self, scope: &str, granted: bool) {
+        let scopes = &mut self.lock().installation.scopes;
+        if granted {
+            scopes.insert(scope.to_owned());
+        } else {
+            scopes.remove(scope);
+        }
+    }
+
+    /// Shares a channel with another organization, or ends that.
+    pub fn set_shared(&self, channel: &str, shared: bool) {
+        let channels = &mut self.lock().installation.shared_channels;
+        if shared {
+            channels.insert(channel.to_owned());
+        } else {
+            channels.remove(channel);
+        }
+    }
+
+    /// Takes the app out of a channel, or invites it again. It only shows in `conversations.info`.
+    pub fn set_member(&self, channel: &str, member: bool) {
+        let channels = &mut self.lock().installation.left_channels;
+        if member {
+            channels.remove(channel);
+        } else {
+            channels.insert(channel.to_owned());
+        }
     }
 
     /// Lets a user leave, or come back.

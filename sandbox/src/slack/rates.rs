@@ -14,7 +14,7 @@ pub struct RateLimits {
     pub post_burst: u32,
     /// usergroups.users.list (Tier 2).
     pub tier_2_per_minute: u32,
-    /// chat.update and the conversations.* methods, each (Tier 3).
+    /// chat.update, bots.info and the conversations.* methods, each (Tier 3).
     pub tier_3_per_minute: u32,
     /// chat.postEphemeral, users.info and views.open, each (Tier 4).
     pub tier_4_per_minute: u32,
@@ -66,9 +66,11 @@ impl Rates {
                 (format!("post {channel}"), (limits.posts_per_second, f64::from(limits.post_burst)))
             }
             "usergroups.users.list" => tier(limits.tier_2_per_minute),
-            "chat.update" | "conversations.history" | "conversations.replies" => {
-                tier(limits.tier_3_per_minute)
-            }
+            "bots.info"
+            | "chat.update"
+            | "conversations.history"
+            | "conversations.info"
+            | "conversations.replies" => tier(limits.tier_3_per_minute),
             "chat.postEphemeral" | "users.info" | "views.open" => tier(limits.tier_4_per_minute),
             _ => return Ok(()),
         };

@@ -99,6 +99,9 @@ impl Slack {
         let reply = self.api(method, bearer, &arguments, fault);
         let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &reply.body);
+        if let Ok(scopes) = HeaderValue::from_str(&self.lock().installation.provided_scopes()) {
+            response.headers_mut().insert("x-oauth-scopes", scopes);
+        }
         if let Some(seconds) = reply.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

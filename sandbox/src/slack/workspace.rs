@@ -83,6 +83,43 @@ impl Directory {
     }
 }
 
+/// How the app is installed.
+#[derive(Debug)]
+pub(super) struct Installation {
+    /// What its token may do.
+    pub(super) scopes: BTreeSet<String>,
+    /// Channels that people of other organizations are in.
+    pub(super) shared_channels: BTreeSet<String>,
+    /// Channels that the app is not in.
+    pub(super) left_channels: BTreeSet<String>,
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        const SCOPES: [&str; 7] = [
+            "channels:history",
+            "channels:read",
+            "chat:write",
+            "groups:history",
+            "groups:read",
+            "usergroups:read",
+            "users:read",
+        ];
+        Self {
+            scopes: SCOPES.map(str::to_owned).into(),
+            shared_channels: BTreeSet::new(),
+            left_channels: BTreeSet::new(),
+        }
+    }
+}
+
+impl Installation {
+    /// As Slack writes them into headers and answers.
+    pub(super) fn provided_scopes(&self) -> String {
+        self.scopes.iter().cloned().collect::<Vec<_>>().join(",")
+    }
+}
+
 /// The user group that there is from the start.
 const GROUP: &str = "S0SECURITY";
 

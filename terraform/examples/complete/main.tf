@@ -39,6 +39,11 @@ variable "gateway_count" {
   default     = 2
 }
 
+variable "slack_app_id" {
+  description = "As of the module."
+  type        = string
+}
+
 variable "slack_team_id" {
   description = "As of the module."
   type        = string
@@ -76,6 +81,7 @@ module "cordon" {
   worker_count       = var.worker_count
   gateway_count      = var.gateway_count
   analyzer_arn       = module.activation.analyzer_arn
+  slack_app_id       = var.slack_app_id
   slack_team_id      = var.slack_team_id
   slack_channel      = var.slack_channel
   fallback_approvers = var.fallback_approvers

@@ -10,6 +10,8 @@ resource "aws_accessanalyzer_analyzer" "this" {
 
   analyzer_name = var.analyzer_name
   type          = "ACCOUNT"
+
+  tags = var.tags
 }
 
 resource "aws_securityhub_account" "this" {

@@ -33,3 +33,10 @@ variable "switch_off_on_destroy" {
   default     = false
   nullable    = false
 }
+
+variable "tags" {
+  description = "Tags of everything that can carry them, besides the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

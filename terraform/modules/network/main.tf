@@ -30,7 +30,7 @@ resource "aws_vpc" "this" {
   cidr_block           = var.cidr_block
   enable_dns_support   = true
   enable_dns_hostnames = true
-  tags                 = { Name = var.name }
+  tags                 = merge(var.tags, { Name = var.name })
 
   lifecycle {
     create_before_destroy = true
@@ -40,11 +40,13 @@ resource "aws_vpc" "this" {
 # Takes every rule from the group that comes with the VPC.
 resource "aws_default_security_group" "this" {
   vpc_id = aws_vpc.this.id
+
+  tags = var.tags
 }
 
 resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id
-  tags   = { Name = var.name }
+  tags   = merge(var.tags, { Name = var.name })
 
   lifecycle {
     create_before_destroy = true
@@ -67,7 +69,7 @@ resource "aws_subnet" "public" {
 
 resource "aws_route_table" "public" {
   vpc_id = aws_vpc.this.id
-  tags   = { Name = var.name }
+  tags   = merge(var.tags, { Name = var.name })
 
   lifecycle {
     create_before_destroy = true

@@ -3,6 +3,7 @@
 
 mock_data "aws_caller_identity" {
   defaults = {
+    arn        = "arn:aws:sts::111122223333:assumed-role/deployer/session"
     account_id = "111122223333"
   }
 }
@@ -117,32 +118,32 @@ override_resource {
 override_resource {
   target = aws_s3_bucket.this["quarantine"]
   values = {
-    arn = "arn:aws:s3:::cordon-quarantine-111122223333"
-    id  = "cordon-quarantine-111122223333"
+    arn = "arn:aws:s3:::cordon-quarantine-111122223333-us-east-1"
+    id  = "cordon-quarantine-111122223333-us-east-1"
   }
 }
 
 override_resource {
   target = aws_s3_bucket.this["state"]
   values = {
-    arn = "arn:aws:s3:::cordon-state-111122223333"
-    id  = "cordon-state-111122223333"
+    arn = "arn:aws:s3:::cordon-state-111122223333-us-east-1"
+    id  = "cordon-state-111122223333-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.worker
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-worker"
-    id  = "cordon-worker"
+    arn = "arn:aws:iam::111122223333:role/cordon-worker-us-east-1"
+    id  = "cordon-worker-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.gateway
   values = {
-    arn       = "arn:aws:iam::111122223333:role/cordon-gateway"
-    id        = "cordon-gateway"
+    arn       = "arn:aws:iam::111122223333:role/cordon-gateway-us-east-1"
+    id        = "cordon-gateway-us-east-1"
     unique_id = "AROAGATEWAY0000000000"
   }
 }
@@ -150,55 +151,55 @@ override_resource {
 override_resource {
   target = aws_iam_role.mover
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-mover"
-    id  = "cordon-mover"
+    arn = "arn:aws:iam::111122223333:role/cordon-mover-us-east-1"
+    id  = "cordon-mover-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.restorer
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-restorer"
-    id  = "cordon-restorer"
+    arn = "arn:aws:iam::111122223333:role/cordon-restorer-us-east-1"
+    id  = "cordon-restorer-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.investigator
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-investigator"
-    id  = "cordon-investigator"
+    arn = "arn:aws:iam::111122223333:role/cordon-investigator-us-east-1"
+    id  = "cordon-investigator-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.purger
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-purger"
-    id  = "cordon-purger"
+    arn = "arn:aws:iam::111122223333:role/cordon-purger-us-east-1"
+    id  = "cordon-purger-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_policy.operator
   values = {
-    arn = "arn:aws:iam::111122223333:policy/cordon-operator"
+    arn = "arn:aws:iam::111122223333:policy/cordon-operator-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.events
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-events"
-    id  = "cordon-events"
+    arn = "arn:aws:iam::111122223333:role/cordon-events-us-east-1"
+    id  = "cordon-events-us-east-1"
   }
 }
 
 override_resource {
   target = aws_iam_role.scheduler
   values = {
-    arn = "arn:aws:iam::111122223333:role/cordon-scheduler"
-    id  = "cordon-scheduler"
+    arn = "arn:aws:iam::111122223333:role/cordon-scheduler-us-east-1"
+    id  = "cordon-scheduler-us-east-1"
   }
 }
 
@@ -642,5 +643,11 @@ override_resource {
   target = aws_cloudwatch_log_group.service["gateway"]
   values = {
     arn = "arn:aws:logs:us-east-1:111122223333:log-group:/cordon/gateway"
+  }
+}
+
+mock_data "aws_iam_session_context" {
+  defaults = {
+    issuer_arn = "arn:aws:iam::111122223333:role/deployer"
   }
 }

@@ -23,13 +23,15 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
             change(&mut payload);
             form(&payload)
         };
-        let to_refuse: [(&str, &[u16], String); 7] = [
+        let to_refuse: [(&str, &[u16], String); 9] = [
             (
                 "an unknown action",
                 &[400],
                 tampered(&|click| click["actions"][0]["action_id"] = json!("delete:1")),
             ),
             ("another workspace", &[400], tampered(&|click| click["user"]["team_id"] = json!("T0STRANGER"))),
+            ("another app", &[400], tampered(&|click| click["api_app_id"] = json!("A0ANOTHER1"))),
+            ("no app", &[400], tampered(&|click| click["api_app_id"] = json!(null))),
             ("another channel", &[400], tampered(&|click| click["channel"]["id"] = json!("C0ELSEWHERE"))),
             (
                 "an unknown case",

@@ -12,3 +12,4 @@ mod state_machine_roles;
 mod state_machines;
 mod terraform;
 mod terraform_policy;
+mod terraform_tables;

@@ -192,6 +192,10 @@ impl Installation {
         let definition: Value = serde_json::from_str(text(&machine["definition"])).expect("the ASL is JSON");
         let mut needed = Needed { installation: self, machine, permissions: Permissions::new() };
         needed.states(&definition["States"]);
+        // Its executions are under a key (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
+        if let Some(key) = machine["encryption_configuration"][0]["kms_key_id"].as_str() {
+            needed.allow_key(&["kms:Decrypt", "kms:GenerateDataKey"], key, "states");
+        }
         let level = &machine["logging_configuration"][0]["level"];
         if !level.is_null() && level != "OFF" {
             for action in LOG_DELIVERY {

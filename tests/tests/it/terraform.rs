@@ -1,10 +1,14 @@
 //! The Terraform module in the sandbox, where it is applied in both kinds of network, planned again without a difference and
 //! taken down. Its own tests, against a mock of AWS, are run by `make check`.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use cordon_tests::run_test;
+use cordon_tests::{
+    CommandOutput, eventually_within,
+    operator::{self, as_administrator},
+    run_test,
+};
 use serde_json::json;
 
 use super::{
@@ -18,6 +22,20 @@ fn what_is_applied_in_a_small_network_of_its_own_plans_clean_and_is_not_destroye
     run_test(async {
         let (fixture, _alone) = Fixture::alone().await?;
         fixture.deployment.plan_is_clean().await?;
+
+        // What somebody has written past Terraform shows, whatever it says.
+        let s3 = aws_sdk_s3::Client::new(&fixture.sandbox.sdk_config().await);
+        let state = fixture.deployment.output("state_bucket")?;
+        let get = s3.get_object().bucket(state).key("policy.json").send().await?;
+        let (written, bytes) = (get.metadata().cloned(), get.body.collect().await?.to_vec());
+        let put = async |metadata| {
+            let put = s3.put_object().bucket(state).key("policy.json").content_type("application/json");
+            put.set_metadata(metadata).body(bytes.clone().into()).send().await
+        };
+        put(None).await?;
+        let shown = fixture.deployment.plan_is_clean().await.err().context("it plans clean")?.to_string();
+        ensure!(shown.contains("aws_s3_object.policy"), "{shown}");
+        put(written).await?;
         let refused = fixture.deployment.destroy().await.err().context("it was destroyed")?.to_string();
         ensure!(refused.contains("deletion_protection is true, so nothing was destroyed"), "{refused}");
         // Whatever had gone would have to be made again.
@@ -58,8 +76,28 @@ fn what_is_applied_in_an_existing_network_plans_clean_and_leaves_nothing_when_de
     run_test(async {
         let Installation { sandbox, deployment, .. } = Installation::take().await?;
         deployment.plan_is_clean().await?;
-        deployment.destroy().await?;
         let root = sandbox.sdk_config().await;
+
+        // With nobody who polls, an execution would go on for a month, and no state machine with one can be deleted.
+        let machine = deployment.outputs()["state_machine_arns"]["finding_response"].clone();
+        let sfn = aws_sdk_sfn::Client::new(&root);
+        let start = sfn.start_execution().set_state_machine_arn(machine.as_str().map(str::to_owned));
+        let run = start.input("{}").send().await?.execution_arn;
+        let cordon = async |arguments: &[&str]| {
+            let mut command = operator::command(&sandbox, &deployment, arguments)?;
+            as_administrator(&mut command, sandbox.account());
+            anyhow::Ok(CommandOutput::of(command.output().await?))
+        };
+        let listed = cordon(&["executions", "list"]).await?;
+        ensure!(listed.out.lines().any(|line| line == run), "{listed:?}");
+        let unsure = cordon(&["executions", "stop", "--reason", "it is removed"]).await?;
+        ensure!(unsure.code == Some(1) && unsure.err.contains("add --yes"), "{unsure:?}");
+        let stopped = cordon(&["executions", "stop", "--reason", "it is removed", "--yes", "--json"]).await?;
+        ensure!(stopped.code == Some(0) && stopped.json()?["running"] == 0, "{stopped:?}");
+        let ended = sfn.describe_execution().execution_arn(&run).send().await?;
+        ensure!(ended.cause().is_some_and(|cause| cause.starts_with("it is removed (by ")), "{ended:?}");
+
+        deployment.destroy().await?;
         let machines = aws_sdk_sfn::Client::new(&root).list_state_machines().send().await?.state_machines;
         let buckets = aws_sdk_s3::Client::new(&root).list_buckets().send().await?;
         let buckets = buckets.buckets().iter().filter_map(|bucket| bucket.name());
@@ -70,7 +108,11 @@ fn what_is_applied_in_an_existing_network_plans_clean_and_leaves_nothing_when_de
         ensure!(tables.table_names().is_empty(), "{tables:?}");
         let clusters = deployment.ecs("ListClusters", &json!({})).await?;
         ensure!(clusters["clusterArns"].as_array().is_some_and(Vec::is_empty), "{clusters}");
-        ensure!(sandbox.tasks().is_empty());
+        // What other tests have stopped may take its time to end.
+        eventually_within(Duration::from_secs(120), "the end of every task", async || {
+            Ok(sandbox.tasks().is_empty().then_some(()))
+        })
+        .await?;
         sandbox.stop().await;
         Ok(())
     })

@@ -70,6 +70,7 @@ impl Variables {
             "image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/cordon:0.1.0",
             "network": {"kind": "existing", "vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
             "analyzer_arn": "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon",
+            "slack_app_id": "A0CORDON01",
             "slack_team_id": "T0CORDON01",
             "slack_channel": "C0SECURITY",
             "fallback_approvers": ["U0ALICE001"],

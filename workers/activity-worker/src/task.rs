@@ -47,6 +47,7 @@ pub(crate) async fn execute(
     match &result {
         Ok(_) => tracing::info!(duration_ms, "task done"),
         Err(failure) => {
+            metrics::counter!("TaskFailures", "Code" => failure.code.clone()).increment(1);
             tracing::warn!(duration_ms, error.code = %failure.code, error.message = %failure.cause, "task failed");
         }
     }

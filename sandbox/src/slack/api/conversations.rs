@@ -3,12 +3,21 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{State, messages},
+    super::{State, messages, workspace},
     Arguments, Failure, Outcome,
 };
 
 /// Most messages on a page of conversations.history.
 const MAX_PAGE: u64 = 999;
+
+/// As <https://docs.slack.dev/reference/methods/conversations.info> shows a channel. One that the app cannot see is not there.
+pub(super) fn info(state: &State, arguments: &Arguments) -> Outcome {
+    let channel = arguments.channel()?;
+    let is_shared = state.installation.shared_channels.contains(channel);
+    Ok(json!({"channel": {"id": channel, "name": workspace::channel_name(channel), "is_channel": true,
+        "is_archived": false, "is_private": false, "is_member": !state.installation.left_channels.contains(channel),
+        "is_shared": is_shared, "is_ext_shared": is_shared, "is_org_shared": false, "is_pending_ext_shared": false}}))
+}
 
 pub(super) fn history(state: &State, arguments: &Arguments) -> Outcome {
     let channel = arguments.channel()?;

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::{MethodFaultKind, Outage, Slack, State, blocks, modals, workspace};
 use chat::{post_ephemeral, post_message, update};
-use conversations::{history, replies};
+use conversations::{history, info, replies};
 
 /// An answer of the Web API.
 #[derive(Debug)]
@@ -115,6 +115,14 @@ impl Slack {
         if let Err(error) = self.check_token(bearer.or_else(|| arguments.text("token"))) {
             return Reply::ok(json!({"ok": false, "error": error}));
         }
+        if let Some(needed) =
+            needed_scopes(method).iter().find(|scope| !state.installation.scopes.contains(**scope))
+        {
+            let provided = state.installation.provided_scopes();
+            return Reply::ok(
+                json!({"ok": false, "error": "missing_scope", "needed": needed, "provided": provided}),
+            );
+        }
         match fault {
             None | Some(MethodFaultKind::Hangs(_)) => {}
             Some(MethodFaultKind::Refused(error)) => return Reply::ok(json!({"ok": false, "error": error})),
@@ -141,6 +149,8 @@ impl Slack {
             "views.open" => open_view(&mut state, arguments),
             "users.info" => user_info(&state, arguments),
             "usergroups.users.list" => group_members(&state, arguments),
+            "bots.info" => bot_info(arguments),
+            "conversations.info" => info(&state, arguments),
             "conversations.history" => history(&state, arguments),
             "conversations.replies" => replies(&state, arguments),
             other => {
@@ -165,6 +175,25 @@ impl Slack {
         let right: bool = token.as_bytes().ct_eq(self.bot_token.as_bytes()).into();
         if right { Ok(()) } else { Err("invalid_auth") }
     }
+}
+
+/// The scopes that a method cannot do without, as far as Slack names one of them
+/// (<https://docs.slack.dev/reference/scopes>).
+fn needed_scopes(method: &str) -> &'static [&'static str] {
+    match method {
+        "bots.info" | "users.info" => &["users:read"],
+        "chat.postMessage" | "chat.update" | "chat.postEphemeral" => &["chat:write"],
+        "conversations.history" | "conversations.replies" => &["channels:history"],
+        "conversations.info" => &["channels:read"],
+        "usergroups.users.list" => &["usergroups:read"],
+        _ => &[],
+    }
+}
+
+fn bot_info(arguments: &Arguments) -> Outcome {
+    arguments.text("bot").filter(|bot| *bot == workspace::BOT).ok_or("bot_not_found")?;
+    Ok(json!({"bot": {"id": workspace::BOT, "app_id": workspace::APP, "user_id": workspace::BOT_USER,
+        "name": workspace::BOT_NAME, "deleted": false}}))
 }
 
 fn open_view(state: &mut State, arguments: &Arguments) -> Outcome {

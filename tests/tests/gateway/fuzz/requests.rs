@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 const LIMIT: usize = 256 * 1024;
 
 /// The members that count.
-const OF_A_CLICK: [&str; 10] = [
+const OF_A_CLICK: [&str; 11] = [
     "/type",
+    "/api_app_id",
     "/user",
     "/user/id",
     "/user/team_id",
@@ -23,8 +24,16 @@ const OF_A_CLICK: [&str; 10] = [
     "/actions/0/action_id",
     "/actions/0/value",
 ];
-const OF_A_MODAL: [&str; 7] =
-    ["/type", "/user", "/user/id", "/user/team_id", "/view", "/view/private_metadata", "/view/state"];
+const OF_A_MODAL: [&str; 8] = [
+    "/type",
+    "/api_app_id",
+    "/user",
+    "/user/id",
+    "/user/team_id",
+    "/view",
+    "/view/private_metadata",
+    "/view/state",
+];
 
 /// A request, byte by byte.
 pub(super) struct Request {
@@ -67,7 +76,7 @@ impl<'a> Requests<'a> {
         let genuine = click(case);
         let metadata = json!({"action_id": format!("{DISMISS_ACTION}{}", case.approval.id),
             "value": format!("{}:{}", case.case_id, case.approval.plan_hash)});
-        let modal = json!({"type": "view_submission", "user": genuine["user"], "team": genuine["team"],
+        let modal = json!({"type": "view_submission", "api_app_id": genuine["api_app_id"], "user": genuine["user"], "team": genuine["team"],
             "view": {"type": "modal", "private_metadata": metadata.to_string(),
                 "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": "test data"}}}}}});
         Self { slack, genuine, modal }

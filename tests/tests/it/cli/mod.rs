@@ -60,7 +60,7 @@ fn a_worker_without_settings_names_all_of_them_and_where_they_come_from() {
     }
 }
 
-const OPERATOR: [(&str, &str); 13] = [
+const OPERATOR: [(&str, &str); 14] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_EC2_METADATA_DISABLED", "true"),
     ("CORDON_ACCOUNT_ID", "111122223333"),
@@ -71,6 +71,10 @@ const OPERATOR: [(&str, &str); 13] = [
     ("CORDON_PURGES_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/purges"),
     ("CORDON_EXPOSURES_TABLE", "exposures"),
     ("CORDON_STATE_BUCKET", "state"),
+    (
+        "CORDON_STATE_MACHINE_ARNS",
+        "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-finding_response",
+    ),
     ("CORDON_POLICY_KEY", "policy.json"),
     ("CORDON_FALLBACK_APPROVERS", "U0FALLBACK"),
     ("CORDON_SLACK_CHANNEL", "C0SECURITY"),
@@ -119,6 +123,7 @@ fn gateway(listen: &str, environment: &[(&str, &str)]) -> Output {
         ("CORDON_ACCOUNT_ID", "111122223333"),
         ("CORDON_CASES_TABLE", "cases"),
         ("CORDON_SLACK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:111122223333:secret:slack-AbCdEf"),
+        ("CORDON_SLACK_APP_ID", "A0CORDON01"),
         ("CORDON_SLACK_TEAM_ID", "T0CORDON01"),
         ("CORDON_SLACK_CHANNEL", "C0"),
         ("CORDON_FALLBACK_APPROVERS", "U0"),

@@ -17,7 +17,20 @@ fn policy_check_tells_good_from_bad_for_people_and_for_programs() {
     assert!(String::from_utf8_lossy(&good.stdout).contains("1. all → Quarantine"), "{good:?}");
     let json = cordon(&["policy", "check", "--json", path], &[]);
     let parsed: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(parsed, json!({"valid": true, "errors": [], "warnings": [], "rules": ["all"]}));
+    assert_eq!(
+        parsed,
+        json!({"valid": true, "errors": [], "warnings": [], "rules": ["all"], "protected": []})
+    );
+    let protected = [("CORDON_PROTECTED_BUCKETS", "*tfstate*,audit-*")];
+    let said = cordon(&["policy", "check", path], &protected);
+    assert!(said.status.success(), "{said:?}");
+    assert!(
+        stderr(&said).contains("rule 1 (all) could reach protected buckets (*tfstate*, audit-*)"),
+        "{said:?}"
+    );
+    let json = cordon(&["policy", "check", "--json", path], &protected);
+    let parsed: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(parsed["protected"], json!([{"rule": 1, "name": "all", "buckets": ["*tfstate*", "audit-*"]}]));
     let missing = cordon(&["policy", "check", "no-such-file"], &[]);
     assert!(!missing.status.success() && stderr(&missing).contains("no-such-file"));
 }

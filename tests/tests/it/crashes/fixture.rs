@@ -44,7 +44,7 @@ const ROOT_CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cr
 
 /// Where the tasks are done.
 pub(crate) struct Fixture {
-    pub(super) sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     pub(crate) deployment: Deployment,
     /// DynamoDB as the account's administrator.
     pub(super) dynamodb: aws_sdk_dynamodb::Client,

@@ -297,10 +297,12 @@ async fn payload(fixture: &Fixture, case_id: &str, user: &str, action: &str) -> 
     let case = read(fixture, case_id).await?;
     let message = about(fixture, case_id).pop().context("a message")?;
     ensure!(button(&message).is_some(), "the message has no buttons");
-    Ok(json!({"type": "block_actions", "user": {"id": user, "team_id": "T0CORDON01"},
+    Ok(
+        json!({"type": "block_actions", "api_app_id": "A0CORDON01", "user": {"id": user, "team_id": "T0CORDON01"},
         "team": {"id": "T0CORDON01"}, "channel": {"id": CHANNEL}, "trigger_id": "1.2.abc",
         "actions": [{"type": "button", "action_id": format!("{action}{}", case.approval.id),
-            "value": format!("{case_id}:{}", case.approval.plan_hash)}]}))
+            "value": format!("{case_id}:{}", case.approval.plan_hash)}]}),
+    )
 }
 
 /// A modal that was sent for a button.

@@ -76,7 +76,7 @@ fn without_a_decision_the_case_expires_and_the_object_stays() -> Result<()> {
 fn old_click(message: &serde_json::Value) -> serde_json::Value {
     let blocks = message["blocks"].as_array().unwrap();
     let button = &blocks.iter().find(|block| block["type"] == "actions").unwrap()["elements"][0];
-    serde_json::json!({"type": "block_actions", "user": {"id": ALICE, "team_id": "T0CORDON01"},
+    serde_json::json!({"type": "block_actions", "api_app_id": "A0CORDON01", "user": {"id": ALICE, "team_id": "T0CORDON01"},
         "team": {"id": "T0CORDON01"}, "channel": {"id": CHANNEL},
         "actions": [{"action_id": button["action_id"], "value": button["value"], "type": "button"}]})
 }

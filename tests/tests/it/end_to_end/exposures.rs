@@ -255,9 +255,10 @@ fn the_worker_presents_session_keys_and_never_reads_other_peoples_objects() -> R
             .select(&CallFilter { principal: Some(":assumed-role/".into()), ..CallFilter::default() });
         let about: Vec<_> = calls.iter().filter(|call| call.path.contains(&bucket)).collect();
         assert!(about.iter().any(|call| call.operation == "DeleteObject"));
+        let mover = format!(":assumed-role/{}/", env.deployment.output("mover_role_name")?);
         for call in about {
             let principal = call.principal.as_deref().unwrap_or_default();
-            assert!(principal.contains(":assumed-role/cordon-mover/"), "{call:?}");
+            assert!(principal.contains(&mover), "{call:?}");
             assert!(call.access_key.as_deref().is_some_and(|key| key.starts_with("ASIA")), "{call:?}");
         }
         Ok(())

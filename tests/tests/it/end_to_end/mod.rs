@@ -3,6 +3,7 @@
 mod approvals;
 mod copies;
 mod deciding;
+mod doctor;
 mod exposures;
 mod failures;
 mod figures;

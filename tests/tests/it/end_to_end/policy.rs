@@ -2,12 +2,14 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sts::types::Tag;
 use cordon_domain::{
     case::{OutcomeResult, Status},
     policy::Disposition,
 };
-use cordon_tests::{ALICE, Placed, TestEnv, run_test};
+use cordon_tests::{ALICE, Placed, TestEnv, run_test, signed_as};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::exposures::recorded;
 
@@ -17,10 +19,11 @@ pub(super) async fn read(env: &TestEnv) -> Result<Vec<u8>> {
     Ok(get.send().await?.body.collect().await?.to_vec())
 }
 
-/// Writes the policy object. Gives back its version.
+/// Writes the policy object as Terraform does. Gives back its version.
 async fn write(env: &TestEnv, bytes: Vec<u8>) -> Result<String> {
+    let sha256 = hex::encode(Sha256::digest(&bytes));
     let put = env.s3.put_object().bucket(env.deployment.output("state_bucket")?).key("policy.json");
-    let put = put.body(ByteStream::from(bytes)).send().await?;
+    let put = put.metadata("sha256", sha256).body(ByteStream::from(bytes)).send().await?;
     Ok(put.version_id().context("the state bucket is versioned")?.to_owned())
 }
 
@@ -182,8 +185,9 @@ fn while_the_newest_policy_cannot_be_used_the_last_good_one_is_and_operators_are
             let plan = env.case(&object).await?.plan;
             assert_eq!((plan.rule.as_str(), plan.policy_version.as_ref()), ("credentials", Some(&good)));
             assert!(!there(env, &object).await?);
-            let notice = env.operator_notice("PolicyUnusable").await?;
-            assert!(notice.contains("shred") && notice.contains(&good), "{notice}");
+            // Other tests have operators told of other policies.
+            let notice = env.operator_notice(&good).await?;
+            assert!(notice.contains("shred") && notice.contains("PolicyUnusable"), "{notice}");
             // The gateway reads it in the same way.
             let message = env.shows(&bucket, "restore:").await?;
             assert_eq!(env.click_because(ALICE, &message, "restore:", "a false alarm").await?, 200);
@@ -245,6 +249,88 @@ fn a_replay_shows_what_another_policy_would_have_done_with_past_findings() -> Re
             assert!(table.contains(says), "{says} is not in {table}");
         }
         assert!(env.messages(&bucket).is_empty(), "nobody is told, and nothing is touched");
+        Ok(())
+    })
+}
+
+#[test]
+fn from_a_protected_bucket_nothing_is_moved_and_iam_gives_nobody_a_mover_for_it() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let bucket = env.bucket("tfstate").await?;
+        let object = env.put(&bucket, "key.txt", "the secret").await?;
+        let run = env.respond("Credentials", &object).await?;
+        env.succeeded(&run).await?;
+        let case = env.case(&object).await?;
+        let outcome = case.outcome().context("an outcome")?;
+        assert_eq!((outcome.result, case.disposition), (OutcomeResult::Shadow, Disposition::Quarantine));
+        assert!(outcome.detail.starts_with("The bucket is protected (by *tfstate*)"), "{outcome:?}");
+        let message = env.shows(&bucket, "*protected*").await?;
+        assert!(message["text"].as_str().unwrap_or_default().starts_with("[PROTECTED]"), "{message}");
+        assert!(there(env, &object).await?);
+
+        // What the worker thinks of a bucket is not what keeps it away.
+        let sts = aws_sdk_sts::Client::new(&env.worker_config().await?);
+        let may_assume = async |role: &str| -> Result<bool> {
+            let arn = format!("arn:aws:iam::{}:role/{}", env.sandbox.account(), env.deployment.output(role)?);
+            let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+            let tags = vec![tag("CordonBucket", &bucket)?, tag("CordonCase", "c0ffee")?];
+            let call = sts.assume_role().role_arn(arn).role_session_name("wide").set_tags(Some(tags));
+            Ok(call.send().await.is_ok())
+        };
+        assert!(!may_assume("mover_role_name").await?, "the mover can be taken for a protected bucket");
+        assert!(may_assume("restorer_role_name").await?, "what was moved before can be put back");
+        Ok(())
+    })
+}
+
+#[test]
+fn operators_are_told_of_a_policy_that_terraform_has_not_written() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = TestEnv::alone().await?;
+        let before = read(env).await?;
+        let put = env.s3.put_object().bucket(env.deployment.output("state_bucket")?).key("policy.json");
+        let by_hand = put.body(ByteStream::from(before.clone())).send().await?;
+        let version = by_hand.version_id().context("the state bucket is versioned")?;
+        let told = env.operator_notice(version).await;
+        write(env, before).await?;
+        let told = told?;
+        assert!(told.contains("was not written by Terraform"), "{told}");
+        Ok(())
+    })
+}
+
+/// Who may write to every bucket does not thereby write the policy.
+#[test]
+fn nobody_but_those_who_are_named_writes_the_policy() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let iam = aws_sdk_iam::Client::new(&env.root);
+        let account = env.sandbox.account();
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}}]});
+        iam.create_role().role_name("writer").assume_role_policy_document(trust.to_string()).send().await?;
+        let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"],
+            "Resource": "*"}]});
+        iam.put_role_policy()
+            .role_name("writer")
+            .policy_name("all")
+            .policy_document(all.to_string())
+            .send()
+            .await?;
+        let config = signed_as(&env.root, account, "writer").await?;
+        let s3 = aws_sdk_s3::Client::new(&config);
+        let state = env.deployment.output("state_bucket")?;
+        let put = async |key: &str| {
+            let put = s3.put_object().bucket(state).key(key).body(ByteStream::from_static(b"{}"));
+            put.send().await.is_ok()
+        };
+        assert!(put("elsewhere.json").await, "the role works");
+        assert!(!put("policy.json").await, "it writes the policy");
+        assert!(
+            s3.delete_object().bucket(state).key("policy.json").send().await.is_err(),
+            "it removes the policy"
+        );
         Ok(())
     })
 }

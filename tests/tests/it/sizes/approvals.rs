@@ -98,7 +98,7 @@ fn is_dismissed(case: &Case) -> bool {
 fn dismissal(case: &Case) -> serde_json::Value {
     let opened = json!({"action_id": format!("dismiss:{}", case.approval.id),
         "value": format!("{}:{}", case.case_id, case.approval.plan_hash)});
-    json!({"type": "view_submission", "user": {"id": ALICE, "team_id": "T0CORDON01"}, "team": {"id": "T0CORDON01"},
+    json!({"type": "view_submission", "api_app_id": "A0CORDON01", "user": {"id": ALICE, "team_id": "T0CORDON01"}, "team": {"id": "T0CORDON01"},
         "view": {"private_metadata": opened.to_string(),
             "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": "test data"}}}}}})
 }

@@ -17,7 +17,7 @@ use cordon_domain::{
     finding::{ObjectVersion, bare_etag},
 };
 use cordon_sandbox::{Sandbox, deployment::Deployment};
-use cordon_tests::{ALICE, eventually_within, finding_document, start_sandbox, waiting};
+use cordon_tests::{ALICE, eventually_within, existing_network, finding_document, start_sandbox, waiting};
 use serde_json::{Value, json};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
@@ -225,16 +225,4 @@ impl Installation {
         define(described.definition).await?;
         result
     }
-}
-
-/// The VPC and the subnets that every account has.
-async fn existing_network(sandbox: &Sandbox) -> Result<Value> {
-    let described = sandbox.emulator().query("ec2", "DescribeSubnets", "2016-11-15").await?;
-    let texts = |element: &str| -> Vec<String> {
-        let (open, close) = (format!("<{element}>"), format!("</{element}>"));
-        let parts = described.split(&open).skip(1);
-        parts.filter_map(|part| Some(part.split_once(&close)?.0.to_owned())).collect()
-    };
-    let vpc = texts("vpcId").into_iter().next().context("the account has a VPC")?;
-    Ok(json!({"kind": "existing", "vpc_id": vpc, "subnet_ids": texts("subnetId")}))
 }

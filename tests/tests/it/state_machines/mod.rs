@@ -2,6 +2,7 @@
 
 mod alarms;
 mod branches;
+mod diagrams;
 mod retries;
 mod rules;
 

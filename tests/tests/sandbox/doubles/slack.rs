@@ -92,6 +92,45 @@ fn the_web_api_takes_json_and_forms_and_only_the_right_token() -> Result<()> {
 }
 
 #[test]
+fn slack_says_what_the_token_may_do_whose_it_is_and_how_the_app_stands_in_a_channel() -> Result<()> {
+    with_doubles(async {
+        let _own = waiting(SLACK.write()).await;
+        let clients = Clients::new().await?;
+        let slack = clients.sandbox.slack();
+        let url = format!("{}/api/auth.test", clients.sandbox.slack_url());
+        let answer = clients.http.post(url).bearer_auth(slack.bot_token()).send().await?;
+        let scopes = answer.headers()["x-oauth-scopes"].to_str()?.to_owned();
+        assert!(scopes.split(',').any(|scope| scope == "chat:write"), "{scopes}");
+        let said: Value = answer.json().await?;
+        let bot = clients.slack("bots.info", json!({"bot": said["bot_id"]})).await?;
+        assert_eq!(bot["bot"]["app_id"], "A0CORDON01");
+        let channel = async || clients.slack("conversations.info", json!({"channel": CHANNEL})).await;
+        let as_made = channel().await?;
+        assert_eq!(
+            (&as_made["channel"]["is_member"], &as_made["channel"]["is_ext_shared"]),
+            (&json!(true), &json!(false))
+        );
+        slack.set_shared(CHANNEL, true);
+        slack.set_member(CHANNEL, false);
+        let changed = channel().await?;
+        assert_eq!(
+            (&changed["channel"]["is_member"], &changed["channel"]["is_ext_shared"]),
+            (&json!(false), &json!(true))
+        );
+        slack.set_shared(CHANNEL, false);
+        slack.set_member(CHANNEL, true);
+        slack.set_scope("channels:read", false);
+        let refused = channel().await?;
+        assert_eq!(
+            (&refused["error"], &refused["needed"]),
+            (&json!("missing_scope"), &json!("channels:read"))
+        );
+        slack.set_scope("channels:read", true);
+        Ok(())
+    })
+}
+
+#[test]
 fn posting_too_fast_and_an_outage_are_felt_as_slack_lets_them_be_felt() -> Result<()> {
     with_doubles(async {
         let _own = waiting(SLACK.write()).await;

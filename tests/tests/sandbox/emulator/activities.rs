@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aws_sdk_sfn::{
     Error,
-    types::{ExecutionStatus, HistoryEventType},
+    types::{EncryptionConfiguration, EncryptionType, ExecutionStatus, HistoryEventType},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -247,6 +247,24 @@ fn creating_an_activity_again_answers_the_one_that_exists() -> Result<()> {
         let second = sfn.client.create_activity().name(&name).send().await?;
         assert_eq!(first.activity_arn, second.activity_arn);
         assert_eq!(first.creation_date, second.creation_date);
+
+        // Under a key of one's own it stays, and under no other.
+        let name = unique("encrypted");
+        let under = |key: &str| {
+            let kind = EncryptionType::CustomerManagedKmsKey;
+            let encryption = EncryptionConfiguration::builder().r#type(kind).kms_key_id(key).build();
+            let create = sfn.client.create_activity().name(&name);
+            create.encryption_configuration(encryption.expect("a type")).send()
+        };
+        let key = "arn:aws:kms:us-east-1:111122223333:key/1";
+        let made = under(key).await?;
+        let described = sfn.client.describe_activity().activity_arn(&made.activity_arn).send().await?;
+        assert_eq!(
+            described.encryption_configuration.and_then(|found| found.kms_key_id).as_deref(),
+            Some(key)
+        );
+        under(key).await?;
+        assert_eq!(code(under("alias/other").await), Some("ActivityAlreadyExists".into()));
         Ok(())
     })
 }

@@ -208,6 +208,34 @@ fn a_role_kept_to_its_own_event_source_puts_no_others() -> Result<()> {
 }
 
 #[test]
+fn a_role_kept_to_one_cluster_and_to_one_rule_sees_no_others() -> Result<()> {
+    in_bare_sandbox(async {
+        let (own, other) = (unique("own"), unique("other"));
+        let account = sandbox().account();
+        let kept = json!([
+            {"Effect": "Allow", "Action": "ecs:ListTasks", "Resource": "*",
+                "Condition": {"ArnEquals": {"ecs:cluster": format!("arn:aws:ecs:us-east-1:{account}:cluster/{own}")}}},
+            {"Effect": "Allow", "Action": "events:DescribeRule",
+                "Resource": format!("arn:aws:events:us-east-1:{account}:rule/{own}")},
+        ]);
+        let ecs = aws_sdk_ecs::Client::new(&root().await);
+        let events = aws_sdk_eventbridge::Client::new(&root().await);
+        for name in [&own, &other] {
+            ecs.create_cluster().cluster_name(name).send().await?;
+            events.put_rule().name(name).event_pattern(json!({"source": ["x"]}).to_string()).send().await?;
+        }
+        let session = session(kept, None).await?;
+        let (ecs, events) = (aws_sdk_ecs::Client::new(&session), aws_sdk_eventbridge::Client::new(&session));
+        assert_eq!(code(ecs.list_tasks().cluster(&own).send().await), None);
+        assert_eq!(code(events.describe_rule().name(&own).send().await), None);
+        let denied = Some("AccessDeniedException".to_owned());
+        assert_eq!(code(ecs.list_tasks().cluster(&other).send().await), denied);
+        assert_eq!(code(events.describe_rule().name(&other).send().await), denied);
+        Ok(())
+    })
+}
+
+#[test]
 fn a_role_kept_to_a_kind_of_item_writes_no_others_in_a_transaction_neither() -> Result<()> {
     in_bare_sandbox(async {
         let (owner, table) = (aws_sdk_dynamodb::Client::new(&root().await), unique("items"));

@@ -84,6 +84,7 @@ impl Service {
             ("CORDON_RESTORES_QUEUE_URL", "https://sqs.invalid/none".into()),
             ("CORDON_SLACK_CHANNEL", "C0SECURITY".into()),
             ("CORDON_SLACK_SECRET_ARN", arn("secretsmanager", "secret:none-AbCdEf")),
+            ("CORDON_SLACK_APP_ID", "A0CORDON01".into()),
             ("CORDON_SLACK_TEAM_ID", "T0CORDON01".into()),
             ("CORDON_STATE_BUCKET", "none".into()),
         ];

@@ -346,6 +346,9 @@ impl Case {
         if self.plan.hash() != self.approval.plan_hash {
             return Err("the plan on record is not the one that was pinned".into());
         }
+        if let Some(glob) = &self.plan.protected_by {
+            return Err(format!("the bucket is protected (by {glob})"));
+        }
         if self.plan.shadow {
             return Err("policy was in shadow mode when it decided".into());
         }

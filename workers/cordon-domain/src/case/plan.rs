@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::vote::Voter;
 use crate::{
     finding::{Finding, ObjectVersion},
-    policy::{Decided, RuleEffect, answer::categories},
+    policy::{Decided, RuleEffect, answer::categories, scope::BucketScope},
 };
 
 /// What a vote agrees to.
@@ -31,9 +31,12 @@ pub struct Plan {
     pub fallback_approvers: Vec<String>,
     /// The Slack channel of the case.
     pub channel: String,
-    /// Whether all this is only told: policy was in shadow mode.
+    /// Whether all this is only told: policy was in shadow mode, or the bucket is protected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shadow: bool,
+    /// The glob that protects the bucket, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_by: Option<String>,
 }
 
 impl Plan {
@@ -48,6 +51,15 @@ impl Plan {
             fallback_approvers: decided.fallback_approvers.clone(),
             channel: decided.channel.clone(),
             shadow: decided.shadow,
+            protected_by: None,
+        }
+    }
+
+    /// The same, but only told, where the bucket is one that nothing is moved from.
+    pub fn within(self, scope: &BucketScope) -> Self {
+        match scope.protecting(&self.object.bucket) {
+            Some(glob) => Self { shadow: true, protected_by: Some(glob.to_owned()), ..self },
+            None => self,
         }
     }
 

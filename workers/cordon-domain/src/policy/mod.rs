@@ -11,6 +11,7 @@ mod explanation;
 mod globs;
 mod json;
 pub mod preview;
+pub mod scope;
 
 use std::{collections::BTreeMap, fmt};
 

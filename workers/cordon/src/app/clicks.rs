@@ -18,7 +18,7 @@ use super::{
 use crate::{
     aws::{queue::Queue, state_bucket::StateBucket, step_functions::StepFunctions},
     clock,
-    config::GatewayConfig,
+    config::{GatewayConfig, SlackConfig},
     error::Error,
     slack::{
         blocks::{
@@ -45,7 +45,7 @@ pub struct Clicks {
     /// Where restores are asked for.
     restores_queue: Queue,
     /// The workspace whose people may click.
-    team_id: String,
+    slack: SlackConfig,
     policy_key: String,
     turns: Semaphore,
 }
@@ -81,7 +81,7 @@ impl Clicks {
             people,
             state,
             restores_queue,
-            team_id: config.common.slack.team_id.clone(),
+            slack: config.common.slack.clone(),
             policy_key: config.policy_key.clone(),
             turns: Semaphore::new(MAX_CONCURRENCY),
         }
@@ -122,8 +122,8 @@ pub(crate) async fn handle_click(
     if click.reason.as_ref().is_some_and(String::is_empty) {
         return Ok(ClickOutcome::EmptyReason(modal::says_nothing()));
     }
-    if click.team != clicks.team_id {
-        return Ok(ClickOutcome::Refused("a user of another workspace"));
+    if let Err(why) = click.is_of(&clicks.slack) {
+        return Ok(ClickOutcome::Refused(why));
     }
     if click.action == Action::Page {
         let _turn = clicks.turn().await;

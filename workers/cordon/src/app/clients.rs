@@ -65,6 +65,12 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// Whether this installation answers for a bucket, which its ARN names.
+    pub fn answers_for(&self, bucket_arn: &str) -> bool {
+        let bucket = bucket_arn.rsplit(':').next().unwrap_or_default();
+        self.config.scope.answers_for(bucket)
+    }
+
     /// Clients as configured.
     pub fn new(aws: &SdkConfig, config: WorkerConfig) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
@@ -94,7 +100,7 @@ impl Clients {
             ),
             security_hub: SecurityHub::new(aws_sdk_securityhub::Client::new(aws)),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
-            events: Events::new(aws_sdk_eventbridge::Client::new(aws)),
+            events: Events::new(aws_sdk_eventbridge::Client::new(aws), config.installation.clone()),
             people: Arc::new(People::new(slack.clone())),
             slack,
             put_off: PutOff::default(),

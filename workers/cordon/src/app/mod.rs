@@ -5,6 +5,7 @@ pub mod approvals;
 pub(crate) mod approvers;
 pub mod clicks;
 pub mod clients;
+pub mod doctor;
 pub(crate) mod exposure;
 pub mod notifications;
 pub(crate) mod operator_notices;

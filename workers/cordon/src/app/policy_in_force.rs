@@ -3,6 +3,7 @@
 //! The versions of the object are the memory: whoever looks, at any time, finds the same.
 
 use cordon_domain::policy::Policy;
+use sha2::{Digest, Sha256};
 
 use crate::{
     aws::state_bucket::StateBucket,
@@ -18,6 +19,8 @@ pub struct InForce {
     pub version: Option<String>,
     /// What is the matter with the newest version, where that is not the one in force.
     pub unusable: Option<Unusable>,
+    /// The newest version, where Terraform has not written it.
+    pub by_hand: Option<String>,
 }
 
 /// A newest version that cannot be used.
@@ -34,10 +37,14 @@ const MAX_TRIED: i32 = 20;
 
 /// The stable name of an [`Unusable`] policy in logs and events.
 pub const POLICY_UNUSABLE: &str = "PolicyUnusable";
+/// The stable name of a policy that Terraform has not written.
+pub const POLICY_CHANGED: &str = "PolicyChanged";
 
 /// A version of the policy object that was looked at: the policy in it, or why there is none.
 struct Looked {
     version: Option<String>,
+    /// Whether it lacks what Terraform writes beside it: the sum of its bytes.
+    by_hand: bool,
     policy: std::result::Result<Policy, String>,
 }
 
@@ -47,9 +54,10 @@ struct Looked {
 /// As classified, where asking again may help.
 pub async fn policy_in_force(state: &StateBucket, key: &str) -> Result<InForce> {
     let newest = look(state, key, None).await?;
+    let by_hand = newest.version.clone().filter(|_| newest.by_hand);
     let why = match newest.policy {
         Ok(policy) => {
-            return Ok(InForce { policy: Ok(policy), version: newest.version, unusable: None });
+            return Ok(InForce { policy: Ok(policy), version: newest.version, unusable: None, by_hand });
         }
         Err(why) => why,
     };
@@ -66,15 +74,17 @@ pub async fn policy_in_force(state: &StateBucket, key: &str) -> Result<InForce> 
         Some((version, policy)) => (Some(version), Ok(policy)),
         None => (None, Err(unusable.why.clone())),
     };
-    Ok(InForce { policy, version, unusable: Some(unusable) })
+    Ok(InForce { policy, version, unusable: Some(unusable), by_hand })
 }
 
 async fn look(state: &StateBucket, key: &str, version: Option<&str>) -> Result<Looked> {
-    let unread = |why: String| Looked { version: version.map(str::to_owned), policy: Err(why) };
+    let unread =
+        |why: String| Looked { version: version.map(str::to_owned), by_hand: false, policy: Err(why) };
     match state.get_version(key, version).await {
-        Ok(Some((bytes, version))) => {
-            let policy = Policy::parse(&bytes).map_err(|invalid| invalid.to_string());
-            Ok(Looked { version, policy })
+        Ok(Some(object)) => {
+            let policy = Policy::parse(&object.bytes).map_err(|invalid| invalid.to_string());
+            let by_hand = object.claimed_sha256 != Some(hex::encode(Sha256::digest(&object.bytes)));
+            Ok(Looked { version: object.version, by_hand, policy })
         }
         Ok(None) => Ok(unread(format!("there is no object {key} in the state bucket"))),
         Err(error @ Error::Retryable(_)) => Err(error),

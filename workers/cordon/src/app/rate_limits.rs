@@ -5,7 +5,7 @@ use cordon_domain::{case::Case, policy::Policy};
 use super::clients::Clients;
 use crate::{
     error::Result,
-    store::{AutomaticMove, Counted, RateLimits, ReachedLimit},
+    store::{AutomaticMove, Counted, LimitScope, RateLimits, ReachedLimit},
 };
 
 /// The limits of a policy.
@@ -42,7 +42,11 @@ pub(crate) async fn give_back(clients: &Clients, case: &Case, execution_arn: &st
     clients.cases.give_back_automatic(AutomaticMove { case, execution_arn }).await
 }
 
-fn words(ReachedLimit { limit, in_bucket }: ReachedLimit) -> String {
-    let of = if in_bucket { " in this bucket" } else { "" };
+fn words(ReachedLimit { limit, of }: ReachedLimit) -> String {
+    let of = match of {
+        LimitScope::All => "",
+        LimitScope::Bucket => " in this bucket",
+        LimitScope::Prefix => " below one prefix of this bucket",
+    };
     format!("more than {limit} automatic moves{of} in this hour")
 }

@@ -46,6 +46,42 @@ impl AccessAnalyzer {
     }
 }
 
+/// An analyzer, as far as it matters whether its findings can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Analyzer {
+    /// Its ARN.
+    pub arn: String,
+    /// `ACCOUNT` and `ORGANIZATION` find external access; others find something else.
+    pub kind: String,
+    /// `ACTIVE` when it works.
+    pub status: String,
+}
+
+impl Analyzer {
+    /// Whether it finds what is shared with somebody outside.
+    pub fn finds_external_access(&self) -> bool {
+        matches!(self.kind.as_str(), "ACCOUNT" | "ORGANIZATION")
+    }
+}
+
+/// Every analyzer of the account in the Region of a client.
+///
+/// # Errors
+/// As classified.
+pub async fn analyzers(client: &Client) -> Result<Vec<Analyzer>> {
+    let mut pages = client.list_analyzers().into_paginator().items().send();
+    let mut analyzers = Vec::new();
+    while let Some(analyzer) = pages.next().await {
+        let analyzer = analyzer.map_err(|error| classify("access-analyzer:ListAnalyzers", error))?;
+        analyzers.push(Analyzer {
+            arn: analyzer.arn,
+            kind: analyzer.r#type.as_str().to_owned(),
+            status: analyzer.status.as_str().to_owned(),
+        });
+    }
+    Ok(analyzers)
+}
+
 fn read(finding: FindingSummary) -> Result<Option<AccessFinding>> {
     let Some(bucket_arn) = finding.resource else { return Ok(None) };
     let mut principal: Vec<_> = finding

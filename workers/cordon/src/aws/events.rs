@@ -1,6 +1,10 @@
 //! Cordon's own events.
 
-use aws_sdk_eventbridge::{Client, types::PutEventsRequestEntry};
+use aws_sdk_eventbridge::{
+    Client,
+    operation::describe_rule::DescribeRuleError,
+    types::{PutEventsRequestEntry, RuleState},
+};
 use serde_json::Value;
 
 use super::error::classify;
@@ -10,19 +14,41 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Events {
     client: Client,
+    /// Whose events these are; rules of other installations leave them alone.
+    installation: String,
 }
 
 impl Events {
-    /// The default bus behind this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// The default bus behind this client, for an installation.
+    pub fn new(client: Client, installation: String) -> Self {
+        Self { client, installation }
     }
 
-    /// Publishes an event of source `cordon`.
+    /// Whether a rule of the default bus takes events; `None` where there is no such rule.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn takes_events(&self, rule: &str) -> Result<Option<bool>> {
+        match self.client.describe_rule().name(rule).send().await {
+            Ok(found) => Ok(Some(found.state == Some(RuleState::Enabled))),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeRuleError::is_resource_not_found_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(classify(&format!("events:DescribeRule of {rule}"), error)),
+        }
+    }
+
+    /// Publishes an event of source `cordon`, whose detail, an object, gets the installation's name.
     ///
     /// # Errors
     /// As classified; an entry that was not taken is retryable.
     pub async fn publish(&self, detail_type: &str, detail: &Value) -> Result<()> {
+        let mut detail = detail.clone();
+        detail["installation"] = Value::from(self.installation.as_str());
         let entry = PutEventsRequestEntry::builder()
             .source("cordon")
             .detail_type(detail_type)

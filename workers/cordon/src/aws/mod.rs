@@ -2,6 +2,8 @@
 //! [`crate::error::Error`] alone.
 
 pub mod access_analyzer;
+pub mod buckets;
+pub mod ecs;
 pub(crate) mod error;
 pub mod events;
 pub mod macie;

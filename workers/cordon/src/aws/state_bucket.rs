@@ -13,6 +13,17 @@ pub struct StateBucket {
     account: String,
 }
 
+/// An object of the state bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its version id.
+    pub version: Option<String>,
+    /// What its writer says the hex SHA-256 of the bytes is.
+    pub claimed_sha256: Option<String>,
+}
+
 /// The tags of a bucket, as far as they could be read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BucketTags {
@@ -35,23 +46,19 @@ impl StateBucket {
         &self.bucket
     }
 
-    /// Reads an object and its version id; `None` when there is none.
+    /// Reads an object; `None` when there is none.
     ///
     /// # Errors
     /// As classified.
-    pub async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>> {
+    pub async fn get(&self, key: &str) -> Result<Option<StoredObject>> {
         self.get_version(key, None).await
     }
 
-    /// Reads a version of an object, or the newest, and its version id; `None` when there is none.
+    /// Reads a version of an object, or the newest; `None` when there is none.
     ///
     /// # Errors
     /// As classified.
-    pub async fn get_version(
-        &self,
-        key: &str,
-        version: Option<&str>,
-    ) -> Result<Option<(Vec<u8>, Option<String>)>> {
+    pub async fn get_version(&self, key: &str, version: Option<&str>) -> Result<Option<StoredObject>> {
         let call = self
             .client
             .get_object()
@@ -65,10 +72,11 @@ impl StateBucket {
             Err(error) => return Err(classify(&format!("s3:GetObject of {key} in the state bucket"), error)),
         };
         let version = object.version_id().map(str::to_owned);
+        let claimed_sha256 = object.metadata().and_then(|metadata| metadata.get("sha256")).cloned();
         let body = object.body.collect().await.map_err(|error| {
             Error::Retryable(format!("s3:GetObject of {key} in the state bucket broke off: {error}"))
         })?;
-        Ok(Some((body.to_vec(), version)))
+        Ok(Some(StoredObject { bytes: body.to_vec(), version, claimed_sha256 }))
     }
 
     /// The ids of at most `most` versions of an object that have bytes, newest first.

@@ -126,6 +126,16 @@ impl StepFunctions {
         Ok(running)
     }
 
+    /// Ends an execution from outside, where it has not ended; whoever looks at it later reads why.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn stop(&self, execution_arn: &str, why: &str) -> Result<()> {
+        let call =
+            self.client.stop_execution().execution_arn(execution_arn).error("StoppedByOperator").cause(why);
+        call.send().await.map(|_| ()).map_err(|error| classify("states:StopExecution", error))
+    }
+
     /// Starts a run under a name that makes it happen once; one that Step Functions would not take is hashed.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 
 mod approvals;
 mod case_details;
+mod doctor;
+mod executions;
 mod gateway;
 mod health;
 mod listing;
@@ -43,6 +45,15 @@ enum Command {
     Gateway,
     /// Ask a running worker or gateway whether it is well, as ECS does.
     Health(health::HealthArguments),
+    /// See whether Cordon can work here, before and after deployment, a line for each thing that it needs.
+    ///
+    /// Settings as of `cordon restore`; before deployment, AWS_REGION and AWS credentials are enough.
+    Doctor(doctor::DoctorArguments),
+    /// See what runs in Step Functions, and end all of it before an installation is removed.
+    ///
+    /// Settings as of `cordon restore`.
+    #[command(subcommand)]
+    Executions(executions::ExecutionsCommand),
     /// Put quarantined objects back where they were.
     ///
     /// Settings come from the environment; Terraform's output `operator_environment` holds them. Besides, AWS_REGION
@@ -90,6 +101,8 @@ impl Cli {
             Command::Worker => worker::run().await?,
             Command::Gateway => gateway::run().await?,
             Command::Health(arguments) => arguments.run().await?,
+            Command::Doctor(arguments) => return arguments.run().await,
+            Command::Executions(command) => return command.run().await,
             Command::Restore(arguments) => return arguments.run().await,
             Command::Pause(arguments) => arguments.run().await?,
             Command::Resume(arguments) => arguments.run().await?,

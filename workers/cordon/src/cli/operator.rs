@@ -40,21 +40,7 @@ impl Operator {
     /// Reads the settings and asks AWS whose credentials these are.
     pub(super) async fn connect() -> anyhow::Result<Self> {
         let config = OperatorConfig::read(&super::environment())?;
-        let aws = aws::sdk_config(&config.region).await.map_err(|error| {
-            let environment = super::environment();
-            if let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
-                return anyhow!(
-                    "no AWS credentials come from {url}, which AWS_CONTAINER_CREDENTIALS_FULL_URI names ({}); if it is \
-                     a sandbox's, see that it still runs, or unset the variable",
-                    error.root_cause()
-                );
-            }
-            anyhow!(
-                "there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; with \
-                 SSO run `eval \"$(aws configure export-credentials --format env)\"` first ({})",
-                error.root_cause()
-            )
-        })?;
+        let aws = credentials(&config.region).await?;
         let caller = sts::caller(&aws).await.map_err(|error| match (aws.endpoint_url(), &error) {
             (Some(url), Error::Retryable(_)) => {
                 anyhow!(
@@ -94,6 +80,25 @@ impl Operator {
         };
         Ok(case.ok_or_else(Refusal::unknown_case))
     }
+}
+
+/// AWS as a person's credentials open it, or what to do where there are none.
+pub(super) async fn credentials(region: &str) -> anyhow::Result<SdkConfig> {
+    aws::sdk_config(region).await.map_err(|error| {
+        let environment = super::environment();
+        if let Some(url) = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
+            return anyhow!(
+                "no AWS credentials come from {url}, which AWS_CONTAINER_CREDENTIALS_FULL_URI names ({}); if it is \
+                 a sandbox's, see that it still runs, or unset the variable",
+                error.root_cause()
+            );
+        }
+        anyhow!(
+            "there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; with \
+             SSO run `eval \"$(aws configure export-credentials --format env)\"` first ({})",
+            error.root_cause()
+        )
+    })
 }
 
 fn unknown(why: &str) -> Refusal {

@@ -11,7 +11,7 @@ use crate::{
     aws,
     config::WorkerConfig,
     health,
-    loops::{gateway_probe, notifier, policy_watcher, reconciler, requests, scan_watcher, sweeper},
+    loops::{gateway_probe, metrics, notifier, policy_watcher, reconciler, requests, scan_watcher, sweeper},
     telemetry,
 };
 
@@ -21,6 +21,7 @@ const SLOTS: usize = 8;
 pub(super) async fn run() -> anyhow::Result<()> {
     let config = WorkerConfig::read(&super::environment())?;
     telemetry::init();
+    let measured = telemetry::measure(&config.installation)?;
     let stop = Worker::stop_on_signals()?;
     let aws = aws::sdk_config(&config.common.region).await?;
     let settings = WorkerSettings {
@@ -32,10 +33,12 @@ pub(super) async fn run() -> anyhow::Result<()> {
     };
     let clients = Arc::new(Clients::new(&aws, config));
     let worker = activities::worker(aws_sdk_sfn::Client::new(&aws), settings, &clients);
+    let polls = worker.poll_health();
     if let Some(address) = clients.config.health_listen {
-        health::serve_worker(address, worker.poll_health()).await?;
+        health::serve_worker(address, polls.clone()).await?;
     }
     let mut loops = JoinSet::new();
+    loops.spawn(metrics::run(Arc::clone(&clients), polls, measured, stop.clone()));
     loops.spawn(notifier::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(scan_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(policy_watcher::run(Arc::clone(&clients), stop.clone()));

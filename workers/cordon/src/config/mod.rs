@@ -3,6 +3,7 @@
 //! Terraform writes these settings (into the task definitions of worker and gateway, and into the output
 //! `operator_environment`); a missing one is named by its key, and nothing has a default that quietly switches something off.
 
+mod doctor;
 mod gateway;
 mod operator;
 mod reader;
@@ -12,7 +13,11 @@ use cordon_domain::policy::Fallback;
 use url::Url;
 
 pub use self::{
-    gateway::GatewayConfig, operator::OperatorConfig, reader::fallback_where_set, worker::WorkerConfig,
+    doctor::{DoctorConfig, Installation},
+    gateway::GatewayConfig,
+    operator::OperatorConfig,
+    reader::{fallback_where_set, scope_where_set},
+    worker::WorkerConfig,
 };
 
 /// What is wrong with the settings: every problem at once, a line each.
@@ -51,6 +56,8 @@ pub struct SlackConfig {
     pub hooks_url: Url,
     /// The workspace whose members may decide.
     pub team_id: String,
+    /// The app whose buttons are taken: each installation has its own.
+    pub app_id: String,
 }
 
 /// The ARN of a bucket, in the partition of another ARN.

@@ -7,7 +7,7 @@ use cordon_domain::policy::Fallback;
 use super::{ConfigError, reader::Reader};
 
 /// Where they come from.
-const HELD: &str = "the Terraform output `operator_environment` holds those of Cordon";
+pub(super) const HELD: &str = "the Terraform output `operator_environment` holds those of Cordon";
 
 /// The settings of the commands that people run on their own machines.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct OperatorConfig {
     pub state_bucket: String,
     /// The policy object's key there.
     pub policy_key: String,
+    /// Every state machine.
+    pub state_machine_arns: Vec<String>,
     /// Who decides and where, when policy does not say.
     pub fallback: Fallback,
     /// The role in which named people look into quarantine, where there are such people.
@@ -61,6 +63,14 @@ impl OperatorConfig {
             exposures_table: from.exposures_table(),
             state_bucket: from.state_bucket(),
             policy_key: from.policy_key(),
+            state_machine_arns: from
+                .required(
+                    "CORDON_STATE_MACHINE_ARNS",
+                    "the ARNs of the state machines, with commas between them",
+                )
+                .split(',')
+                .map(|arn| arn.trim().to_owned())
+                .collect(),
             fallback: from.fallback(),
         };
         from.finish(config, HELD)

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use cordon_domain::{policy::Fallback, quoted::quoted};
+use cordon_domain::{
+    policy::{Fallback, scope::BucketScope},
+    quoted::quoted,
+};
 use url::Url;
 
 use super::{Common, ConfigError, SlackConfig};
@@ -97,6 +100,19 @@ impl Reader<'_> {
         }
     }
 
+    /// Without settings every bucket, and none of them protected.
+    pub(super) fn scope(&self) -> BucketScope {
+        let globs = |key: &str| {
+            let text = self.optional(key)?;
+            Some(text.split(',').map(|glob| glob.trim().to_owned()).filter(|glob| !glob.is_empty()).collect())
+        };
+        let all = BucketScope::default();
+        BucketScope {
+            buckets: globs("CORDON_BUCKETS").unwrap_or(all.buckets),
+            protected: globs("CORDON_PROTECTED_BUCKETS").unwrap_or(all.protected),
+        }
+    }
+
     pub(super) fn approvals_queue_url(&mut self) -> String {
         self.queue_url("CORDON_APPROVALS_QUEUE_URL", "the URL of the queue of approvals")
     }
@@ -122,17 +138,35 @@ impl Reader<'_> {
             region: self.region(),
             account: self.account(),
             cases_table: self.cases_table(),
-            slack: SlackConfig {
-                secret_arn: self.arn(
-                    "CORDON_SLACK_SECRET_ARN",
-                    "the ARN of the secret with Slack's bot token and signing secret",
-                ),
-                api_url: self.url("CORDON_SLACK_API_URL", "https://slack.com/api/"),
-                hooks_url: self.url("CORDON_SLACK_HOOKS_URL", "https://hooks.slack.com/"),
-                team_id: self.team_id(),
-            },
+            slack: self.slack(),
             fallback: self.fallback(),
         }
+    }
+
+    pub(super) fn slack(&mut self) -> SlackConfig {
+        SlackConfig {
+            secret_arn: self.arn(
+                "CORDON_SLACK_SECRET_ARN",
+                "the ARN of the secret with Slack's bot token and signing secret",
+            ),
+            api_url: self.url("CORDON_SLACK_API_URL", "https://slack.com/api/"),
+            hooks_url: self.url("CORDON_SLACK_HOOKS_URL", "https://hooks.slack.com/"),
+            team_id: self.team_id(),
+            app_id: self.app_id(),
+        }
+    }
+
+    /// The app's id, as Slack's pages show it.
+    fn app_id(&mut self) -> String {
+        let of_slack = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+        let parse = |text: &str| {
+            (text.len() >= 3 && text.starts_with('A') && text.chars().all(of_slack)).then(|| text.to_owned())
+        };
+        self.parsed("CORDON_SLACK_APP_ID", "a Slack app's id, like A0123ABCD", parse, String::new())
+    }
+
+    pub(super) fn analyzer_arn(&mut self) -> String {
+        self.arn("CORDON_ANALYZER_ARN", "the ARN of the external-access analyzer")
     }
 
     /// A URL that ends with a slash; `usual` where it is not set.
@@ -176,6 +210,11 @@ pub fn fallback_where_set(environment: &HashMap<String, String>) -> Fallback {
         approvers: from.optional(APPROVERS).and_then(|text| approvers(&text)).unwrap_or_default(),
         channel: from.optional(CHANNEL).unwrap_or_default(),
     }
+}
+
+/// Which buckets are protected, as far as it is set: likewise.
+pub fn scope_where_set(environment: &HashMap<String, String>) -> BucketScope {
+    Reader { environment, problems: Vec::new() }.scope()
 }
 
 fn approvers(text: &str) -> Option<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use cordon_domain::time::Time;
+use cordon_domain::{policy::scope::BucketScope, time::Time};
 use jiff::SignedDuration;
 use url::Url;
 
@@ -33,6 +33,10 @@ pub struct WorkerConfig {
     pub gateway_url: Option<Url>,
     /// How often the gateway is probed there, where it is not the usual hour.
     pub probe_interval: Option<Duration>,
+    /// The installation's name, which its events carry.
+    pub installation: String,
+    /// The buckets that the installation answers for, and those that nothing is moved from.
+    pub scope: BucketScope,
     /// The `exposures` table.
     pub exposures_table: String,
     /// Where objects are moved.
@@ -106,6 +110,9 @@ impl WorkerConfig {
             probe_interval: from
                 .optional("CORDON_GATEWAY_PROBE_SECONDS")
                 .map(|_| from.seconds("CORDON_GATEWAY_PROBE_SECONDS")),
+            installation: from
+                .required("CORDON_INSTALLATION", "the installation's name, as Terraform's name_prefix"),
+            scope: from.scope(),
             exposures_table: from.exposures_table(),
             quarantine_bucket: from.quarantine_bucket(),
             state_bucket: from.state_bucket(),
@@ -115,7 +122,7 @@ impl WorkerConfig {
             mac_key_arn: from
                 .arn("CORDON_MAC_KEY_ARN", "the ARN of the KMS key for message authentication codes"),
             part_bytes,
-            analyzer_arn: from.arn("CORDON_ANALYZER_ARN", "the ARN of the external-access analyzer"),
+            analyzer_arn: from.analyzer_arn(),
             finding_response_arn: from
                 .arn("CORDON_FINDING_RESPONSE_ARN", "the ARN of the state machine finding_response"),
             object_restore_arn: from.object_restore_arn(),

@@ -83,6 +83,7 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
         }
     };
     let click = match verified {
+        Ok(body) if body.is_self_test() => return StatusCode::OK.into_response(),
         Ok(body) => Click::read(body),
         Err(refusal) => {
             tracing::warn!(reason = %refusal, body_bytes = body.len(), "request refused");
@@ -181,7 +182,7 @@ mod tests {
     /// What the parser makes of these bytes, signed.
     fn read_signed(body: &[u8]) -> Result<Click, &'static str> {
         let secrets = [SecretString::from("a secret")];
-        let signature = signature::tests::sign("a secret", "1531420618", body);
+        let signature = signature::sign(&secrets[0], "1531420618", body);
         let verified = signature::verify(&secrets, 1_531_420_618, Some("1531420618"), Some(&signature), body);
         Click::read(verified.unwrap())
     }

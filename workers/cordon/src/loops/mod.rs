@@ -2,6 +2,7 @@
 //! conditional or harmless when done twice.
 
 pub mod gateway_probe;
+pub mod metrics;
 pub mod notifier;
 pub mod policy_watcher;
 pub mod reconciler;

@@ -1,4 +1,4 @@
-//! Tells operators when the newest policy cannot be used, before a finding meets it.
+//! Tells operators when the newest policy cannot be used, before a finding meets it, and when somebody has written it by hand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     app::{
         clients::Clients,
         operator_notices,
-        policy_in_force::{POLICY_UNUSABLE, Unusable, policy_in_force},
+        policy_in_force::{POLICY_CHANGED, POLICY_UNUSABLE, Unusable, policy_in_force},
     },
     error::Result,
 };
@@ -24,6 +24,21 @@ pub async fn run(clients: Arc<Clients>, stop: CancellationToken) {
 
 async fn pass(clients: &Clients) -> Result<()> {
     let in_force = policy_in_force(&clients.state, &clients.config.policy_key).await?;
+    if let Some(version) = &in_force.by_hand {
+        let detail = json!({
+            "code": POLICY_CHANGED,
+            "version": version,
+            "what": "The policy was not written by Terraform. If it is to stay, take it into Terraform's variable policy; \
+                otherwise apply Terraform again. CloudTrail shows who wrote it.",
+        });
+        operator_notices::tell(
+            clients,
+            &format!("{POLICY_CHANGED}#{version}"),
+            "Cordon Policy Changed",
+            &detail,
+        )
+        .await?;
+    }
     let Some(Unusable { version, why }) = in_force.unusable else { return Ok(()) };
     let about = format!("{POLICY_UNUSABLE}#{}", version.as_deref().unwrap_or("none"));
     let consequence = match &in_force.version {

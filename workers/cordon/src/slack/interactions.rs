@@ -3,13 +3,16 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::slack::{
-    blocks::{
-        actions::{DISMISS_ACTION, PAGE_ACTION, QUARANTINE_ACTION, RESTORE_ACTION, SNOOZE_ACTION},
-        modal,
+use crate::{
+    config::SlackConfig,
+    slack::{
+        blocks::{
+            actions::{DISMISS_ACTION, PAGE_ACTION, QUARANTINE_ACTION, RESTORE_ACTION, SNOOZE_ACTION},
+            modal,
+        },
+        capability::Capability,
+        signature::Verified,
     },
-    capability::Capability,
-    signature::Verified,
 };
 
 /// A click on a button or a modal, as far as Cordon reads it. Slack's other members may come and go.
@@ -18,6 +21,8 @@ struct Interaction {
     #[serde(rename = "type")]
     kind: String,
     user: User,
+    #[serde(default)]
+    api_app_id: Option<String>,
     #[serde(default)]
     team: Option<Team>,
     #[serde(default)]
@@ -74,6 +79,8 @@ pub(crate) struct Click {
     pub(crate) by: Clicker,
     /// The user's own workspace: channels may be shared with strangers.
     pub(crate) team: String,
+    /// The app whose button it is.
+    pub(crate) app: Option<String>,
     pub(crate) action: Action,
     pub(crate) approval_id: String,
     pub(crate) case_id: String,
@@ -137,6 +144,20 @@ impl Click {
             .ok_or("no field named payload")?;
         serde_json::from_str::<Interaction>(&payload).map_err(|_| "a payload of another shape")?.click()
     }
+
+    /// Whether the person is of the workspace, and the button of the app, that an installation works with.
+    ///
+    /// # Errors
+    /// Which of both is another one.
+    pub(crate) fn is_of(&self, slack: &SlackConfig) -> Result<(), &'static str> {
+        if self.team != slack.team_id {
+            return Err("a user of another workspace");
+        }
+        if self.app.as_ref() != Some(&slack.app_id) {
+            return Err("a button of another app");
+        }
+        Ok(())
+    }
 }
 
 impl Interaction {
@@ -161,6 +182,7 @@ impl Interaction {
         let (case_id, plan_hash) = value.split_once(':').ok_or("an action with a foreign value")?;
         Ok(Click {
             team,
+            app: self.api_app_id,
             by: Clicker { user: self.user.id, channel, response_url },
             action,
             approval_id: approval_id.to_owned(),
@@ -179,7 +201,7 @@ mod tests {
     use super::*;
 
     fn payload(action_id: &str, value: &str) -> Value {
-        json!({"type": "block_actions", "user": {"id": "U0ALICE001", "team_id": "T0CORDON01"},
+        json!({"type": "block_actions", "api_app_id": "A0CORDON01", "user": {"id": "U0ALICE001", "team_id": "T0CORDON01"},
             "team": {"id": "T0CORDON01", "domain": "example"}, "enterprise": null, "channel": {"id": "C0SECURITY", "name": "x"},
             "trigger_id": "1.2.abc", "response_url": "https://hooks.slack.com/actions/T/1/x", "actions": [{"action_id": action_id, "value": value, "type": "button"}]})
     }

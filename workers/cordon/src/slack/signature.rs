@@ -28,6 +28,9 @@ pub enum Refusal {
     Mismatch,
 }
 
+/// A request by which an installation asks its own gateway, signed as Slack signs, whether it would take Slack's.
+pub const SELF_TEST: &[u8] = b"self_test=1";
+
 /// Bytes that Slack has signed. Only [`verify`] makes them, and only they are parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified<'body>(&'body [u8]);
@@ -37,9 +40,28 @@ impl<'body> Verified<'body> {
     pub fn bytes(self) -> &'body [u8] {
         self.0
     }
+
+    /// Whether it is nobody's click but a [`SELF_TEST`].
+    pub fn is_self_test(self) -> bool {
+        self.0 == SELF_TEST
+    }
 }
 
-/// Verifies `v0=hex(HMAC-SHA256(secret, "v0:" timestamp ":" body))` against each secret, in constant time.
+fn mac(secret: &SecretString, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length will do");
+    for part in [b"v0:", timestamp.as_bytes(), b":", body] {
+        mac.update(part);
+    }
+    mac
+}
+
+/// The signature of a request, as Slack makes it: `v0=hex(HMAC-SHA256(secret, "v0:" timestamp ":" body))`.
+pub fn sign(secret: &SecretString, timestamp: &str, body: &[u8]) -> String {
+    format!("v0={}", hex::encode(mac(secret, timestamp, body).finalize().into_bytes()))
+}
+
+/// Verifies the [signature](sign) of a body against each secret, in constant time.
 ///
 /// `now` is seconds since the epoch. Slack may rotate its secret: any of `secrets` will do.
 ///
@@ -61,12 +83,8 @@ pub fn verify<'body>(
     let given = signature.and_then(|text| text.strip_prefix("v0=")).ok_or(Refusal::Malformed)?;
     let given = hex::decode(given).map_err(|_| Refusal::Malformed)?;
     let matched = secrets.iter().fold(subtle::Choice::from(0), |matched, secret| {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length will do");
-        for part in [b"v0:", timestamp.as_bytes(), b":", body] {
-            mac.update(part);
-        }
-        matched | mac.finalize().into_bytes().as_slice().ct_eq(&given)
+        let expected = mac(secret, timestamp, body).finalize().into_bytes();
+        matched | expected.as_slice().ct_eq(&given)
     });
     if bool::from(matched) { Ok(Verified(body)) } else { Err(Refusal::Mismatch) }
 }
@@ -96,7 +114,7 @@ pub(crate) async fn verify_with<'body>(
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -112,18 +130,10 @@ pub(crate) mod tests {
             .map(|verified| assert_eq!(verified.bytes(), body))
     }
 
-    /// As Slack signs.
-    pub(crate) fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        for part in [b"v0:", timestamp.as_bytes(), b":", body] {
-            mac.update(part);
-        }
-        format!("v0={}", hex::encode(mac.finalize().into_bytes()))
-    }
-
     #[test]
     fn the_request_that_slack_documents_is_accepted() {
         assert_eq!(verify_at(1_531_420_618, &[SECRET], BODY), Ok(()));
+        assert_eq!(sign(&SecretString::from(SECRET), TIMESTAMP, BODY), SIGNATURE);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! | `burst#<channel>#<bucket>#<minute>` | `cases`: how many came | the worker |
 //! | `finding#<finding id>` | `triaged_at` | the worker |
 //! | `restored#<case id>` | `original`: the case whose restore has made this object version | the worker |
-//! | `rate_limit#<hour>[#<bucket>]` | `moves`: automatic moves in that hour | the worker |
+//! | `rate_limit#<hour>[#<bucket>[#<prefix>]]` | `moves`: automatic moves in that hour | the worker |
 //! | `rate_limit_mark#<case id>#<generation>#<execution>` | `hour`, `given_back`: that a move is counted | the worker |
 //! | `notice#<what>` | `told_at`, `told_by`: when operators were told of something | the worker |
 //! | `request#<request id>` | [`cordon_domain::request::Answer`], `sender`: what came of a request by message | the worker |
@@ -135,6 +135,11 @@ pub(super) fn moves(hour: &str, bucket: Option<&str>) -> String {
         None => format!("rate_limit#{hour}"),
         Some(bucket) => format!("rate_limit#{hour}#{bucket}"),
     }
+}
+
+/// The counter of the moves of an hour below one prefix of a bucket. A bucket's name has no `#`, and what follows is the prefix.
+pub(super) fn moves_below(hour: &str, bucket: &str, prefix: &str) -> String {
+    format!("rate_limit#{hour}#{bucket}#{prefix}")
 }
 
 pub(super) fn counted_move(case_id: &str, generation: u32, execution_arn: &str) -> String {

@@ -101,6 +101,16 @@ impl Cases {
         Ok(Page { entries: keys.collect(), next: page.next })
     }
 
+    /// Since when Slack does not show something as it is; `None` while it shows everything.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn oldest_slack_due(&self, now: Time) -> Result<Option<Time>> {
+        let page =
+            self.page("slack_due", ("slack_due", YES), Some(("slack_due_at", now)), true, None).await?;
+        Ok(page.entries.first().and_then(|item| member(item, "slack_due_at")?.parse().ok()))
+    }
+
     /// These cases, in this order, a hundred items at a time; one that is gone is left out, one that cannot be read is an
     /// error in its place.
     ///

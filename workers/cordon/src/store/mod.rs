@@ -27,7 +27,7 @@ pub use cases::Cases;
 pub use exposures::{Exposures, Settlement};
 use jiff::{SignedDuration, Timestamp};
 pub use lists::{Cursor, OpenCase, Page};
-pub use rate_limits::{AutomaticMove, Counted, RateLimits, ReachedLimit};
+pub use rate_limits::{AutomaticMove, Counted, LimitScope, RateLimits, ReachedLimit};
 use serde::{Serialize, de::DeserializeOwned};
 pub use votes::{UNSEEN, Unseen, Voted};
 

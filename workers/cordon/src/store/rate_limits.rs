@@ -37,8 +37,20 @@ pub enum Counted {
 pub struct ReachedLimit {
     /// The most moves in the hour.
     pub limit: u32,
-    /// Whether it is that of the bucket, or that of all.
-    pub in_bucket: bool,
+    /// What it is the limit of.
+    pub of: LimitScope,
+}
+
+/// What is counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitScope {
+    /// Every move.
+    All,
+    /// Those in one bucket.
+    Bucket,
+    /// Those below one prefix of a bucket, up to the first slash. They get half of what the other limits let through, so that
+    /// whoever may write there alone cannot use up what is meant for all.
+    Prefix,
 }
 
 /// A move that no person decided, by the run that counts it.
@@ -65,12 +77,20 @@ struct Mark {
 struct Limit {
     key: String,
     limit: u32,
-    in_bucket: bool,
+    of: LimitScope,
 }
 
 impl Limit {
     fn reached(&self) -> Counted {
-        Counted::Over(ReachedLimit { limit: self.limit, in_bucket: self.in_bucket })
+        Counted::Over(ReachedLimit { limit: self.limit, of: self.of })
+    }
+}
+
+impl RateLimits {
+    /// What those below one prefix get: half of the smaller limit, and one at least.
+    fn per_prefix_per_hour(self) -> Option<u32> {
+        let smaller = self.per_hour.into_iter().chain(self.per_bucket_per_hour).min()?;
+        Some(smaller.div_ceil(2))
     }
 }
 
@@ -79,25 +99,35 @@ impl AutomaticMove<'_> {
         keys::counted_move(&self.case.case_id, self.case.generation, self.execution_arn)
     }
 
-    fn counter_keys(&self, hour: &str) -> [String; 2] {
-        [keys::moves(hour, Some(&self.case.object().bucket)), keys::moves(hour, None)]
+    /// The counters of the bucket, of all, and of the prefix.
+    fn counter_keys(&self, hour: &str) -> [String; 3] {
+        let object = self.case.object();
+        let prefix = object.key.split_once('/').map_or("", |(prefix, _)| prefix);
+        [
+            keys::moves(hour, Some(&object.bucket)),
+            keys::moves(hour, None),
+            keys::moves_below(hour, &object.bucket, prefix),
+        ]
     }
 }
 
 impl Cases {
-    /// Counts a move, in all and in its bucket, if no limit is reached.
+    /// Counts a move, in all, in its bucket and below its prefix, if no limit is reached.
     ///
     /// # Errors
     /// As classified; retryable when other moves are counted at the same moment.
     pub async fn count_automatic(&self, of: AutomaticMove<'_>, limits: RateLimits) -> Result<Counted> {
         let now = clock::now();
         let hour = keys::hour(now);
-        let [in_bucket, in_all] = of.counter_keys(&hour);
-        let limits: Vec<Limit> =
-            [(in_bucket, limits.per_bucket_per_hour, true), (in_all, limits.per_hour, false)]
-                .into_iter()
-                .filter_map(|(key, limit, in_bucket)| Some(Limit { key, limit: limit?, in_bucket }))
-                .collect();
+        let [in_bucket, in_all, below_prefix] = of.counter_keys(&hour);
+        let limits: Vec<Limit> = [
+            (in_bucket, limits.per_bucket_per_hour, LimitScope::Bucket),
+            (in_all, limits.per_hour, LimitScope::All),
+            (below_prefix, limits.per_prefix_per_hour(), LimitScope::Prefix),
+        ]
+        .into_iter()
+        .filter_map(|(key, limit, of)| Some(Limit { key, limit: limit?, of }))
+        .collect();
         for limit in &limits {
             // Most of a flood ends here, without a transaction.
             if limit.limit == 0 || self.moves(&limit.key).await? >= i64::from(limit.limit) {

@@ -18,7 +18,7 @@ use aws_sdk_s3::{
 };
 use cordon_domain::{case::OutcomeResult, manifest::Manifest};
 use cordon_sandbox::{CallFilter, Fault, FaultRule};
-use cordon_tests::{Placed, TestEnv, eventually, run_test};
+use cordon_tests::{FALLBACK, Placed, TestEnv, eventually, run_test};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rand::Rng;
 use serde_json::json;
@@ -52,7 +52,7 @@ async fn in_quarantine(env: &TestEnv, bucket: &str) -> Result<bool> {
 }
 
 #[test]
-fn where_policy_names_all_versions_none_is_left() -> Result<()> {
+fn where_policy_names_all_versions_none_is_left_after_a_person_has_said_so() -> Result<()> {
     run_test(async {
         let (env, _shared) = TestEnv::shared().await?;
         let bucket = env.bucket("all").await?;
@@ -61,13 +61,34 @@ fn where_policy_names_all_versions_none_is_left() -> Result<()> {
         let reported = env.put(&bucket, "key.txt", "the secret").await?;
         let newest = env.put(&bucket, "key.txt", "the secret, once more").await?;
         let neighbor = env.put(&bucket, "key.txt.bak", "another key").await?;
-        env.succeeded(&env.respond("Credentials", &reported).await?).await?;
+        let run = env.respond("Credentials", &reported).await?;
+        // Nothing was found in the two others: whoever writes a secret over an object does not have that object removed.
+        let message = env.shows(&bucket, "2 of 3 have no finding of their own").await?;
+        assert_eq!(versions(env, &bucket).await?.len(), 4);
+        assert_eq!(env.click(FALLBACK, &message, "quarantine:").await?, 200);
+        env.succeeded(&run).await?;
 
         assert_eq!(versions(env, &bucket).await?, [neighbor.version.version_id.unwrap()]);
         let manifest = manifest(env, &reported).await?;
         let moved: Vec<_> = manifest.entries.iter().map(|entry| &entry.source).collect();
         assert_eq!(moved, [&newest.version, &reported.version, &before.version], "newest first");
         env.shows(&bucket, "Moved all 3 versions").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn all_versions_are_moved_at_once_where_each_has_a_finding_of_its_own() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let bucket = env.bucket("all").await?;
+        set_versioning(env, &bucket, BucketVersioningStatus::Enabled).await?;
+        let first = env.put(&bucket, "key.txt", "the secret").await?;
+        let second = env.put(&bucket, "key.txt", "the secret, once more").await?;
+        env.respond("Credentials", &first).await?;
+        env.shows(&bucket, "1 of 2 have no finding of their own").await?;
+        env.succeeded(&env.respond("Credentials", &second).await?).await?;
+        assert_eq!(versions(env, &bucket).await?, Vec::<String>::new());
         Ok(())
     })
 }

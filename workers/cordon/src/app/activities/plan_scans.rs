@@ -95,10 +95,10 @@ impl Activity for PlanScans {
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
         let key = plan_key(&input.cycle);
         let batches = match self.0.state.get(&key).await? {
-            Some((bytes, _)) => {
+            Some(object) => {
                 // Whoever wrote it may have ended before the lease was given back.
                 self.0.exposures.release_lease(&input.cycle, None).await?;
-                serde_json::from_slice(&bytes).map_err(|error| {
+                serde_json::from_slice(&object.bytes).map_err(|error| {
                     Error::terminal(
                         Code::RequestRejected,
                         format!("The plan {key} in the state bucket cannot be read ({error})."),

@@ -83,6 +83,10 @@ impl Activity for QuarantineObject {
                 quarantine_key: None,
             });
         }
+        // It may be so only since the case was opened.
+        if let Some(glob) = self.0.config.scope.protecting(&case.object().bucket) {
+            return Err(not_authorized(&format!("the bucket is protected (by {glob})")));
+        }
         pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;

@@ -39,6 +39,7 @@ impl Activity for RecordAccessFinding {
 
     async fn run(&self, input: Input, _: TaskContext) -> Result<Output> {
         let recorded = match AccessFinding::from_event(&input.event)? {
+            Some(finding) if !self.0.answers_for(&finding.bucket_arn) => false,
             Some(finding) => self.0.exposures.record_access(&finding).await?,
             None => false,
         };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use activity_worker::{Activity, TaskContext};
 use cordon_domain::{
-    case::{Case, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
+    case::{Case, Decision, Outcome, OutcomeResult, RestoreOutcome, RestoreResult, Status},
     failure::Failure,
     policy::preview::preview,
 };
@@ -93,6 +93,10 @@ impl Activity for ReportOutcome {
             "bucket": case.as_ref().map(|case| &case.object().bucket),
         });
         self.0.events.publish("Cordon Case Outcome", &detail).await?;
+        metrics::counter!("Outcomes", "Outcome" => outcome.result.name()).increment(1);
+        if let Some(seconds) = case.as_ref().and_then(decision_seconds) {
+            metrics::histogram!("DecisionSeconds").record(seconds);
+        }
         tracing::info!(
             execution.arn = input.execution_arn,
             case.id = case_id,
@@ -242,10 +246,21 @@ fn failed(code: Option<&str>, detail: &str) -> Failure {
     Failure { code: code.unwrap_or(UNKNOWN).into(), cause: detail.into() }
 }
 
+/// How long people took to decide, where they did.
+fn decision_seconds(case: &Case) -> Option<f64> {
+    let decided = case.approval.decided.as_ref().filter(|decided| decided.what != Decision::Expired)?;
+    let took = case.opened_at.timestamp().duration_until(decided.at.timestamp());
+    (!case.approval.votes.is_empty()).then(|| took.as_secs_f64())
+}
+
 /// What would have happened to a case if policy acted.
 fn shadow(case: &Case) -> Outcome {
+    let why = match &case.plan.protected_by {
+        Some(glob) => format!("The bucket is protected (by {glob})"),
+        None => "Policy is in shadow mode".into(),
+    };
     let detail = format!(
-        "Policy is in shadow mode, so nothing was touched. Rule {}: {}",
+        "{why}, so nothing was touched. Rule {}: {}",
         case.plan.rule,
         preview(case.disposition, &case.plan)
     );

@@ -38,7 +38,8 @@ impl Activity for SyncAccessFindings {
 
     async fn run(&self, _: Input, _: TaskContext) -> Result<Output> {
         let read_at = clock::now();
-        let findings = self.0.access_analyzer.findings(None).await?;
+        let mut findings = self.0.access_analyzer.findings(None).await?;
+        findings.retain(|finding| self.0.answers_for(&finding.bucket_arn));
         let mut news = 0;
         for finding in &findings {
             news += usize::from(self.0.exposures.record_access(finding).await?);

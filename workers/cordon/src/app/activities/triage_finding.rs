@@ -15,8 +15,8 @@ use cordon_domain::{
         known_cases::{Event, Response, Standing, is_left_by_person, response},
         plan::Plan,
     },
-    finding::{Finding, FindingEvent},
-    policy::{self, AfterRestore, Disposition, Policy, answer::PolicyAnswer},
+    finding::{Finding, FindingEvent, ObjectVersion, real_version},
+    policy::{self, AfterRestore, Disposition, Policy, Versions, answer::PolicyAnswer},
     quoted::quoted,
     routes::TriageRoute,
     time::Time,
@@ -78,6 +78,8 @@ impl Output {
 /// How often, and how long apart, Macie is asked for a finding whose event has just come.
 const ATTEMPTS: u32 = 3;
 const RETRY_DELAY: Duration = Duration::from_millis(400);
+/// Where an object has more versions than these, a person is asked before all of them are moved.
+const MAX_VERSIONS: usize = 100;
 
 impl Activity for TriageFinding {
     const NAME: &'static str = "triage_finding";
@@ -102,6 +104,9 @@ impl TriageFinding {
         if [&config.quarantine_bucket, &config.state_bucket].contains(&&finding.object.bucket) {
             return Ok(Output::without_case("about a bucket of Cordon's own"));
         }
+        if !config.scope.answers_for(&finding.object.bucket) {
+            return Ok(Output::without_case("about a bucket that this installation does not answer for"));
+        }
         let in_force = policy_in_force(&self.0.state, &config.policy_key).await?;
         let policy = in_force.policy.as_ref().map_err(String::as_str);
         let exposed = self.exposed(policy, &finding).await?;
@@ -109,7 +114,7 @@ impl TriageFinding {
         if decided.effect.disposition == Disposition::Ignore {
             return Ok(Output::without_case(&format!("policy rule {}", quoted(&decided.rule))));
         }
-        let plan = Plan::new(&finding, &decided, in_force.version.clone());
+        let plan = Plan::new(&finding, &decided, in_force.version.clone()).within(&config.scope);
         let answer = PolicyAnswer::new(&finding, &decided, exposed);
         let case = Case::open(finding, answer, plan, execution_arn, approval_id(), clock::now());
         let limits = policy.map_or(RateLimits::default(), rate_limits::limits);
@@ -237,7 +242,7 @@ impl Claim<'_> {
             Some(earlier) => case.after(earlier.clone()),
             None => case,
         };
-        let case = self.vouched(self.within_limits(case).await?).await?;
+        let case = self.vouched(self.without_a_person(case).await?).await?;
         match self.clients.cases.open(&case, replaces).await?.stands() {
             Some(case) => Ok(Output::of(&case, route(&case))),
             None => {
@@ -256,7 +261,7 @@ impl Claim<'_> {
         if existing.approval.decided.is_some() {
             return Err(Error::Retryable("the case is being closed, as it was decided".into()));
         }
-        let case = self.within_limits(Case { generation: existing.generation, ..case }).await?;
+        let case = self.without_a_person(Case { generation: existing.generation, ..case }).await?;
         if case.approval.plan_hash == existing.approval.plan_hash && case.disposition == existing.disposition
         {
             return self.join(existing).await;
@@ -304,15 +309,55 @@ impl Claim<'_> {
         format!("A newer finding{found} falls under rule {rule}, which is stricter.")
     }
 
-    /// Too many automatic moves look like a mistake in policy: from there on, people decide.
-    async fn within_limits(&self, case: Case) -> Result<Case> {
+    /// What policy moves by itself: versions of which each has a finding, and so many an hour, as too many look like a mistake in
+    /// policy. Of all else, people decide.
+    async fn without_a_person(&self, case: Case) -> Result<Case> {
         if case.disposition != Disposition::Quarantine || case.finding.sample || case.plan.shadow {
             return Ok(case);
+        }
+        if let Some(why) = self.taken_along_unseen(&case).await? {
+            return Ok(case.only_by_people(&why));
         }
         match rate_limits::count(self.clients, &case, &self.case.execution_arn, self.limits).await? {
             Some(limit) => Ok(case.above_limit(limit)),
             None => Ok(case),
         }
+    }
+
+    /// Whether versions would be taken along in which nothing was found, or which a person has left where they are. Whoever writes a
+    /// sensitive text over an important object has that object removed otherwise.
+    async fn taken_along_unseen(&self, case: &Case) -> Result<Option<String>> {
+        if case.plan.effect.versions == Versions::Reported {
+            return Ok(None);
+        }
+        let place = Place::of(case.object());
+        let listed = async {
+            let mover = self.clients.movers.open(&place, &case.case_id).await?;
+            mover.list_object_versions(&place).await
+        };
+        let versions = match listed.await {
+            Ok(versions) => versions,
+            Err(error @ Error::Retryable(_)) => return Err(error),
+            Err(_) => return Ok(Some("versions = all, and they cannot be listed".into())),
+        };
+        let bytes: Vec<_> = versions.iter().filter(|version| !version.is_delete_marker).collect();
+        if bytes.len() > MAX_VERSIONS {
+            return Ok(Some(format!("versions = all, and there are {}", bytes.len())));
+        }
+        let mut unseen = 0;
+        for version in &bytes {
+            let object = ObjectVersion {
+                version_id: real_version(Some(&version.version_id)),
+                etag: version.etag.clone(),
+                ..case.object().clone()
+            };
+            if object != *case.object() {
+                let known = self.clients.cases.get(&object.case_id()).await?;
+                unseen += usize::from(known.is_none_or(|known| is_left_by_person(&known, false)));
+            }
+        }
+        Ok((unseen > 0)
+            .then(|| format!("versions = all, and {unseen} of {} have no finding of their own", bytes.len())))
     }
 
     /// The move that was counted does not come about.

@@ -63,10 +63,11 @@ pub(super) async fn by_slack(clients: &Clients, request: &SlackRequest, message:
     let secret = clients.slack.secret();
     let verified =
         signature::verify_with(secret, sent, timestamp, signature, request.body.as_bytes()).await?;
-    let click = match verified.map_err(|refusal| refusal.to_string()).and_then(|body| Ok(Click::read(body)?))
-    {
-        Ok(click) if click.team == clients.config.common.slack.team_id => click,
-        Ok(_) => return Ok(not_slacks("a user of another workspace")),
+    let read = verified.map_err(|refusal| refusal.to_string()).and_then(|body| Ok(Click::read(body)?));
+    let ours = read
+        .and_then(|click| click.is_of(&clients.config.common.slack).map(|()| click).map_err(str::to_owned));
+    let click = match ours {
+        Ok(click) => click,
         Err(why) => return Ok(not_slacks(&why)),
     };
     let (Action::Restore, Some(reason)) = (click.action, &click.reason) else {

@@ -5,10 +5,12 @@ mod rescan;
 
 use aws_sdk_macie2::{
     Client,
+    error::ProvideErrorMetadata,
     operation::create_classification_job::builders::CreateClassificationJobFluentBuilder,
     types::{
         CriterionAdditionalProperties, FindingCategory, FindingCriteria, JobStatus, JobType,
-        LastRunErrorStatusCode, OrderBy, S3BucketDefinitionForJob, S3JobDefinition, SortCriteria,
+        LastRunErrorStatusCode, MacieStatus, OrderBy, S3BucketDefinitionForJob, S3JobDefinition,
+        SortCriteria,
     },
 };
 use cordon_domain::{exposure::Batch, finding::Finding};
@@ -55,6 +57,25 @@ impl Macie {
     /// Macie behind this client.
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// Whether Macie is on and not suspended, and how often it updates findings; `None` where it is off.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn session(&self) -> Result<Option<(bool, String)>> {
+        match self.client.get_macie_session().send().await {
+            Ok(session) => {
+                let frequency = session.finding_publishing_frequency.map(|often| often.as_str().to_owned());
+                let works = session.status == Some(MacieStatus::Enabled);
+                Ok(Some((works, frequency.unwrap_or_else(|| "unknown".into()))))
+            }
+            // Macie answers everything so while it is off; a missing permission reads otherwise.
+            Err(error) if error.message().is_some_and(|message| message.contains("Macie is not enabled")) => {
+                Ok(None)
+            }
+            Err(error) => Err(classify("macie2:GetMacieSession", error)),
+        }
     }
 
     /// Reads one finding.

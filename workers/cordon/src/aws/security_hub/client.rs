@@ -2,6 +2,7 @@
 
 use aws_sdk_securityhub::{
     Client,
+    operation::describe_hub::DescribeHubError,
     types::{
         AwsS3BucketDetails, AwsS3ObjectDetails, AwsSecurityFinding, ClassificationResult,
         DataClassificationDetails, FindingProviderFields, FindingProviderSeverity, Partition, Recommendation,
@@ -32,6 +33,24 @@ impl SecurityHub {
     /// Security Hub behind this client.
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// Whether Security Hub takes findings in this account and Region.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn is_on(&self) -> Result<bool> {
+        match self.client.describe_hub().send().await {
+            Ok(_) => Ok(true),
+            // What it answers everything with while it is off
+            // (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_DescribeHub.html>).
+            Err(error)
+                if error.as_service_error().is_some_and(DescribeHubError::is_invalid_access_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(classify("securityhub:DescribeHub", error)),
+        }
     }
 
     /// Imports findings; an answer of 200 does not mean imported, so what failed is read from it.

@@ -11,7 +11,10 @@ use cordon_domain::{
         plan::Plan,
     },
     finding::Finding,
-    policy::{Decided, Explanation, Fallback, Policy, answer::PolicyAnswer, decide, preview::preview},
+    policy::{
+        Decided, Explanation, Fallback, Policy, answer::PolicyAnswer, decide, preview::preview,
+        scope::BucketScope,
+    },
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,7 +26,7 @@ use crate::{
         operator::{Operator, case_id},
         terminal::{self, JsonArray},
     },
-    config::fallback_where_set,
+    config::{fallback_where_set, scope_where_set},
 };
 
 /// Arguments of `cordon policy explain`.
@@ -61,6 +64,8 @@ struct Asked {
     fallback: Fallback,
     /// Cordon's own buckets, as far as they are known.
     own: Vec<String>,
+    /// What is protected, as far as it is set.
+    scope: BucketScope,
     /// The case that answers an earlier finding.
     case: Option<Case>,
 }
@@ -141,7 +146,7 @@ impl ExplainArguments {
         let policy = asked.policy.as_ref().map_err(String::as_str);
         let decided = decide(policy, finding, self.exposed, &asked.fallback);
         let explained = policy.ok().map(|policy| policy.explain(finding, self.exposed));
-        let plan = Plan::new(finding, &decided, asked.version.clone());
+        let plan = Plan::new(finding, &decided, asked.version.clone()).within(&asked.scope);
         say(&Answer {
             summary: summary(finding, &decided, &plan, asked),
             known_case: asked
@@ -171,6 +176,7 @@ impl ExplainArguments {
                 version: None,
                 fallback: fallback_where_set(&cli::environment()),
                 own: Vec::new(),
+                scope: scope_where_set(&cli::environment()),
                 case,
             });
         }
@@ -181,6 +187,7 @@ impl ExplainArguments {
             name: "the policy in force".into(),
             version: in_force.version,
             own: vec![operator.config.quarantine_bucket, operator.config.state_bucket],
+            scope: scope_where_set(&cli::environment()),
             fallback: operator.config.fallback,
             case,
         })
@@ -193,7 +200,9 @@ fn summary(finding: &Finding, decided: &Decided, plan: &Plan, asked: &Asked) -> 
             .into();
     }
     let mut summary = preview(decided.effect.disposition, plan);
-    if decided.shadow {
+    if let Some(glob) = &plan.protected_by {
+        summary.push_str(&format!(" But the bucket is protected (by {glob}): this would only be told."));
+    } else if decided.shadow {
         summary.push_str(" But policy is in shadow mode: this would only be told.");
     }
     if finding.sample {

@@ -1,6 +1,7 @@
 //! Slack's Web API.
 
 mod errors;
+mod installation;
 pub(super) mod lookups;
 
 use std::{
@@ -9,12 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{RequestBuilder, Response, StatusCode, header::RETRY_AFTER, redirect};
+use reqwest::{
+    RequestBuilder, Response, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+    redirect,
+};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use url::Url;
 
-pub use self::errors::{Refusal, SlackError};
+pub use self::{
+    errors::{Refusal, SlackError},
+    installation::{Channel, Identity},
+};
 use crate::{
     aws::slack_secret::{SlackCredentials, SlackSecret},
     config::SlackConfig,
@@ -322,6 +330,15 @@ async fn send(
     request: RequestBuilder,
     credentials: &SlackCredentials,
 ) -> Result<Value, SlackError> {
+    answer(method, request, credentials).await.map(|(answer, _)| answer)
+}
+
+/// Slack's answer, and the headers that came with it.
+async fn answer(
+    method: &'static str,
+    request: RequestBuilder,
+    credentials: &SlackCredentials,
+) -> Result<(Value, HeaderMap), SlackError> {
     // The error's own text names the URL, which is no secret; the token travels in a header.
     let unreachable = |error: reqwest::Error| SlackError::Unreachable(error.to_string());
     let request = request.bearer_auth(credentials.bot_token.expose_secret());
@@ -332,9 +349,10 @@ async fn send(
     if !answer.status().is_success() {
         return Err(SlackError::Unreachable(format!("{method} answered {}", answer.status())));
     }
+    let headers = answer.headers().clone();
     let answer: Value = answer.json().await.map_err(unreachable)?;
     if answer["ok"] == true {
-        return Ok(answer);
+        return Ok((answer, headers));
     }
     let error = answer["error"].as_str().unwrap_or("no error code").to_owned();
     Err(SlackError::Refused { method, error })

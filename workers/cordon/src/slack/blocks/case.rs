@@ -86,11 +86,13 @@ pub fn render_plainly(case: &Case) -> Message {
 
 /// What marks a case that touches nothing.
 fn mark(case: &Case) -> &'static str {
-    match (case.plan.shadow, case.finding.sample) {
-        (true, true) => "[SHADOW] [SAMPLE] ",
-        (true, false) => "[SHADOW] ",
-        (false, true) => "[SAMPLE] ",
-        (false, false) => "",
+    match (case.plan.shadow, case.plan.protected_by.is_some(), case.finding.sample) {
+        (true, true, true) => "[PROTECTED] [SAMPLE] ",
+        (true, true, false) => "[PROTECTED] ",
+        (true, false, true) => "[SHADOW] [SAMPLE] ",
+        (true, false, false) => "[SHADOW] ",
+        (false, _, true) => "[SAMPLE] ",
+        (false, _, false) => "",
     }
 }
 
@@ -118,7 +120,12 @@ fn render_in(case: &Case, room: Room) -> Message {
     let finding = &case.finding;
     let (mark, title) = (mark(case), title(case));
     let mut blocks = vec![json!({"type": "header", "text": plain(150, &format!("{mark}{title}"))})];
-    if case.plan.shadow {
+    if let Some(glob) = &case.plan.protected_by {
+        blocks.push(context(&format!(
+            "The bucket is *protected* (by {}): nothing is moved from it. This only tells what policy would do. Nobody is asked.",
+            code(glob, 100)
+        )));
+    } else if case.plan.shadow {
         blocks.push(context(
             "Policy is in *shadow mode*: this only tells what it would do. Nobody is asked, and nothing is touched.",
         ));

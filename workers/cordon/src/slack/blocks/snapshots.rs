@@ -160,6 +160,13 @@ fn states() -> Vec<(&'static str, Case)> {
         ),
         ("sample", with(asked(), |case| case.finding.sample = true)),
         ("shadow", case(Disposition::Quarantine).with_plan(|plan| plan.shadow = true)),
+        (
+            "protected",
+            case(Disposition::Quarantine).with_plan(|plan| {
+                plan.shadow = true;
+                plan.protected_by = Some("finance*".into());
+            }),
+        ),
         ("at_once", case(Disposition::Quarantine)),
         ("decided_quarantine", by_alice(Decision::Quarantine, None)),
         ("decided_dismiss", by_alice(Decision::Dismiss, Some("test data"))),

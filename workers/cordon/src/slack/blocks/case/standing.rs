@@ -141,6 +141,9 @@ pub(in crate::slack::blocks) fn decider_in(case: &Case, room: Room) -> String {
     let decided_at = case.approval.decided.as_ref().map(|decided| at(decided.at)).unwrap_or_default();
     let rule = || code(&case.plan.rule, room.of(300).max(100));
     match case.decision() {
+        _ if case.plan.protected_by.is_some() => {
+            format!("Decided by policy, rule {}; the bucket is protected.", rule())
+        }
         _ if case.plan.shadow => format!("Decided by policy in shadow mode, rule {}.", rule()),
         Some(Decision::Expired) => format!("Nobody decided; expired at {decided_at}."),
         Some(decision) => {

@@ -1,0 +1,173 @@
+//! `cordon doctor`: what it says of an installation that is well, and of what is not.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_s3::types::{
+    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+};
+use cordon_tests::{CHANNEL, CommandOutput, TestEnv, eventually, operator::as_administrator, run_test};
+use serde_json::{Value, json};
+
+/// What the doctor says with the credentials of who deploys, and with these settings besides.
+async fn administrator(
+    env: &TestEnv,
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+) -> Result<CommandOutput> {
+    let mut command = env.cordon_command(&[&["doctor"], arguments].concat())?;
+    as_administrator(&mut command, env.sandbox.account());
+    for (name, value) in settings {
+        command.env(name, value);
+    }
+    Ok(CommandOutput::of(command.output().await?))
+}
+
+/// The worst status of each thing, and what was said of all of them.
+fn statuses(said: &CommandOutput) -> Result<BTreeMap<String, String>> {
+    let rank = |status: &str| ["ok", "warning", "unknown", "failed"].iter().position(|one| *one == status);
+    let mut worst: BTreeMap<String, String> = BTreeMap::new();
+    let report = said.json()?;
+    for check in report["checks"].as_array().context("checks")? {
+        let text = |name: &str| check[name].as_str().unwrap_or_default().to_owned();
+        ensure!(check["status"] == "ok" || !text("mend").is_empty(), "nothing to do about {check}");
+        let known = worst.entry(text("name")).or_insert_with(|| "ok".into());
+        if rank(&text("status")) > rank(known) {
+            *known = text("status");
+        }
+    }
+    Ok(worst)
+}
+
+#[test]
+fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_mend() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        // Other tests write policies by hand, and close channels for a while.
+        let well = eventually("a doctor who finds all well", async || {
+            let said = administrator(env, &["--json"], &[]).await?;
+            Ok((statuses(&said)?.get("slack_channel").map(String::as_str) == Some("ok")).then_some(said))
+        })
+        .await?;
+        let mut told = statuses(&well)?;
+        told.remove("policy").context("the policy was looked at")?;
+        let names = [
+            "analyzer",
+            "credentials",
+            "event_rules",
+            "gateway",
+            "gateways",
+            "macie",
+            "security_hub",
+            "slack_app",
+            "slack_channel",
+            "slack_scopes",
+            "slack_secret",
+            "slack_token",
+            "workers",
+        ];
+        let expected: BTreeMap<_, _> = names.map(|name| (name.to_owned(), "ok".to_owned())).into();
+        assert_eq!(told, expected, "{well:?}");
+        assert_eq!(well.code, Some(0), "{well:?}");
+        assert!(!well.out.contains(env.sandbox.slack().signing_secret()), "a secret is shown");
+
+        for (setting, value, name) in [
+            (
+                "CORDON_ANALYZER_ARN",
+                "arn:aws:access-analyzer:eu-west-1:111122223333:analyzer/cordon",
+                "analyzer",
+            ),
+            ("CORDON_CLUSTER", "elsewhere", "workers"),
+            ("CORDON_EVENT_RULES", "cordon-macie-findings,no-such-rule", "event_rules"),
+            ("CORDON_GATEWAY_URL", "http://127.0.0.1:9/", "gateway"),
+            ("CORDON_SLACK_APP_ID", "A0ANOTHER1", "slack_app"),
+            ("CORDON_SLACK_CHANNEL", "C0NOWHERE0", "slack_channel"),
+            ("CORDON_SLACK_TEAM_ID", "T0ANOTHER1", "slack_token"),
+        ] {
+            let said = administrator(env, &["--json"], &[(setting, value)]).await?;
+            assert_eq!(statuses(&said)?.get(name).map(String::as_str), Some("failed"), "{setting}: {said:?}");
+            assert_eq!(said.code, Some(1), "{setting}: {said:?}");
+        }
+        let slack = env.sandbox.slack();
+        let told = async |name: &str| -> Result<Option<String>> {
+            Ok(statuses(&administrator(env, &["--json"], &[]).await?)?.remove(name))
+        };
+        slack.set_shared(CHANNEL, true);
+        assert_eq!(told("slack_channel").await?.as_deref(), Some("warning"));
+        slack.set_shared(CHANNEL, false);
+        slack.set_member(CHANNEL, false);
+        assert_eq!(told("slack_channel").await?.as_deref(), Some("failed"));
+        slack.set_member(CHANNEL, true);
+        // Nothing but the doctor needs this one.
+        slack.set_scope("channels:read", false);
+        assert_eq!(told("slack_scopes").await?.as_deref(), Some("failed"));
+        assert_eq!(told("slack_channel").await?.as_deref(), Some("unknown"));
+        slack.set_scope("channels:read", true);
+        let said = administrator(env, &[], &[("CORDON_ACCOUNT_ID", "444455556666")]).await?;
+        assert!(said.out.starts_with("FAILED   credentials"), "{said:?}");
+        assert_eq!(said.out.lines().count(), 1, "nothing of another account is looked at: {said:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_an_operator_may_not_see_is_unknown_and_before_deployment_the_account_alone_is_looked_at() -> Result<()>
+{
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let said = env.cordon(&["doctor", "--json"]).await?;
+        let told = statuses(&said)?;
+        let of = |status: &str| {
+            told.iter().filter(|(_, one)| *one == status).map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!((of("failed"), of("unknown")), (vec![], vec!["gateway", "slack_secret"]), "{said:?}");
+        assert_eq!((said.code, &said.json()?["status"]), (Some(3), &json!("unknown")), "{said:?}");
+
+        let mut command = env.cordon_command(&["doctor"])?;
+        let settings: Vec<_> = command.as_std().get_envs().map(|(name, _)| name.to_owned()).collect();
+        for name in settings.iter().filter(|name| name.to_string_lossy().starts_with("CORDON_")) {
+            command.env_remove(name);
+        }
+        let said = CommandOutput::of(command.output().await?);
+        assert_eq!(said.code, Some(3), "{said:?}");
+        let names: Vec<_> = said.out.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        assert_eq!(names, ["credentials", "macie", "analyzer", "security_hub", "installation"], "{said:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn buckets_that_cannot_be_acted_on_are_named_with_the_reason() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let denied = env.bucket("doctor-denied").await?;
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Keep", "Effect": "Deny", "Principal": "*",
+            "Action": "s3:DeleteObject*", "Resource": format!("arn:aws:s3:::{denied}/*"),
+            "Condition": {"StringEquals": {"aws:PrincipalTag/never": "set"}}}]});
+        env.s3.put_bucket_policy().bucket(&denied).policy(policy.to_string()).send().await?;
+        let locked = format!("{denied}-locked");
+        env.s3.create_bucket().bucket(&locked).object_lock_enabled_for_bucket(true).send().await?;
+        let kept = DefaultRetention::builder().mode(ObjectLockRetentionMode::Compliance).days(30).build();
+        let lock = ObjectLockConfiguration::builder()
+            .object_lock_enabled(ObjectLockEnabled::Enabled)
+            .rule(ObjectLockRule::builder().default_retention(kept).build())
+            .build();
+        env.s3.put_object_lock_configuration().bucket(&locked).object_lock_configuration(lock).send().await?;
+
+        let said = administrator(env, &["--buckets", "--json"], &[]).await?;
+        let report = said.json()?;
+        let checks = report["checks"].as_array().context("checks")?;
+        let why = |bucket: &str| {
+            let about = checks.iter().find(|check| check["name"] == "buckets" && check["what"] == bucket);
+            about.and_then(|check| check["mend"].as_str()).unwrap_or_default().to_owned()
+        };
+        assert!(why(&denied).contains("statement Keep of its bucket policy may deny"), "{said:?}");
+        assert!(why(&locked).contains("Object Lock keeps each new version for 30 days"), "{said:?}");
+        let summed_up = |check: &Value| {
+            check["name"] == "buckets"
+                && check["what"].as_str().is_some_and(|what| what.contains("were examined"))
+        };
+        assert!(checks.iter().any(summed_up), "{said:?}");
+        Ok(())
+    })
+}

@@ -1,0 +1,193 @@
+//! Every grant of the roles whose calls the front door sees is used by the suite, or a comment beside its statement says why no
+//! test can use it, and names a page: `# Unseen: why (page)`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use anyhow::{Context, Result, ensure};
+use cordon_tests::Module;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::lines;
+
+/// Documents of policies, and the role that each is for as the sandboxes name it.
+const DOCUMENTS: [(&str, &str); 7] = [
+    ("gateway", "gateway"),
+    ("investigator", "investigator"),
+    ("mover", "mover"),
+    ("operator", "sandbox-operator"),
+    ("purger", "purger"),
+    ("restorer", "restorer"),
+    ("worker", "worker"),
+];
+const MARK: &str = "# Unseen: ";
+
+/// An action that a statement of a document allows.
+type Grant = (String, String, String);
+
+/// What came of one evaluation, as the emulator has written it down.
+#[derive(Debug, Deserialize)]
+struct Decision {
+    role: String,
+    action: String,
+    /// Absent where it was refused.
+    statement: Option<String>,
+}
+
+/// The document that a role of any installation has.
+fn document(role: &str) -> Option<&'static str> {
+    let part = role.trim_end_matches("-us-east-1");
+    DOCUMENTS
+        .iter()
+        .find(|(_, name)| {
+            part == *name || part.strip_suffix(name).is_some_and(|prefix| prefix.ends_with('-'))
+        })
+        .map(|(document, _)| *document)
+}
+
+fn granted() -> Result<BTreeSet<Grant>> {
+    let resources = Module::copied()?.resources("installation", "installs")?;
+    let mut grants = BTreeSet::new();
+    for (document, _) in DOCUMENTS {
+        let found =
+            resources.iter().find(|one| one["type"] == "aws_iam_policy_document" && one["name"] == document);
+        let statements =
+            found.with_context(|| format!("no document {document}"))?["values"]["statement"].clone();
+        for statement in
+            statements.as_array().into_iter().flatten().filter(|statement| statement["effect"] != "Deny")
+        {
+            let sid = statement["sid"]
+                .as_str()
+                .with_context(|| format!("a statement of {document} has no name"))?;
+            for action in statement["actions"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                grants.insert((document.to_owned(), sid.to_owned(), action.to_owned()));
+            }
+        }
+    }
+    Ok(grants)
+}
+
+/// The statements with a reason beside them: document and name, and the actions that it is for (all, where it names none).
+fn reasoned() -> Result<BTreeMap<(String, String), Vec<String>>> {
+    let mut reasons = BTreeMap::new();
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../terraform");
+    for entry in fs::read_dir(module)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tf") {
+            read_reasons(&fs::read_to_string(path)?, &mut reasons)?;
+        }
+    }
+    Ok(reasons)
+}
+
+fn read_reasons(text: &str, reasons: &mut BTreeMap<(String, String), Vec<String>>) -> Result<()> {
+    let (mut document, mut reason) = (String::new(), None);
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("data \"aws_iam_policy_document\" \"") {
+            rest.trim_end_matches("\" {").clone_into(&mut document);
+        }
+        let line = line.trim();
+        if let Some(said) = line.strip_prefix(MARK) {
+            ensure!(said.contains("https://"), "a reason in {document} names no page: {said}");
+            let (actions, _) =
+                said.split_once(": ").filter(|(actions, _)| is_actions(actions)).unwrap_or_default();
+            let named = actions.split(", ").filter(|action| !action.is_empty()).map(str::to_owned).collect();
+            reason = Some(named);
+        }
+        if let Some(sid) = line.strip_prefix("sid").and_then(|rest| rest.split('"').nth(1))
+            && let Some(reason) = reason.take()
+        {
+            reasons.insert((document.clone(), sid.to_owned()), reason);
+        }
+    }
+    Ok(())
+}
+
+fn is_actions(text: &str) -> bool {
+    text.split(", ").all(|action| action.split_once(':').is_some_and(|(_, name)| !name.contains([' ', '/'])))
+}
+
+/// What is wrong: grants that nobody used and nobody gives a reason for; what was used and is not granted; and reasons for
+/// what is used after all.
+#[derive(Debug, Default, PartialEq)]
+struct Differences {
+    unused: Vec<Grant>,
+    missing: Vec<Grant>,
+    idle_reasons: Vec<(String, String)>,
+}
+
+fn compare(
+    granted: &BTreeSet<Grant>,
+    used: &BTreeSet<Grant>,
+    reasons: &BTreeMap<(String, String), Vec<String>>,
+) -> (usize, Differences) {
+    let has_reason = |(document, sid, action): &Grant| {
+        let found = reasons.get(&(document.clone(), sid.clone()));
+        found.is_some_and(|actions| actions.is_empty() || actions.contains(action))
+    };
+    let (reasoned, unused): (Vec<_>, Vec<_>) = granted.difference(used).cloned().partition(has_reason);
+    let is_idle = |(document, sid): &&(String, String)| {
+        let of_it = |grant: &&Grant| grant.0 == *document && grant.1 == *sid;
+        granted.iter().any(|grant| of_it(&&grant.clone())) && !reasoned.iter().any(|grant| of_it(&grant))
+    };
+    let differences = Differences {
+        unused,
+        missing: used.difference(granted).cloned().collect(),
+        idle_reasons: reasons.keys().filter(is_idle).cloned().collect(),
+    };
+    (reasoned.len(), differences)
+}
+
+#[test]
+fn every_grant_is_used_or_has_its_reason_beside_it() -> Result<()> {
+    let (granted, reasons) = (granted()?, reasoned()?);
+    let mut used = BTreeSet::new();
+    for decision in lines::<Decision>("decisions-")? {
+        // An administrator's or a test's own policies have no names.
+        if let (Some(document), Some(sid)) =
+            (document(&decision.role), decision.statement.filter(|sid| !sid.is_empty()))
+        {
+            used.insert((document.to_owned(), sid, decision.action));
+        }
+    }
+    let (reasoned, differences) = compare(&granted, &used, &reasons);
+    println!(
+        "PROOF iam granted={} used={} reasoned={reasoned} missing={}",
+        granted.len(),
+        granted.intersection(&used).count(),
+        differences.missing.len()
+    );
+    ensure!(differences == Differences::default(), "{differences:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_grant_too_many_or_too_few_is_found() -> Result<()> {
+    let grant = |sid: &str, action: &str| ("worker".to_owned(), sid.to_owned(), action.to_owned());
+    let granted = BTreeSet::from([grant("Read", "s3:GetObject"), grant("Key", "kms:Decrypt")]);
+    let used = BTreeSet::from([grant("Read", "s3:GetObject")]);
+    let mut reasons = BTreeMap::new();
+    let text = "data \"aws_iam_policy_document\" \"worker\" {\n  statement {\n    # Unseen: kms:Decrypt: the emulator asks nobody (https://docs.aws.amazon.com/kms).\n    sid = \"Key\"\n";
+    read_reasons(text, &mut reasons)?;
+    assert_eq!(compare(&granted, &used, &reasons), (1, Differences::default()));
+
+    let mut planted = granted.clone();
+    planted.insert(grant("Read", "s3:PutObject"));
+    assert_eq!(compare(&planted, &used, &reasons).1.unused, [grant("Read", "s3:PutObject")]);
+    let mut removed = granted.clone();
+    removed.remove(&grant("Read", "s3:GetObject"));
+    assert_eq!(compare(&removed, &used, &reasons).1.missing, [grant("Read", "s3:GetObject")]);
+    let all = granted.clone();
+    assert_eq!(compare(&granted, &all, &reasons).1.idle_reasons, [("worker".into(), "Key".into())]);
+    assert!(read_reasons("# Unseen: because", &mut reasons).is_err(), "it names no page");
+    assert_eq!(
+        (document("cordon-worker-us-east-1"), document("other-mover")),
+        (Some("worker"), Some("mover"))
+    );
+    assert_eq!(document("power"), None);
+    Ok(())
+}
