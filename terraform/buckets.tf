@@ -1,10 +1,11 @@
 locals {
-  buckets = {
+  buckets = merge(var.log_quarantine_access ? { audit = "${var.name_prefix}-audit-${local.account}${local.in_region}" } : {}, {
     quarantine = "${var.name_prefix}-quarantine-${local.account}${local.in_region}"
     state      = "${var.name_prefix}-state-${local.account}${local.in_region}"
-  }
+  })
 
   bucket_keys = {
+    audit      = local.data_key_arn
     quarantine = local.quarantine_key_arn
     state      = local.data_key_arn
   }
@@ -78,6 +79,25 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     # Longer than the longest copy of one object, whose parts a worker resumes.
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "audit" ? [var.log_retention_days] : []
+
+    content {
+      id     = "expire-logs"
+      status = "Enabled"
+
+      filter {}
+
+      expiration {
+        days = rule.value
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
     }
   }
 

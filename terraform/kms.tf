@@ -56,6 +56,23 @@ data "aws_iam_policy_document" "data_key" {
   }
 
   statement {
+    sid       = "TrailIsEncrypted"
+    actions   = ["kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = ["*"] # In a key policy the star is the key itself.
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudtrail.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceArn"
+      values   = [local.trail_arn]
+    }
+  }
+
+  statement {
     sid       = "AlarmsReachOperators"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = ["*"] # In a key policy the star is the key itself.

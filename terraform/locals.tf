@@ -53,7 +53,7 @@ locals {
     cloudtrail      = ["aws-cloudtrail-logs-*", "*cloudtrail*"]
     config          = ["config-bucket-*", "*aws-config*"]
     control_tower   = ["aws-controltower-*"]
-    cordon          = ["*-quarantine-${local.account}*", "*-state-${local.account}*"]
+    cordon          = ["*-audit-${local.account}*", "*-quarantine-${local.account}*", "*-state-${local.account}*"]
     terraform_state = ["*terraform-state*", "*tf-state*", "*tfstate*"]
   }
   protected_buckets = sort(distinct(concat(

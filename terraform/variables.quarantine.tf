@@ -69,3 +69,10 @@ variable "buckets" {
     error_message = "buckets must be bucket names (no ARNs), or globs of them with * and ?; [\"*\"] is all."
   }
 }
+
+variable "log_quarantine_access" {
+  description = "Whether a CloudTrail trail logs each access to an object in quarantine, into a bucket of its own for log_retention_days. Ten cents for 100,000 accesses. False where the account's own trail has data events of the quarantine bucket."
+  type        = bool
+  default     = true
+  nullable    = false
+}

@@ -25,6 +25,7 @@ provider "aws" {
   endpoints {
     accessanalyzer   = var.endpoint
     apigatewayv2     = var.endpoint
+    cloudtrail       = var.endpoint
     cloudwatch       = var.endpoint
     dynamodb         = var.endpoint
     ec2              = var.endpoint

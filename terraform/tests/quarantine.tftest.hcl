@@ -32,7 +32,7 @@ run "nobody_reads_or_purges_who_is_not_named" {
       CORDON_FALLBACK_APPROVERS  = "U0ALICE001,U0BOB00002"
       CORDON_GATEWAY_URL         = "https://api123.execute-api.us-east-1.amazonaws.com"
       CORDON_POLICY_KEY          = "policy.json"
-      CORDON_PROTECTED_BUCKETS   = "*-quarantine-111122223333*,*-state-111122223333*,*access-log*,*accesslog*,*aws-config*,*cloudtrail*,*terraform-state*,*tf-state*,*tfstate*,aws-cloudtrail-logs-*,aws-controltower-*,config-bucket-*"
+      CORDON_PROTECTED_BUCKETS   = "*-audit-111122223333*,*-quarantine-111122223333*,*-state-111122223333*,*access-log*,*accesslog*,*aws-config*,*cloudtrail*,*terraform-state*,*tf-state*,*tfstate*,aws-cloudtrail-logs-*,aws-controltower-*,config-bucket-*"
       CORDON_PURGES_QUEUE_URL    = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
       CORDON_QUARANTINE_BUCKET   = "cordon-quarantine-111122223333-us-east-1"
       CORDON_RESTORES_QUEUE_URL  = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-restores"
@@ -44,6 +44,22 @@ run "nobody_reads_or_purges_who_is_not_named" {
       CORDON_STATE_MACHINE_ARNS  = join(",", [for stem in ["access_finding_intake", "exposure_cycle", "finding_response", "object_restore"] : "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-${stem}"])
     })
     error_message = "The operator's settings differ from what the commands read."
+  }
+
+  # Every access to an object there is logged, where nobody but CloudTrail writes.
+
+  assert {
+    condition = toset([for selector in one(aws_cloudtrail.quarantine[0].advanced_event_selector).field_selector : "${selector.field} ${join("", concat(coalesce(selector.equals, []), coalesce(selector.starts_with, [])))}"]) == toset([
+      "eventCategory Data",
+      "resources.ARN ${aws_s3_bucket.this["quarantine"].arn}/",
+      "resources.type AWS::S3::Object",
+    ])
+    error_message = "Access to what is in quarantine is not logged."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.audit_bucket[0].statement : one(statement.principals).identifiers if statement.effect != "Deny"] == [toset(["cloudtrail.amazonaws.com"]), toset(["cloudtrail.amazonaws.com"])]
+    error_message = "Somebody besides CloudTrail may write to the log of the quarantine."
   }
 
   # A Deny without a condition is for everybody.

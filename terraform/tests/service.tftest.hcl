@@ -40,7 +40,7 @@ run "runs_worker_and_gateway" {
       CORDON_MOVER_ROLE_ARN             = "arn:aws:iam::111122223333:role/cordon-mover-us-east-1"
       CORDON_OBJECT_RESTORE_ARN         = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore"
       CORDON_POLICY_KEY                 = "policy.json"
-      CORDON_PROTECTED_BUCKETS          = "*-quarantine-111122223333*,*-state-111122223333*,*access-log*,*accesslog*,*aws-config*,*cloudtrail*,*terraform-state*,*tf-state*,*tfstate*,aws-cloudtrail-logs-*,aws-controltower-*,config-bucket-*"
+      CORDON_PROTECTED_BUCKETS          = "*-audit-111122223333*,*-quarantine-111122223333*,*-state-111122223333*,*access-log*,*accesslog*,*aws-config*,*cloudtrail*,*terraform-state*,*tf-state*,*tfstate*,aws-cloudtrail-logs-*,aws-controltower-*,config-bucket-*"
       CORDON_PURGES_QUEUE_URL           = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-purges"
       CORDON_QUARANTINE_BUCKET          = "cordon-quarantine-111122223333-us-east-1"
       CORDON_RESCAN_INTERVAL_SECONDS    = "2592000"

@@ -49,6 +49,7 @@ from . import (
     task_roles,
     tasks,
     terraform_alarms,
+    trails,
     transport,
     vpc_links,
 )
@@ -65,7 +66,7 @@ def main():
                    s3_answers, s3_keys, s3_checksums, s3_tags, s3_copies, s3_multipart, s3_versions, s3_encryption,
                    s3_archives, s3_permissions, s3_annotations, s3_missing, s3_owners, s3_headers, sts_policies,
                    sqs_senders, sqs_urls, transport, reserved_sources, condition_keys,
-                   authorization, decisions, task_roles, policy_patterns, terraform_alarms, empty_secrets,
+                   authorization, decisions, task_roles, policy_patterns, terraform_alarms, trails, empty_secrets,
                    log_streams, http_apis, vpc_links, cloud_map, private_integrations, ecs_services, ecs_tasks):
         module.install()
     # As many connections at once as come: beyond the server's own 100, each would wait a second for TCP to try again.

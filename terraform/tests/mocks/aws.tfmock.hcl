@@ -116,6 +116,14 @@ override_resource {
 }
 
 override_resource {
+  target = aws_s3_bucket.this["audit"]
+  values = {
+    arn = "arn:aws:s3:::cordon-audit-111122223333-us-east-1"
+    id  = "cordon-audit-111122223333-us-east-1"
+  }
+}
+
+override_resource {
   target = aws_s3_bucket.this["quarantine"]
   values = {
     arn = "arn:aws:s3:::cordon-quarantine-111122223333-us-east-1"

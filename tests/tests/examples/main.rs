@@ -13,9 +13,10 @@ use cordon_tests::{eventually, existing_network, run_test, start_sandbox};
 use serde_json::{Value, json};
 
 /// Services that the module, the examples and the activation talk to.
-const SERVICES: [&str; 20] = [
+const SERVICES: [&str; 21] = [
     "accessanalyzer",
     "apigatewayv2",
+    "cloudtrail",
     "cloudwatch",
     "dynamodb",
     "ec2",

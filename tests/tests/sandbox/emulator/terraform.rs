@@ -1,6 +1,7 @@
 //! What Terraform's provider reads back, where reading it back wrong would make every plan a change.
 
 use anyhow::Result;
+use serde_json::{Value, json};
 
 use super::harness::{in_bare_sandbox, root, sandbox, unique};
 
@@ -92,6 +93,23 @@ fn an_alarm_on_an_expression_is_answered_with_its_queries_and_without_a_metric_o
         for part in ["<Statistic>", "<Period>60</Period>", "<MetricName></MetricName>"] {
             assert!(!answer.contains(part), "{part} is in {answer}");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_trail_keeps_the_tags_that_it_is_made_with() -> Result<()> {
+    in_bare_sandbox(async {
+        let trail = async |operation: &str, request: Value| {
+            let target = format!("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.{operation}");
+            sandbox().emulator().call("cloudtrail", &target, &request).await
+        };
+        let tags = json!([{"Key": "team", "Value": "security"}]);
+        let made =
+            trail("CreateTrail", json!({"Name": unique("trail"), "S3BucketName": "audit", "TagsList": tags}))
+                .await?;
+        let listed = trail("ListTags", json!({"ResourceIdList": [made["TrailARN"]]})).await?;
+        assert_eq!(listed["ResourceTagList"][0]["TagsList"], tags, "{listed}");
         Ok(())
     })
 }
