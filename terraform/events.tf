@@ -120,7 +120,8 @@ resource "aws_cloudwatch_event_rule" "ended_runs" {
       stateMachineArn = [for stem in local.state_machines : aws_sfn_state_machine.this[stem].arn]
       "$or" = [
         { status = ["ABORTED", "TIMED_OUT"] },
-        # Other failures the state machine has told by itself, with the reason. An event that says nothing of its error counts.
+        # Other failures the state machine has told by itself, with the reason. An event that says nothing of its error counts; under
+        # a KMS key none does (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html), so each is named here too.
         { status = ["FAILED"], error = [{ exists = false }, null, "States.DataLimitExceeded", "States.Runtime"] },
       ]
     }

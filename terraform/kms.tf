@@ -55,6 +55,24 @@ data "aws_iam_policy_document" "data_key" {
     }
   }
 
+  # The logs of executions pass through here on their way to their log group.
+  statement {
+    sid       = "DeliveredLogsAreDecrypted"
+    actions   = ["kms:Decrypt"]
+    resources = ["*"] # In a key policy the star is the key itself.
+
+    principals {
+      type        = "Service"
+      identifiers = ["delivery.logs.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:SourceArn"
+      values   = [local.all_logs_arn]
+    }
+  }
+
   statement {
     sid       = "TrailIsEncrypted"
     actions   = ["kms:DescribeKey", "kms:GenerateDataKey"]

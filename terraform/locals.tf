@@ -42,6 +42,9 @@ locals {
   event_rule_arns    = { for key, name in local.event_rules : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name_prefix}-${name}" }
   move_run_arns      = [for stem in ["finding_response", "object_restore"] : "${local.states_arn}:execution:${var.name_prefix}-${stem}:*"]
   security_hub_arn   = "arn:${local.partition}:securityhub:${local.region}:${local.account}"
+  schedule_name      = "exposure-cycle"
+  schedule_arn       = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/${var.name_prefix}/${local.schedule_name}"
+  all_logs_arn       = "arn:${local.partition}:logs:${local.region}:${local.account}:*"
   default_event_bus  = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
   policy_key         = "policy.json"
   cycles_prefix      = "cycles/"
@@ -66,5 +69,5 @@ locals {
   session_case_arn   = "${aws_s3_bucket.this["quarantine"].arn}/${local.account}/$${aws:PrincipalTag/CordonBucket}/$${aws:PrincipalTag/CordonCase}/*"
   # A bucket may use any key of ours, and those that are named; whether one opens is for its key policy.
   source_kms_key_arns = concat(["arn:${local.partition}:kms:${local.region}:${local.account}:key/*"], var.source_kms_key_arns)
-  kms_via_service     = { for service in ["dynamodb", "s3", "scheduler", "secretsmanager", "sns", "sqs", "states"] : service => "${service}.${local.region}.amazonaws.com" }
+  kms_via_service     = { for service in ["dynamodb", "s3", "secretsmanager", "sns", "sqs", "states"] : service => "${service}.${local.region}.amazonaws.com" }
 }

@@ -27,19 +27,6 @@ data "aws_iam_policy_document" "events" {
     actions   = ["states:StartExecution"]
     resources = [local.state_machine_arns["finding_response"], local.state_machine_arns["access_finding_intake"]]
   }
-
-  # Executions are under the installation's key.
-  statement {
-    sid       = "UseTheKey"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [local.data_key_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = [for service in ["states"] : local.kms_via_service[service]]
-    }
-  }
 }
 
 resource "aws_iam_role" "events" {

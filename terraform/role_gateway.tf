@@ -62,15 +62,15 @@ data "aws_iam_policy_document" "gateway" {
   }
 
   statement {
-    # Unseen: the emulator encrypts neither queues nor executions (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html, https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
-    sid       = "EncryptRequestsAndAnswers"
+    # Unseen: the emulator encrypts no queues (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html).
+    sid       = "EncryptRequests"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [for service in ["sqs", "states"] : local.kms_via_service[service]]
+      values   = [local.kms_via_service["sqs"]]
     }
   }
 

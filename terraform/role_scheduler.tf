@@ -28,16 +28,29 @@ data "aws_iam_policy_document" "scheduler" {
     resources = [local.state_machine_arns["exposure_cycle"]]
   }
 
-  # Executions, the schedule and what cannot be delivered are under the installation's key.
+  # The Scheduler opens the schedule's input as this role
+  # (docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html).
   statement {
-    sid       = "UseTheKey"
+    sid       = "OpenTheSchedule"
+    actions   = ["kms:Decrypt"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:scheduler:schedule:arn"
+      values   = [local.schedule_arn]
+    }
+  }
+
+  statement {
+    sid       = "EncryptWhatItCouldNotDeliver"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [for service in ["scheduler", "sqs", "states"] : local.kms_via_service[service]]
+      values   = [local.kms_via_service["sqs"]]
     }
   }
 

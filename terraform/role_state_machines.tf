@@ -51,7 +51,9 @@ resource "aws_iam_role_policy" "state_machine" {
   policy = each.value
 }
 
-# Shared by all machines: a message to operators, and the delivery of logs.
+# Shared by all machines: a message to operators, the delivery of logs, and the key that executions are under. Step Functions
+# itself uses that key for a machine, so the request carries what is encrypted and no kms:ViaService
+# (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
 data "aws_iam_policy_document" "every_state_machine" {
   statement {
     sid       = "TellOperators"
@@ -60,14 +62,50 @@ data "aws_iam_policy_document" "every_state_machine" {
   }
 
   statement {
-    sid       = "EncryptExecutionsAndMessagesToOperators"
+    sid       = "EncryptMessagesToOperators"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [local.data_key_arn]
 
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = [local.kms_via_service["sns"], local.kms_via_service["states"]]
+      values   = [local.kms_via_service["sns"]]
+    }
+  }
+
+  statement {
+    sid       = "EncryptExecutions"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:states:stateMachineArn"
+      values   = values(local.state_machine_arns)
+    }
+  }
+
+  statement {
+    sid       = "EncryptTasks"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:states:activityArn"
+      values   = values(aws_sfn_activity.this)[*].id
+    }
+  }
+
+  statement {
+    sid       = "EncryptDeliveredLogs"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [local.data_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:SourceArn"
+      values   = [local.all_logs_arn]
     }
   }
 

@@ -6,7 +6,7 @@ resource "aws_scheduler_schedule_group" "this" {
 }
 
 resource "aws_scheduler_schedule" "exposure_cycle" {
-  name                = "exposure-cycle"
+  name                = local.schedule_name
   description         = "Starts an exposure cycle. Cycles may overlap: each claims its own buckets."
   group_name          = aws_scheduler_schedule_group.this.name
   schedule_expression = var.schedule_expression

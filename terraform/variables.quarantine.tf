@@ -44,6 +44,12 @@ variable "protected_buckets" {
     condition     = alltrue([for glob in var.protected_buckets : can(regex("^[a-z0-9.*?-]{1,63}$", glob))])
     error_message = "protected_buckets must be bucket names (no ARNs), or globs of them with * and ?."
   }
+
+  # They are in the trust policy of a role, which AWS limits to 2,048 characters.
+  validation {
+    condition     = length(jsonencode(var.protected_buckets)) <= 1000
+    error_message = "protected_buckets are ${length(jsonencode(var.protected_buckets))} characters of JSON, and 1,000 fit into the role's trust policy: name several buckets with one glob."
+  }
 }
 
 variable "unprotected" {

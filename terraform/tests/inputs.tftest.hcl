@@ -166,6 +166,16 @@ run "refuses_keys_by_alias_and_buckets_and_people_by_arn" {
   ]
 }
 
+run "refuses_more_protected_buckets_than_a_trust_policy_holds" {
+  command = plan
+
+  variables {
+    protected_buckets = [for number in range(60) : "statements-of-customer-${number}"]
+  }
+
+  expect_failures = [var.protected_buckets]
+}
+
 run "refuses_the_id_of_a_slack_organization" {
   command = plan
 

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// Where `plan_scans` puts the plans that the distributed map reads: the ASL has only paths to them.
 const PLANS: (&str, &str) = ("$.plan.bucket", "cycles/*/plan.json");
 
+/// The context under which the logs of executions are encrypted on their way.
+const ALL_LOGS: &str = "arn:aws:logs:us-east-1:111122223333:*";
+
 const LOG_DELIVERY: [&str; 8] = [
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -192,14 +195,17 @@ impl Installation {
         let definition: Value = serde_json::from_str(text(&machine["definition"])).expect("the ASL is JSON");
         let mut needed = Needed { installation: self, machine, permissions: Permissions::new() };
         needed.states(&definition["States"]);
-        // Its executions are under a key (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
-        if let Some(key) = machine["encryption_configuration"][0]["kms_key_id"].as_str() {
-            needed.allow_key(&["kms:Decrypt", "kms:GenerateDataKey"], key, "states");
+        let key = machine["encryption_configuration"][0]["kms_key_id"].as_str();
+        if let Some(key) = key {
+            needed.execution_key(key);
         }
         let level = &machine["logging_configuration"][0]["level"];
         if !level.is_null() && level != "OFF" {
             for action in LOG_DELIVERY {
                 needed.allow(action, "*", None);
+            }
+            if let Some(key) = key {
+                needed.allow_in_context(&["kms:GenerateDataKey"], key, "SourceArn", ALL_LOGS);
             }
         }
         needed.permissions
@@ -222,6 +228,25 @@ impl Needed<'_> {
         let condition = format!("StringEquals kms:ViaService {service}.{region}.amazonaws.com");
         for action in actions {
             self.allow(action, key, Some(condition.clone()));
+        }
+    }
+
+    /// The key that executions are under. Step Functions uses it as the role and on no service's behalf: with
+    /// `kms:ViaService` no execution starts, and what is asked for is the encryption context
+    /// (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
+    fn execution_key(&mut self, key: &str) {
+        let both = ["kms:Decrypt", "kms:GenerateDataKey"];
+        for machine in self.installation.machines() {
+            self.allow_in_context(&both, key, "aws:states:stateMachineArn", text(&machine["arn"]));
+        }
+        for activity in self.installation.of_kind("aws_sfn_activity") {
+            self.allow_in_context(&both, key, "aws:states:activityArn", text(&activity["id"]));
+        }
+    }
+
+    fn allow_in_context(&mut self, actions: &[&str], key: &str, context: &str, value: &str) {
+        for action in actions {
+            self.allow(action, key, Some(format!("StringEquals kms:EncryptionContext:{context} {value}")));
         }
     }
 
