@@ -74,6 +74,8 @@ resource "aws_apigatewayv2_integration" "gateway" {
 }
 
 resource "aws_apigatewayv2_route" "gateway" {
+  # checkov:skip=CKV_AWS_309: Slack signs its requests, and the gateway checks the signature; the health check says nothing but that it is there
+
   for_each = toset(["GET /healthz", "POST /slack/interactions"])
 
   api_id    = aws_apigatewayv2_api.slack.id

@@ -6,6 +6,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "state_machine" {
+  # checkov:skip=CKV_AWS_338: a variable: 90 days, because what has to last is in the records and in the manifests
+
   for_each = local.state_machine_log_groups
 
   name              = each.value
@@ -16,6 +18,7 @@ resource "aws_cloudwatch_log_group" "state_machine" {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
+  # checkov:skip=CKV_AWS_338: a variable: 90 days, because what has to last is in the records and in the manifests
   name              = local.access_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = local.data_key_arn
@@ -24,6 +27,7 @@ resource "aws_cloudwatch_log_group" "access" {
 }
 
 resource "aws_cloudwatch_log_group" "service" {
+  # checkov:skip=CKV_AWS_338: a variable: 90 days, because what has to last is in the records and in the manifests
   for_each = local.service_log_groups
 
   name              = each.value

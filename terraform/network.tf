@@ -23,10 +23,13 @@ locals {
 
 # What tasks and the VPC link use is replaced after its successor is there: EC2 takes nothing away that is in use.
 resource "aws_security_group" "service" {
+  # checkov:skip=CKV2_AWS_5: the services and the VPC link use them, by way of for_each
+
   for_each = {
-    worker  = "Cordon's worker: nothing comes in."
-    gateway = "Cordon's gateway: only the VPC link comes in."
-    link    = "The VPC link of Cordon's HTTP API."
+    # EC2 takes no apostrophe here.
+    worker  = "The worker of Cordon: nothing comes in."
+    gateway = "The gateway of Cordon: only the VPC link comes in."
+    link    = "The VPC link of the HTTP API of Cordon."
   }
 
   name_prefix = "${var.name_prefix}-${each.key}-"

@@ -21,15 +21,11 @@ data "aws_iam_policy_document" "mover_trust" {
       }
     }
 
-    # Nor one for a bucket that nothing is to be moved from.
-    dynamic "condition" {
-      for_each = length(local.protected_buckets) > 0 ? [local.protected_buckets] : []
-
-      content {
-        test     = "StringNotLike"
-        variable = "aws:RequestTag/CordonBucket"
-        values   = condition.value
-      }
+    # Nor one for a bucket that nothing is to be moved from, or for what only begins with such a bucket's name.
+    condition {
+      test     = "StringNotLike"
+      variable = "aws:RequestTag/CordonBucket"
+      values   = concat(local.protected_buckets, sort(values(local.buckets)), ["*/*"])
     }
   }
 }
@@ -146,10 +142,7 @@ data "aws_iam_policy_document" "mover" {
     effect  = "Deny"
     actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
 
-    resources = [
-      "${aws_s3_bucket.this["quarantine"].arn}/*", # Every object of this bucket.
-      "${aws_s3_bucket.this["state"].arn}/*",      # Every object of this bucket.
-    ]
+    resources = [for bucket in aws_s3_bucket.this : "${bucket.arn}/*"] # Every object of each.
   }
 }
 

@@ -20,6 +20,13 @@ data "aws_iam_policy_document" "restorer_trust" {
         values   = ["?*"]
       }
     }
+
+    # Nor one for a prefix of a bucket.
+    condition {
+      test     = "StringNotLike"
+      variable = "aws:RequestTag/CordonBucket"
+      values   = ["*/*"]
+    }
   }
 }
 
@@ -139,10 +146,7 @@ data "aws_iam_policy_document" "restorer" {
       "s3:PutObjectVersionTagging",
     ]
 
-    resources = [
-      "${aws_s3_bucket.this["quarantine"].arn}/*", # Every object of this bucket.
-      "${aws_s3_bucket.this["state"].arn}/*",      # Every object of this bucket.
-    ]
+    resources = [for bucket in aws_s3_bucket.this : "${bucket.arn}/*"] # Every object of each.
   }
 
   # Also where a bucket's own policy would let it.

@@ -79,9 +79,10 @@ data "aws_iam_policy_document" "every_state_machine" {
     resources = [local.data_key_arn]
 
     condition {
-      test     = "StringEquals"
+      test     = "StringLike"
       variable = "kms:EncryptionContext:aws:states:stateMachineArn"
-      values   = values(local.state_machine_arns)
+      # The machine itself, and what its distributed map names its runs by.
+      values = flatten([for arn in values(local.state_machine_arns) : [arn, "${arn}/*"]])
     }
   }
 

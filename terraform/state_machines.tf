@@ -1,4 +1,7 @@
 resource "aws_sfn_state_machine" "this" {
+  # checkov:skip=CKV_AWS_284: traces would show the names of objects, and the execution itself shows each step
+  # checkov:skip=CKV_AWS_285: inputs and outputs carry object keys and task tokens, and the level is a variable
+
   for_each = local.state_machines
 
   name     = "${var.name_prefix}-${each.key}"

@@ -8,6 +8,12 @@ variable "investigators" {
     condition     = alltrue([for principal in var.investigators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
     error_message = "investigators must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
   }
+
+  # AWS limits a role's trust policy to 2,048 characters.
+  validation {
+    condition     = length(jsonencode(var.investigators)) <= 1800
+    error_message = "investigators are ${length(jsonencode(var.investigators))} characters of JSON, and 1,800 fit into the role's trust policy: name one role that they all take."
+  }
 }
 
 variable "purgers" {
@@ -19,6 +25,12 @@ variable "purgers" {
   validation {
     condition     = alltrue([for principal in var.purgers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
     error_message = "purgers must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
+  }
+
+  # AWS limits a role's trust policy to 2,048 characters.
+  validation {
+    condition     = length(jsonencode(var.purgers)) <= 1800
+    error_message = "purgers are ${length(jsonencode(var.purgers))} characters of JSON, and 1,800 fit into the role's trust policy: name one role that they all take."
   }
 }
 
@@ -47,8 +59,8 @@ variable "protected_buckets" {
 
   # They are in the trust policy of a role, which AWS limits to 2,048 characters.
   validation {
-    condition     = length(jsonencode(var.protected_buckets)) <= 1000
-    error_message = "protected_buckets are ${length(jsonencode(var.protected_buckets))} characters of JSON, and 1,000 fit into the role's trust policy: name several buckets with one glob."
+    condition     = length(jsonencode(var.protected_buckets)) <= 900
+    error_message = "protected_buckets are ${length(jsonencode(var.protected_buckets))} characters of JSON, and 900 fit into the role's trust policy: name several buckets with one glob."
   }
 }
 

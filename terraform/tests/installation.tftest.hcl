@@ -162,6 +162,12 @@ run "installs" {
     error_message = "The mover or the restorer can be taken without the tags that narrow it."
   }
 
+  # The provider does not check it, and EC2 refuses anything else.
+  assert {
+    condition     = alltrue([for group in aws_security_group.service : can(regex("^[a-zA-Z0-9. _:/()#,@\\[\\]+=&;{}!$*-]{1,255}$", group.description))])
+    error_message = "EC2 does not take the description of a security group."
+  }
+
   assert {
     condition     = contains(flatten([for condition in one(data.aws_iam_policy_document.mover_trust.statement).condition : condition.values if condition.test == "StringNotLike"]), "*terraform-state*")
     error_message = "The mover can be taken for a bucket of Terraform's state."
@@ -384,7 +390,7 @@ run "answers_for_some_buckets_and_spares_others" {
   }
 
   assert {
-    condition     = flatten([for condition in one(data.aws_iam_policy_document.mover_trust.statement).condition : condition.values if condition.test == "StringNotLike"]) == ["a-ledger"]
+    condition     = flatten([for condition in one(data.aws_iam_policy_document.mover_trust.statement).condition : condition.values if condition.test == "StringNotLike"]) == concat(["a-ledger"], sort(values(local.buckets)), ["*/*"])
     error_message = "IAM gives the mover a bucket that is protected."
   }
 

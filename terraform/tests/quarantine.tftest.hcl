@@ -138,7 +138,7 @@ run "moves_keep_to_their_side" {
         actions = toset(flatten([for statement in data.aws_iam_policy_document.restorer.statement : [for action in statement.actions : action
           if statement.effect != "Deny" && can(regex("^s3:(Put|Abort)", action))
         ]]))
-        resources = toset(["arn:aws:s3:::cordon-quarantine-111122223333-us-east-1/*", "arn:aws:s3:::cordon-state-111122223333-us-east-1/*"])
+        resources = toset([for part in ["audit", "quarantine", "state"] : "arn:aws:s3:::cordon-${part}-111122223333-us-east-1/*"])
     }]
     error_message = "The restorer may write to Cordon's own buckets."
   }
@@ -153,7 +153,7 @@ run "moves_keep_to_their_side" {
   assert {
     condition = toset(flatten([for statement in data.aws_iam_policy_document.mover.statement : tolist(statement.resources)
       if statement.effect == "Deny" && contains(statement.actions, "s3:DeleteObject") && contains(statement.actions, "s3:DeleteObjectVersion")
-    ])) == toset(["arn:aws:s3:::cordon-quarantine-111122223333-us-east-1/*", "arn:aws:s3:::cordon-state-111122223333-us-east-1/*"])
+    ])) == toset([for part in ["audit", "quarantine", "state"] : "arn:aws:s3:::cordon-${part}-111122223333-us-east-1/*"])
     error_message = "The mover may delete in Cordon's own buckets."
   }
 

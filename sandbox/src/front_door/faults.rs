@@ -22,6 +22,9 @@ pub enum Fault {
     RequestTimeout,
     /// S3 takes the session for expired, status 400.
     ExpiredToken,
+    /// STS cannot pack the session policy and the tags into what it has room for, status 400. How full a session is
+    /// nobody can tell before.
+    PackedPolicyTooLarge,
     /// S3 began to answer with status 200 before it failed: the error is in the body.
     ErrorInOk,
     /// It gets its own answer after this delay.
@@ -69,6 +72,7 @@ enum WireKind {
     Unavailable,
     RequestTimeout,
     ExpiredToken,
+    PackedPolicyTooLarge,
     ErrorInOk,
     Latency,
     Cut,
@@ -86,6 +90,7 @@ impl Fault {
             | Fault::Unavailable
             | Fault::RequestTimeout
             | Fault::ExpiredToken
+            | Fault::PackedPolicyTooLarge
             | Fault::ErrorInOk => json!({"kind": "internal_error"}),
         }
     }
@@ -113,6 +118,7 @@ impl TryFrom<WireRule> for FaultRule {
             WireKind::Unavailable => Fault::Unavailable,
             WireKind::RequestTimeout => Fault::RequestTimeout,
             WireKind::ExpiredToken => Fault::ExpiredToken,
+            WireKind::PackedPolicyTooLarge => Fault::PackedPolicyTooLarge,
             WireKind::ErrorInOk => Fault::ErrorInOk,
             WireKind::Latency => {
                 Fault::Latency(Duration::from_millis(latency_ms.ok_or("latency_ms is missing")?))
@@ -189,6 +195,11 @@ pub(super) async fn happen(fault: Fault, service: &str) -> Consequence {
             "Your socket connection to the server was not read from or written to within the timeout period.",
         ),
         Fault::ExpiredToken => s3_error(400, "ExpiredToken", "The provided token has expired."),
+        Fault::PackedPolicyTooLarge => query_error(
+            400,
+            "PackedPolicyTooLarge",
+            "Packed policy consumes 104% of allotted space, please use smaller policy.",
+        ),
         Fault::ErrorInOk => {
             s3_error(200, "InternalError", "We encountered an internal error. Please try again.")
         }

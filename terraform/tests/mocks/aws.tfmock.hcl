@@ -491,6 +491,13 @@ override_data {
 }
 
 override_data {
+  target = data.aws_iam_policy_document.execution
+  values = {
+    json = "{\"Id\":\"execution\"}"
+  }
+}
+
+override_data {
   target = data.aws_iam_policy_document.scheduler
   values = {
     json = "{\"Id\":\"scheduler\"}"

@@ -116,6 +116,7 @@ impl TestEnv {
                 asks("snoozed", json!({"snooze_seconds": 15})),
                 asks("reminded", json!({"rounds": 2})),
                 asks("expiry-moves", json!({"on_expiry": "quarantine"})),
+                asks("expiry-takes-all", json!({"on_expiry": "quarantine", "versions": "all"})),
                 asks("expiry-asks", json!({"on_expiry": "ask_again"})),
                 rule("credentials", "*", "SensitiveData:S3Object/Credentials", "quarantine", &[]),
                 rule("financial", "*", "SensitiveData:S3Object/Financial", "review", &[ALICE]),

@@ -31,7 +31,7 @@ fn what_no_button_of_ours_sends_is_refused_and_logged_without_secrets() -> Resul
             ),
             ("another workspace", &[400], tampered(&|click| click["user"]["team_id"] = json!("T0STRANGER"))),
             ("another app", &[400], tampered(&|click| click["api_app_id"] = json!("A0ANOTHER1"))),
-            ("no app", &[400], tampered(&|click| click["api_app_id"] = json!(null))),
+            ("another app", &[400], tampered(&|click| click["api_app_id"] = json!(null))),
             ("another channel", &[400], tampered(&|click| click["channel"]["id"] = json!("C0ELSEWHERE"))),
             (
                 "an unknown case",

@@ -96,8 +96,32 @@ fn a_shared_bucket_with_sensitive_data_becomes_one_security_hub_finding() -> Res
             Ok(reported(env, &bucket).filter(|finding| finding["RecordState"] == "ARCHIVED"))
         })
         .await?;
+        // Nobody asks for the job and the access any more, so their records have an end.
+        eventually("an end of every record that is over", async || {
+            let kept = kept_for_good(env, &bucket).await?;
+            Ok(kept.is_empty().then_some(()))
+        })
+        .await?;
         Ok(())
     })
+}
+
+/// Records that DynamoDB will not remove by itself: of access to a bucket, and of jobs that nothing waits for.
+async fn kept_for_good(env: &TestEnv, bucket: &str) -> Result<Vec<String>> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&env.root);
+    let scan = dynamodb.scan().table_name(env.deployment.output("exposures_table")?).consistent_read(true);
+    let items: Vec<_> = scan.into_paginator().items().send().try_collect().await?;
+    let arn = aws_sdk_dynamodb::types::AttributeValue::S(format!("arn:aws:s3:::{bucket}"));
+    let kept = items.iter().filter(|item| !item.contains_key("expires_at")).filter_map(|record| {
+        let item = record.get("item")?.as_s().ok()?;
+        let of_bucket = record.get("bucket_arn") == Some(&arn);
+        let is_over = match item.as_str() {
+            "job" => !record.contains_key("due"),
+            _ => of_bucket && item.starts_with("access#"),
+        };
+        is_over.then(|| item.clone())
+    });
+    Ok(kept.collect())
 }
 
 #[test]

@@ -19,3 +19,4 @@ pub(crate) mod reconciliation;
 pub(crate) mod refusals;
 pub mod requests;
 pub(crate) mod restores;
+pub(crate) mod unseen_versions;

@@ -53,7 +53,7 @@ pub async fn obstacles(client: &Client, bucket: &str, account: &str) -> Result<V
     found.extend(retention(client, bucket, account).await?);
     found.extend(foreign_key(client, bucket, account).await?);
     match client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await {
-        Ok(policy) => found.extend(denied_by(policy.policy().unwrap_or_default())),
+        Ok(policy) => found.extend(denied_by(policy.policy().unwrap_or_default(), account)),
         Err(error) if error.code() == Some("NoSuchBucketPolicy") => {}
         Err(error) => return Err(classify("s3:GetBucketPolicy", error)),
     }
@@ -102,12 +102,12 @@ async fn foreign_key(client: &Client, bucket: &str, account: &str) -> Result<Opt
 
 /// The statements of a bucket policy that may deny everybody what a move needs. Whether their conditions hold for the mover
 /// is not known here, except where they are about requests in clear text, which Cordon never sends.
-fn denied_by(policy: &str) -> Vec<String> {
+fn denied_by(policy: &str, account: &str) -> Vec<String> {
     let document: Value = serde_json::from_str(policy).unwrap_or_default();
     let statements = list(&document["Statement"]);
     let denies = statements.iter().enumerate().filter(|(_, statement)| {
         statement["Effect"] == "Deny"
-            && hits_the_mover(statement)
+            && hits_the_mover(statement, account)
             && !is_about_clear_text(&statement["Condition"])
     });
     denies
@@ -119,10 +119,15 @@ fn denied_by(policy: &str) -> Vec<String> {
         .collect()
 }
 
-fn hits_the_mover(statement: &Value) -> bool {
+fn hits_the_mover(statement: &Value, account: &str) -> bool {
     let principal = &statement["Principal"];
+    // A denial for an account is one for every role in it.
+    let has_the_mover = |one: &Value| {
+        let root = |arn: &str| arn.split(':').nth(4) == Some(account) && arn.ends_with(":root");
+        one.as_str().is_some_and(|one| one == "*" || one == account || root(one))
+    };
     let everybody =
-        principal == "*" || list(&principal["AWS"]).iter().any(|one| one == "*") || principal.is_null();
+        principal == "*" || list(&principal["AWS"]).iter().any(has_the_mover) || principal.is_null();
     let actions = list(&statement["Action"]);
     let action = if actions.is_empty() {
         // What is not named in NotAction is denied.
@@ -174,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_denies_a_move_is_told_and_one_that_wants_tls_is_not() {
-        let told = |statement: Value| denied_by(&json!({"Statement": statement}).to_string());
+        let told = |statement: Value| denied_by(&json!({"Statement": statement}).to_string(), "111122223333");
         let tls = json!({"Sid": "Tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}});
         let kept = json!([{"Sid": "Keep", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": ["s3:DeleteObject*"]}]);
@@ -185,8 +190,13 @@ mod tests {
         for nothing in [tls, somebody, puts, json!({"Effect": "Allow", "Principal": "*", "Action": "s3:*"})] {
             assert_eq!(told(nothing.clone()), Vec::<String>::new(), "{nothing}");
         }
+        for whole_account in ["111122223333", "arn:aws:iam::111122223333:root"] {
+            let denied =
+                json!({"Effect": "Deny", "Principal": {"AWS": whole_account}, "Action": "s3:DeleteObject"});
+            assert_eq!(told(denied).len(), 1, "{whole_account}");
+        }
         assert!(told(kept)[0].starts_with("statement Keep of its bucket policy denies"));
         assert!(told(vpc)[0].starts_with("statement number 1 of its bucket policy may deny"));
-        assert!(denied_by("no JSON").is_empty());
+        assert!(denied_by("no JSON", "111122223333").is_empty());
     }
 }

@@ -58,9 +58,10 @@ impl DoctorArguments {
             };
             doctor::examine_buckets(&aws, &config.region, &account, &mut tell, &mut count).await;
         }
-        if let Some(error) = unread {
-            return Err(error.into());
-        }
+        // Who reads no more, as `grep -q` does, still gets the exit code.
+        let unless_unread =
+            |error: anyhow::Error| if terminal::is_unread(&error) { Ok(()) } else { Err(error) };
+        unread.map_or(Ok(()), |error| unless_unread(error.into()))?;
         let is = |status| checks.iter().any(|check| check.status == status);
         let (status, code) = if is(Status::Failed) {
             (Status::Failed, ExitCode::FAILURE)
@@ -72,7 +73,8 @@ impl DoctorArguments {
             (Status::Ok, ExitCode::SUCCESS)
         };
         if self.json {
-            terminal::say_json(&json!({"status": status, "checks": checks}))?;
+            terminal::say_json(&json!({"status": status, "checks": checks}))
+                .or_else(|error| unless_unread(error.into()))?;
         }
         Ok(code)
     }

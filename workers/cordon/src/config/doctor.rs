@@ -46,7 +46,8 @@ impl DoctorConfig {
     pub fn read(environment: &HashMap<String, String>) -> Result<Self, ConfigError> {
         let mut from = Reader { environment, problems: Vec::new() };
         let region = from.region();
-        let is_deployed = environment.keys().any(|key| key.starts_with("CORDON_"));
+        // What is logged may be set for any command.
+        let is_deployed = environment.keys().any(|key| key.starts_with("CORDON_") && key != "CORDON_LOG");
         let installation = is_deployed.then(|| Installation {
             account: from.account(),
             analyzer_arn: from.analyzer_arn(),

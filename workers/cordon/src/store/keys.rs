@@ -34,12 +34,12 @@
 //!
 //! | `bucket_arn`, `item` | Attributes |
 //! |---|---|
-//! | bucket, `access#<finding id>` | [`cordon_domain::exposure::access_finding::AccessFinding`], `seen`, `missing_from_list` |
+//! | bucket, `access#<finding id>` | [`cordon_domain::exposure::access_finding::AccessFinding`], `seen`, `missing_from_list`; `expires_at` once it was taken away |
 //! | bucket, `bucket` | [`cordon_domain::exposure::BucketRecord`]: claim, revision, failures in a row, `due` |
 //! | bucket, `scan#latest` | [`cordon_domain::exposure::ScanRecord`] |
 //! | bucket, `report#latest` | [`cordon_domain::exposure::ReportRecord`] |
 //! | bucket, `object#<case id>` | [`cordon_domain::exposure::reported_object::ReportedObject`], `ended_at`, `ended_because`, `expires_at` |
-//! | batch, `job` | [`cordon_domain::exposure::JobRecord`], `due` |
+//! | batch, `job` | [`cordon_domain::exposure::JobRecord`], `due`; `expires_at` once nothing waits for it |
 //! | `lease`, `lease` | `holder`, `held_until`, `epoch` |
 //! | `sweep`, `sweep` | `until`: up to when findings have been swept |
 //! | `sync`, `sync` | `until`: up to when access findings have been read |

@@ -5,7 +5,7 @@ mod sessions;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_s3::{
     operation::put_object::builders::PutObjectFluentBuilder,
     primitives::{ByteStream, DateTime},
@@ -18,7 +18,7 @@ use aws_sdk_s3::{
 };
 use cordon_domain::{case::OutcomeResult, manifest::Manifest};
 use cordon_sandbox::{CallFilter, Fault, FaultRule};
-use cordon_tests::{FALLBACK, Placed, TestEnv, eventually, run_test};
+use cordon_tests::{ALICE, FALLBACK, Placed, TestEnv, eventually, run_test};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rand::Rng;
 use serde_json::json;
@@ -89,6 +89,31 @@ fn all_versions_are_moved_at_once_where_each_has_a_finding_of_its_own() -> Resul
         env.shows(&bucket, "1 of 2 have no finding of their own").await?;
         env.succeeded(&env.respond("Credentials", &second).await?).await?;
         assert_eq!(versions(env, &bucket).await?, Vec::<String>::new());
+        Ok(())
+    })
+}
+
+#[test]
+fn an_expiry_takes_no_version_along_in_which_nothing_was_found() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let bucket = env.bucket("expiry-takes-all").await?;
+        set_versioning(env, &bucket, BucketVersioningStatus::Enabled).await?;
+        env.put(&bucket, "key.txt", "somebody's work").await?;
+        let reported = env.put(&bucket, "key.txt", "the secret").await?;
+        let run = env.respond("Credentials", &reported).await?;
+        let message = env.asked(&bucket).await?;
+        // Nobody decides, and people are asked again.
+        eventually("the second round", async || {
+            let case = env.case(&reported).await?;
+            ensure!(case.decision().is_none(), "it has expired");
+            Ok((case.approval.asked == 2).then_some(()))
+        })
+        .await?;
+        assert_eq!(versions(env, &bucket).await?.len(), 2);
+        assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
+        env.succeeded(&run).await?;
+        assert_eq!(versions(env, &bucket).await?, [""; 0]);
         Ok(())
     })
 }

@@ -7,55 +7,74 @@ use cordon::{
     aws::object_session::{Destination as CopyDestination, Mover, ObjectSessions, Place},
     error::Code,
 };
+use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{TestEnv, run_test};
 
 #[test]
 fn a_session_reaches_its_own_key_and_case_and_nothing_else() -> Result<()> {
     run_test(async {
         let (env, _shared) = TestEnv::shared().await?;
-        let bucket = env.bucket("session").await?;
-        let (mine, other) =
-            (env.put(&bucket, "key", "mine").await?, env.put(&bucket, "key2", "other").await?);
-        let worker = env.worker_config().await?;
-        let movers = |role: &str| -> Result<ObjectSessions<Mover>> {
-            Ok(ObjectSessions::<Mover>::new(
-                &worker,
-                format!("arn:aws:iam::{}:role/{}", env.sandbox.account(), env.deployment.output(role)?),
-                env.deployment.output("quarantine_bucket")?.to_owned(),
-                env.sandbox.account().to_owned(),
-                1 << 30,
-            ))
-        };
-        let (place, elsewhere) = (Place::of(&mine.version), Place::of(&other.version));
-        let mover = movers("mover_role_name")?.open(&place, &mine.version.case_id()).await?;
-        let seen = mover.head_object(&place, None).await?.context("the session sees its own object")?;
-        let denied = |code: Option<Code>| assert_eq!(code, Some(Code::AccessDenied));
-        denied(mover.head_object(&elsewhere, None).await.err().and_then(|error| error.code()));
-        denied(
-            mover.delete_current(&elsewhere, &other.version.etag).await.err().and_then(|error| error.code()),
-        );
-        let copies = [
-            // Another case's prefix, another key of the bucket, and its own key: a mover writes to quarantine only.
-            mover.in_quarantine(&format!("{}/{bucket}/another/1/object", env.sandbox.account())),
-            elsewhere.clone(),
-            Place { key: "key3".into(), ..place.clone() },
-            place.clone(),
-        ];
-        for to in copies {
-            let over = (to == place).then_some(seen.etag.as_str());
-            let copied = mover
-                .copy_object(&place, None, &seen, CopyDestination { place: &to, over, like: None })
-                .await;
-            denied(copied.err().and_then(|error| error.code()));
-        }
-        // With the mover's methods: what the type lacks, the role must refuse too.
-        let restorer = movers("restorer_role_name")?.open(&place, &mine.version.case_id()).await?;
-        denied(
-            restorer.delete_current(&place, &mine.version.etag).await.err().and_then(|error| error.code()),
-        );
-        assert!(env.is_there(&bucket, "key").await? && env.is_there(&bucket, "key2").await?);
+        reaches_its_own(env, "key", "key2").await
+    })
+}
+
+#[test]
+fn a_session_whose_policy_sts_cannot_pack_reaches_its_own_key_and_case_and_nothing_else() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = TestEnv::alone().await?;
+        // The mover asks again, with the shorter policy.
+        env.sandbox.faults().inject(FaultRule {
+            service: "sts".into(),
+            operation: Some("AssumeRole".into()),
+            principal: Some("cordon-worker".into()),
+            kind: Fault::PackedPolicyTooLarge,
+            times: 1,
+        });
+        let long = format!("statements/{}/2026", "é".repeat(100));
+        reaches_its_own(env, &long, "key2").await?;
+        assert_eq!(env.sandbox.faults().left(), 0);
         Ok(())
     })
+}
+
+/// With sessions for an object of this key: another key of the bucket, and another case, are out of reach.
+async fn reaches_its_own(env: &TestEnv, key: &str, other_key: &str) -> Result<()> {
+    let bucket = env.bucket("session").await?;
+    let (mine, other) = (env.put(&bucket, key, "mine").await?, env.put(&bucket, other_key, "other").await?);
+    let worker = env.worker_config().await?;
+    let movers = |role: &str| -> Result<ObjectSessions<Mover>> {
+        Ok(ObjectSessions::<Mover>::new(
+            &worker,
+            format!("arn:aws:iam::{}:role/{}", env.sandbox.account(), env.deployment.output(role)?),
+            env.deployment.output("quarantine_bucket")?.to_owned(),
+            env.sandbox.account().to_owned(),
+            1 << 30,
+        ))
+    };
+    let (place, elsewhere) = (Place::of(&mine.version), Place::of(&other.version));
+    let mover = movers("mover_role_name")?.open(&place, &mine.version.case_id()).await?;
+    let seen = mover.head_object(&place, None).await?.context("the session sees its own object")?;
+    let denied = |code: Option<Code>| assert_eq!(code, Some(Code::AccessDenied));
+    denied(mover.head_object(&elsewhere, None).await.err().and_then(|error| error.code()));
+    denied(mover.delete_current(&elsewhere, &other.version.etag).await.err().and_then(|error| error.code()));
+    let copies = [
+        // Another case's prefix, another key of the bucket, and its own key: a mover writes to quarantine only.
+        mover.in_quarantine(&format!("{}/{bucket}/another/1/object", env.sandbox.account())),
+        elsewhere.clone(),
+        Place { key: "key3".into(), ..place.clone() },
+        place.clone(),
+    ];
+    for to in copies {
+        let over = (to == place).then_some(seen.etag.as_str());
+        let copied =
+            mover.copy_object(&place, None, &seen, CopyDestination { place: &to, over, like: None }).await;
+        denied(copied.err().and_then(|error| error.code()));
+    }
+    // With the mover's methods: what the type lacks, the role must refuse too.
+    let restorer = movers("restorer_role_name")?.open(&place, &mine.version.case_id()).await?;
+    denied(restorer.delete_current(&place, &mine.version.etag).await.err().and_then(|error| error.code()));
+    assert!(env.is_there(&bucket, key).await? && env.is_there(&bucket, other_key).await?);
+    Ok(())
 }
 
 /// A worker that asks for more than one object gets no more than one bucket and one case.
@@ -78,8 +97,14 @@ fn whatever_a_worker_asks_for_the_roles_reach_only_what_the_tags_of_the_session_
                 let tags: Vec<_> = tags.iter().map(tag).collect::<Result<_, _>>().expect("key and value");
                 sts.assume_role().role_arn(&arn).role_session_name("wide").set_tags(Some(tags)).send()
             };
-            for too_few in [&[][..], &[("CordonBucket", &*bucket)], &[("CordonCase", &*case)]] {
-                assert!(assume(too_few).await.is_err(), "{role} is taken with {too_few:?}");
+            let prefix = format!("{bucket}/key");
+            for wrong in [
+                &[][..],
+                &[("CordonBucket", &*bucket)],
+                &[("CordonCase", &*case)],
+                &[("CordonBucket", &*prefix), ("CordonCase", &*case)],
+            ] {
+                assert!(assume(wrong).await.is_err(), "{role} is taken with {wrong:?}");
             }
             let keys = assume(&[("CordonBucket", &bucket), ("CordonCase", &case)]).await?;
             let keys = keys.credentials.context("credentials")?;

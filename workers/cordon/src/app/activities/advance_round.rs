@@ -2,7 +2,7 @@
 //!
 //! Input / output: run and case → `next`: `ask`, `snoozed` with `seconds`, `decided`; and once nobody has decided in
 //! the last round `expired`, `ask_again` or `quarantine`, as policy says, with a `notice` for operators. What would be
-//! moved beyond the hourly limits is asked again.
+//! moved beyond the hourly limits, or with versions in which nothing was found, is asked again.
 //! Effects: the round's number, or the expiry; a move that policy makes is counted.
 //! Idempotency: the round's end in the record says whether it is over; an expiry is written once.
 //! Errors: `NotAuthorized` when the case is another run's, or nobody was asked; `AccessDenied`, `RequestRejected`.
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{post_approval::teller, tells_operators};
 use crate::{
-    app::{clients::Clients, policy_in_force::policy_in_force, rate_limits},
+    app::{clients::Clients, policy_in_force::policy_in_force, rate_limits, unseen_versions},
     clock,
     error::{Code, Error, Result},
 };
@@ -109,7 +109,7 @@ impl Activity for AdvanceRound {
             ));
         }
         let moves = case.plan.effect.on_expiry == OnExpiry::Quarantine;
-        if moves && let Some(why) = self.over_limits(&case).await? {
+        if moves && let Some(why) = self.only_by_people(&case).await? {
             let asked = self.ask(&case, 1, RoundRoute::Ask).await?;
             if asked.next != RoundRoute::Ask
                 || !tells_operators(&self.0, "rate_limit", &teller(&case)).await?
@@ -137,7 +137,10 @@ impl Activity for AdvanceRound {
 
 impl AdvanceRound {
     /// Why policy does not move the object by itself now, although nobody has decided. Otherwise the move is counted.
-    async fn over_limits(&self, case: &Case) -> Result<Option<String>> {
+    async fn only_by_people(&self, case: &Case) -> Result<Option<String>> {
+        if let Some(why) = unseen_versions::why_not(&self.0, case).await? {
+            return Ok(Some(why));
+        }
         let policy = match policy_in_force(&self.0.state, &self.0.config.policy_key).await?.policy {
             Ok(policy) => policy,
             Err(why) => return Ok(Some(format!("the policy cannot be read ({why})"))),

@@ -15,8 +15,8 @@ use cordon_domain::{
         known_cases::{Event, Response, Standing, is_left_by_person, response},
         plan::Plan,
     },
-    finding::{Finding, FindingEvent, ObjectVersion, real_version},
-    policy::{self, AfterRestore, Disposition, Policy, Versions, answer::PolicyAnswer},
+    finding::{Finding, FindingEvent},
+    policy::{self, AfterRestore, Disposition, Policy, answer::PolicyAnswer},
     quoted::quoted,
     routes::TriageRoute,
     time::Time,
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    app::{clients::Clients, exposure, policy_in_force::policy_in_force, rate_limits},
+    app::{clients::Clients, exposure, policy_in_force::policy_in_force, rate_limits, unseen_versions},
     aws::{macie::Known, object_session::Place, step_functions::Run},
     clock,
     error::{Code, Error, Result},
@@ -78,8 +78,6 @@ impl Output {
 /// How often, and how long apart, Macie is asked for a finding whose event has just come.
 const ATTEMPTS: u32 = 3;
 const RETRY_DELAY: Duration = Duration::from_millis(400);
-/// Where an object has more versions than these, a person is asked before all of them are moved.
-const MAX_VERSIONS: usize = 100;
 
 impl Activity for TriageFinding {
     const NAME: &'static str = "triage_finding";
@@ -315,49 +313,13 @@ impl Claim<'_> {
         if case.disposition != Disposition::Quarantine || case.finding.sample || case.plan.shadow {
             return Ok(case);
         }
-        if let Some(why) = self.taken_along_unseen(&case).await? {
+        if let Some(why) = unseen_versions::why_not(self.clients, &case).await? {
             return Ok(case.only_by_people(&why));
         }
         match rate_limits::count(self.clients, &case, &self.case.execution_arn, self.limits).await? {
             Some(limit) => Ok(case.above_limit(limit)),
             None => Ok(case),
         }
-    }
-
-    /// Whether versions would be taken along in which nothing was found, or which a person has left where they are. Whoever writes a
-    /// sensitive text over an important object has that object removed otherwise.
-    async fn taken_along_unseen(&self, case: &Case) -> Result<Option<String>> {
-        if case.plan.effect.versions == Versions::Reported {
-            return Ok(None);
-        }
-        let place = Place::of(case.object());
-        let listed = async {
-            let mover = self.clients.movers.open(&place, &case.case_id).await?;
-            mover.list_object_versions(&place).await
-        };
-        let versions = match listed.await {
-            Ok(versions) => versions,
-            Err(error @ Error::Retryable(_)) => return Err(error),
-            Err(_) => return Ok(Some("versions = all, and they cannot be listed".into())),
-        };
-        let bytes: Vec<_> = versions.iter().filter(|version| !version.is_delete_marker).collect();
-        if bytes.len() > MAX_VERSIONS {
-            return Ok(Some(format!("versions = all, and there are {}", bytes.len())));
-        }
-        let mut unseen = 0;
-        for version in &bytes {
-            let object = ObjectVersion {
-                version_id: real_version(Some(&version.version_id)),
-                etag: version.etag.clone(),
-                ..case.object().clone()
-            };
-            if object != *case.object() {
-                let known = self.clients.cases.get(&object.case_id()).await?;
-                unseen += usize::from(known.is_none_or(|known| is_left_by_person(&known, false)));
-            }
-        }
-        Ok((unseen > 0)
-            .then(|| format!("versions = all, and {unseen} of {} have no finding of their own", bytes.len())))
     }
 
     /// The move that was counted does not come about.
@@ -381,6 +343,10 @@ impl Claim<'_> {
             || existing.closed_at().is_some_and(|closed| second(closed) > second(case.finding.created_at));
         if !moved || seen || case.finding.sample {
             return Ok(false);
+        }
+        // IAM gives no session for such a bucket, and there policy only tells.
+        if case.plan.protected_by.is_some() {
+            return Ok(true);
         }
         let object = case.object();
         let place = Place::of(object);

@@ -63,8 +63,10 @@ pub async fn examine(
         ));
     }
     let examined = of - unseen.len();
-    tell(Check::ok(
-        NAME,
-        format!("{examined} of {region} were examined; in {in_the_way} of them something is in the way"),
-    ));
+    if examined > 0 || of == 0 {
+        tell(Check::ok(
+            NAME,
+            format!("{examined} of {region} were examined; in {in_the_way} of them something is in the way"),
+        ));
+    }
 }

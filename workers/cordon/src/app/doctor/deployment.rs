@@ -15,13 +15,13 @@ use crate::{
 pub(super) async fn event_rules(aws: &SdkConfig, installation: &Installation, tell: &mut dyn FnMut(Check)) {
     const NAME: &str = "event_rules";
     let events = Events::new(aws_sdk_eventbridge::Client::new(aws), String::new());
-    let (mut missing, mut off) = (Vec::new(), Vec::new());
+    let (mut missing, mut off, mut unanswered) = (Vec::new(), Vec::new(), None);
     for rule in &installation.event_rules {
         match events.takes_events(rule).await {
             Ok(Some(true)) => {}
             Ok(Some(false)) => off.push(rule.as_str()),
             Ok(None) => missing.push(rule.as_str()),
-            Err(error) => return tell(Check::unanswered(NAME, &error)),
+            Err(error) => unanswered = Some(error),
         }
     }
     let apply = "apply Terraform again";
@@ -36,6 +36,8 @@ pub(super) async fn event_rules(aws: &SdkConfig, installation: &Installation, te
             ),
             "apply Terraform again; if it leaves them off, set enabled to true",
         )
+    } else if let Some(error) = unanswered {
+        Check::unanswered(NAME, &error)
     } else {
         Check::ok(NAME, format!("all {} are on", installation.event_rules.len()))
     });

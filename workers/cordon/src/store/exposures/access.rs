@@ -9,12 +9,12 @@ use cordon_domain::{
     time::Time,
 };
 
-use super::Exposures;
+use super::{Exposures, KEPT_AFTER_END};
 use crate::{
     aws::error::classify,
     clock,
     error::{Error, Result},
-    store::{Item, conditional, from_item, keys::exposures, text, to_item, to_value},
+    store::{Item, conditional, expiry, from_item, keys::exposures, text, to_item, to_value},
 };
 
 impl Exposures {
@@ -28,6 +28,9 @@ impl Exposures {
         let mut item = to_item(finding);
         item.insert("item".into(), text(exposures::access(&finding.finding_id)));
         item.insert("seen".into(), text(finding.order()));
+        if matches!(finding.status, AccessStatus::Resolved | AccessStatus::Deleted) {
+            item.insert("expires_at".into(), expiry(KEPT_AFTER_END));
+        }
         let record = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -80,11 +83,12 @@ impl Exposures {
     pub async fn mark_missing(&self, finding: &AccessFinding) -> Result<()> {
         let update = self
             .update(&finding.bucket_arn, &exposures::access(&finding.finding_id))
-            .update_expression("SET #status = :deleted, missing_from_list = :yes")
+            .update_expression("SET #status = :deleted, missing_from_list = :yes, expires_at = :expires")
             .condition_expression("seen = :seen")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleted", to_value(&AccessStatus::Deleted))
             .expression_attribute_values(":yes", to_value(&true))
+            .expression_attribute_values(":expires", expiry(KEPT_AFTER_END))
             .expression_attribute_values(":seen", text(finding.order()));
         conditional(&self.table, update).await.map(|_| ())
     }

@@ -3,12 +3,12 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use cordon_domain::{exposure::JobRecord, time::Time};
 
-use super::Exposures;
+use super::{Exposures, KEPT_AFTER_END};
 use crate::{
     aws::error::classify,
     clock,
     error::Result,
-    store::{Item, conditional, from_item, keys::exposures, text, to_item},
+    store::{Item, conditional, expiry, from_item, keys::exposures, text, to_item},
 };
 
 impl Exposures {
@@ -100,7 +100,10 @@ impl Exposures {
     /// # Errors
     /// As classified.
     pub async fn unwatch_job(&self, record: &str) -> Result<()> {
-        let update = self.update(record, exposures::JOB).update_expression("REMOVE due, due_at, task_token");
+        let update = self
+            .update(record, exposures::JOB)
+            .update_expression("SET expires_at = :expires REMOVE due, due_at, task_token")
+            .expression_attribute_values(":expires", expiry(KEPT_AFTER_END));
         conditional(&self.table, update).await.map(|_| ())
     }
 }

@@ -10,9 +10,15 @@ mod scans;
 
 use aws_sdk_dynamodb::{Client, types::ReturnValue};
 use cordon_domain::{exposure::BucketResult, time::Time};
+use jiff::SignedDuration;
 
 use super::{Item, Update, from_item, text};
 use crate::{aws::error::classify, clock, error::Result};
+
+/// How long records are kept whose time is over: of access that was taken away, of objects that are in no report any
+/// more, of jobs that nothing waits for. The analyzer deletes resolved findings after as long
+/// (docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-eventbridge.html).
+const KEPT_AFTER_END: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// The `exposures` table.
 #[derive(Clone, Debug)]

@@ -1,17 +1,13 @@
 //! Reports and the objects in them, in the `exposures` table.
 
 use cordon_domain::exposure::{ReportRecord, reported_object::ReportedObject};
-use jiff::{SignedDuration, Timestamp};
 
-use super::Exposures;
+use super::{Exposures, KEPT_AFTER_END};
 use crate::{
     clock,
     error::Result,
-    store::{conditional, from_item, keys::exposures, text, to_item, to_value},
+    store::{conditional, expiry, from_item, keys::exposures, text, to_item, to_value},
 };
-
-/// How long the record of an object is kept that is in no report any more.
-const KEPT_AFTER_END: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 impl Exposures {
     /// The objects of a bucket that are in its report.
@@ -45,14 +41,13 @@ impl Exposures {
     /// # Errors
     /// As classified.
     pub async fn end_object(&self, bucket_arn: &str, object: &ReportedObject, because: &str) -> Result<()> {
-        let expires_at = (Timestamp::now() + KEPT_AFTER_END).as_second();
         let update = self
             .update(bucket_arn, &exposures::object(object))
             .update_expression("SET ended_at = :now, ended_because = :because, expires_at = :expires")
             .condition_expression("scanned_at = :at")
             .expression_attribute_values(":now", text(clock::now()))
             .expression_attribute_values(":because", text(because))
-            .expression_attribute_values(":expires", to_value(&expires_at))
+            .expression_attribute_values(":expires", expiry(KEPT_AFTER_END))
             .expression_attribute_values(":at", text(object.scanned_at));
         conditional(&self.table, update).await.map(|_| ())
     }
