@@ -11,11 +11,12 @@ mod slack;
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use aws_config::SdkConfig;
-use cordon_sandbox::{Sandbox, deployment::Deployment, ecs::RunningTask, operator};
+use cordon_sandbox::{Sandbox, deployment::Deployment, ecs::RunningTask, operator, slack::Outage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -44,6 +45,18 @@ pub const FALLBACK: &str = BOB;
 pub const CHANNEL: &str = "C0SECURITY";
 /// Another channel.
 pub const OTHER_CHANNEL: &str = "C0FINANCE1";
+
+/// How long SQS lets a poll wait at most.
+const LONGEST_POLL: Duration = Duration::from_secs(20);
+
+/// Slack is back when it ends.
+pub struct SlackIsAway<'a>(&'a Sandbox);
+
+impl Drop for SlackIsAway<'_> {
+    fn drop(&mut self) {
+        self.0.slack().set_outage(Outage::None);
+    }
+}
 
 /// The deployed Cordon.
 pub struct TestEnv {
@@ -165,10 +178,22 @@ impl TestEnv {
             rustix::process::kill_process(pid(worker)?, rustix::process::Signal::KILL)?;
         }
         let is_new = |task: &RunningTask| task.healthy && killed.iter().all(|other| other.arn != task.arn);
+        let died = Instant::now();
         eventually("another worker", async || {
             Ok(self.deployment.tasks(&self.sandbox, "worker").iter().any(is_new).then_some(()))
         })
+        .await?;
+        // Until then a poll of the dead worker may take a request, which comes back only when it is visible again.
+        eventually("the end of the dead worker's polls", async || {
+            Ok((died.elapsed() > LONGEST_POLL).then_some(()))
+        })
         .await
+    }
+
+    /// Slack is away until the value ends, also where a test fails meanwhile.
+    pub fn slack_is_away(&self, how: Outage) -> SlackIsAway<'_> {
+        self.sandbox.slack().set_outage(how);
+        SlackIsAway(&self.sandbox)
     }
 
     /// The worker's resident memory, in MiB.

@@ -213,12 +213,12 @@ fn while_slack_is_away_a_decision_counts_and_the_message_follows_later() -> Resu
         let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
         let run = env.respond("Financial", &object).await?;
         let message = env.asked(&bucket).await?;
-        env.sandbox.slack().set_outage(Outage::ServerError);
+        let away = env.slack_is_away(Outage::ServerError);
         assert_eq!(env.click(ALICE, &message, "quarantine:").await?, 200);
         env.succeeded(&run).await?;
         assert!(!env.is_there(&bucket, "card.txt").await?, "the run did not wait for Slack");
         assert!(!env.messages(&bucket)[0]["blocks"].to_string().contains("Quarantined."));
-        env.sandbox.slack().set_outage(Outage::None);
+        drop(away);
         env.shows(&bucket, "Quarantined.").await?;
         assert_eq!(env.messages(&bucket).len(), 1);
         Ok(())
@@ -231,10 +231,10 @@ fn a_case_that_opens_while_slack_is_away_is_posted_once_when_it_is_back() -> Res
         let (env, _alone) = TestEnv::alone().await?;
         let bucket = env.bucket("slack-late").await?;
         let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
-        env.sandbox.slack().set_outage(Outage::OkFalse("channel_not_found".into()));
+        let away = env.slack_is_away(Outage::OkFalse("channel_not_found".into()));
         let run = env.respond("Financial", &object).await?;
         env.reaches(&run, "AwaitDecision").await?;
-        env.sandbox.slack().set_outage(Outage::None);
+        drop(away);
         let message = env.asked(&bucket).await?;
         assert_eq!(env.click_because(ALICE, &message, "dismiss:", "test data").await?, 200);
         env.succeeded(&run).await?;
@@ -277,10 +277,10 @@ fn a_question_that_nobody_saw_fails_instead_of_expiring() -> Result<()> {
         let (env, _alone) = TestEnv::alone().await?;
         let bucket = env.bucket("never-asked").await?;
         let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
-        env.sandbox.slack().set_outage(Outage::OkFalse("channel_not_found".into()));
+        let away = env.slack_is_away(Outage::OkFalse("channel_not_found".into()));
         let run = env.respond("Financial", &object).await?;
         let ended = env.ended(&run).await;
-        env.sandbox.slack().set_outage(Outage::None);
+        drop(away);
         let ended = ended?;
         assert_eq!(ended.status.as_str(), "FAILED");
         assert!(

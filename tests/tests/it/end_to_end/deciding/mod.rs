@@ -285,7 +285,7 @@ fn while_slack_is_away_operators_are_told_how_to_decide_and_can() -> Result<()> 
     run_test(async {
         let (env, _alone) = TestEnv::alone().await?;
         let bucket = env.bucket("review-cli").await?;
-        env.sandbox.slack().set_outage(Outage::ServerError);
+        let away = env.slack_is_away(Outage::ServerError);
         let decided = async {
             let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
             let run = env.respond("Financial", &object).await?;
@@ -314,7 +314,7 @@ fn while_slack_is_away_operators_are_told_how_to_decide_and_can() -> Result<()> 
             anyhow::Ok(object)
         };
         let object = decided.await;
-        env.sandbox.slack().set_outage(Outage::None);
+        drop(away);
         let case = env.case(&object?).await?;
         assert_eq!(case.approval.votes.len(), 1);
         assert!(
