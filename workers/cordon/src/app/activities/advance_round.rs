@@ -109,11 +109,9 @@ impl Activity for AdvanceRound {
             ));
         }
         let moves = case.plan.effect.on_expiry == OnExpiry::Quarantine;
-        if moves && let Some(why) = self.only_by_people(&case).await? {
+        if moves && let Some((about_what, why)) = self.only_by_people(&case).await? {
             let asked = self.ask(&case, 1, RoundRoute::Ask).await?;
-            if asked.next != RoundRoute::Ask
-                || !tells_operators(&self.0, "rate_limit", &teller(&case)).await?
-            {
+            if asked.next != RoundRoute::Ask || !tells_operators(&self.0, about_what, &teller(&case)).await? {
                 return Ok(asked);
             }
             let notice = format!(
@@ -136,11 +134,16 @@ impl Activity for AdvanceRound {
 }
 
 impl AdvanceRound {
-    /// Why policy does not move the object by itself now, although nobody has decided. Otherwise the move is counted.
-    async fn only_by_people(&self, case: &Case) -> Result<Option<String>> {
+    /// Why policy does not move the object by itself now, although nobody has decided, and what operators are told of
+    /// once in a while for it. Otherwise the move is counted.
+    async fn only_by_people(&self, case: &Case) -> Result<Option<(&'static str, String)>> {
         if let Some(why) = unseen_versions::why_not(&self.0, case).await? {
-            return Ok(Some(why));
+            return Ok(Some(("unseen_versions", why)));
         }
+        Ok(self.over_limits(case).await?.map(|why| ("rate_limit", why)))
+    }
+
+    async fn over_limits(&self, case: &Case) -> Result<Option<String>> {
         let policy = match policy_in_force(&self.0.state, &self.0.config.policy_key).await?.policy {
             Ok(policy) => policy,
             Err(why) => return Ok(Some(format!("the policy cannot be read ({why})"))),
