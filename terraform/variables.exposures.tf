@@ -22,8 +22,14 @@ variable "schedule_expression" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^(rate\\([1-9][0-9]* (minute|minutes|hour|hours|day|days)\\)|cron\\(.+\\))$", var.schedule_expression))
-    error_message = "schedule_expression must be rate(<number> minutes|hours|days) or cron(…)."
+    condition     = can(regex("^(rate\\([1-9][0-9]* (minute|minutes|hour|hours|day|days)\\)|cron\\([0-9A-Z,*/?#-]+( [0-9A-Z,*/?#-]+){5}\\))$", var.schedule_expression))
+    error_message = "schedule_expression must be rate(<number> minutes|hours|days), or cron(…) with six fields: minutes, hours, day of month, month, day of week, year."
+  }
+
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
+  validation {
+    condition     = !can(regex("^cron\\(\\S+ \\S+ \\S+ ", var.schedule_expression)) || can(regex("^cron\\(\\S+ \\S+ (\\? \\S+ [^?]|[^?]\\S* \\S+ \\? )", var.schedule_expression))
+    error_message = "schedule_expression must have a question mark for the day of month or for the day of week, and not for both, such as cron(0 */2 ? * * *)."
   }
 }
 

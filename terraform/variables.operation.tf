@@ -8,6 +8,14 @@ variable "name_prefix" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
     error_message = "name_prefix must be 3 to 20 lower-case letters, digits or hyphens, begin with a letter and not end with a hyphen: it is part of bucket names."
   }
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
+  # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-trail-naming-requirements.html; every account has a group of
+  # schedules "default".
+  validation {
+    condition     = !can(regex("^(default$|sg-|sthree-|amzn-s3-demo-)|--", var.name_prefix))
+    error_message = "name_prefix must not be default, which is the name of a group of schedules of AWS, nor begin with sg-, sthree- or amzn-s3-demo-, nor have two hyphens in a row: security groups, buckets and trails take no such names."
+  }
 }
 
 variable "names_carry_region" {
@@ -22,6 +30,25 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # What every service takes: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html, and EventBridge
+  # Scheduler and CloudTrail take no empty value. Two more are the module's own.
+  validation {
+    condition     = length(var.tags) <= 48
+    error_message = "tags are ${length(var.tags)}, and 48 fit: AWS takes 50 for a resource, with the provider's default_tags."
+  }
+
+  validation {
+    condition = alltrue([for key, value in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", value)) && !startswith(lower(key), "aws:")
+    ])
+    error_message = "tags must have keys of 1 to 128 and values of 1 to 256 letters, digits, blanks or _ . : / = + - @, and no key that begins with aws:."
+  }
+
+  validation {
+    condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
+    error_message = "tags must not have two keys that differ in upper and lower case alone: IAM takes them for one."
+  }
 }
 
 variable "enabled" {
@@ -51,6 +78,12 @@ variable "role_path" {
   validation {
     condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path)) && length(var.role_path) <= 512
     error_message = "role_path must begin and end with a slash and hold no blanks, such as /security/cordon/."
+  }
+
+  # Both are in the trust policy of a role, which AWS limits to 2,048 characters.
+  validation {
+    condition     = var.role_path == "/" || length(var.role_path) + length(jsonencode(var.protected_buckets)) <= 1270
+    error_message = "role_path and protected_buckets together are ${length(var.role_path) + length(jsonencode(var.protected_buckets))} characters, and 1,270 fit into a role's trust policy: shorten the path, or name several buckets with one glob."
   }
 }
 

@@ -268,7 +268,7 @@ check "policy_globs" {
 }
 
 variable "policy_writers" {
-  description = "IAM users and roles who may write the policy object, besides whoever applies this. Name everybody who applies, so that the bucket's policy does not change from one to the other."
+  description = "IAM users and roles who may write the policy object, besides the one that applies this. Name all that apply, so that the policy of the bucket does not change from one to the other."
   type        = list(string)
   default     = []
   nullable    = false
@@ -276,5 +276,11 @@ variable "policy_writers" {
   validation {
     condition     = alltrue([for principal in var.policy_writers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(user|role)/[\\w+=,.@/-]+$", principal))])
     error_message = "policy_writers must be ARNs of IAM users or roles: an account or a star would let in people whom nobody named."
+  }
+
+  # AWS limits a bucket's policy to 20 KB.
+  validation {
+    condition     = length(jsonencode(var.policy_writers)) <= 12000
+    error_message = "policy_writers are ${length(jsonencode(var.policy_writers))} characters of JSON, and 12,000 fit into the bucket's policy: name one role that they all take."
   }
 }

@@ -44,6 +44,12 @@ variable "source_kms_key_arns" {
     condition     = alltrue([for arn in var.source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
     error_message = "source_kms_key_arns[*] must be ARNs of KMS keys (…:key/…). An alias does not do: IAM decides by the key."
   }
+
+  # They are in the policies of two roles, each of which AWS limits to 10,240 characters.
+  validation {
+    condition     = length(var.source_kms_key_arns) <= 85
+    error_message = "source_kms_key_arns are ${length(var.source_kms_key_arns)}, and 85 fit into a role's policy: several installations, each with its buckets, have room for more."
+  }
 }
 
 variable "protected_buckets" {

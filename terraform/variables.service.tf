@@ -36,6 +36,11 @@ variable "network" {
   }
 
   validation {
+    condition     = length(distinct(var.network.subnet_ids)) == length(var.network.subnet_ids) && length(var.network.subnet_ids) <= 10
+    error_message = "network.subnet_ids must be distinct, and at most 10: a VPC link of API Gateway takes no more."
+  }
+
+  validation {
     condition     = var.network.kind != "small_public" || (var.network.vpc_id == null && length(var.network.subnet_ids) == 0 && var.network.https_proxy == null)
     error_message = "network.kind = \"small_public\" makes its own VPC: leave vpc_id, subnet_ids and https_proxy out, or choose \"existing\"."
   }

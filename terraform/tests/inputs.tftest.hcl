@@ -166,6 +166,68 @@ run "refuses_keys_by_alias_and_buckets_and_people_by_arn" {
   ]
 }
 
+run "refuses_names_tags_and_lists_that_aws_would_refuse_halfway" {
+  command = plan
+
+  variables {
+    name_prefix         = "sthree-cordon"
+    network             = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-1"] }
+    policy_writers      = [for number in range(300) : "arn:aws:iam::111122223333:role/deployers/number-${number}"]
+    role_path           = "/${join("", [for number in range(500) : "p"])}/"
+    protected_buckets   = [for number in range(50) : "payroll-${100 + number}"]
+    schedule_expression = "cron(0 0 * * * *)"
+    source_kms_key_arns = [for number in range(86) : "arn:aws:kms:us-east-1:444455556666:key/${number}"]
+    tags                = { "AWS:owner" = "security", empty = "" }
+  }
+
+  expect_failures = [
+    var.name_prefix,
+    var.network,
+    var.policy_writers,
+    var.role_path,
+    var.schedule_expression,
+    var.source_kms_key_arns,
+    var.tags,
+  ]
+}
+
+run "refuses_keys_of_tags_that_iam_takes_for_one" {
+  command = plan
+
+  variables {
+    name_prefix         = "my--team"
+    schedule_expression = "cron(0 0 * * ?)"
+    tags                = { Owner = "security", owner = "platform" }
+  }
+
+  expect_failures = [var.name_prefix, var.schedule_expression, var.tags]
+}
+
+run "refuses_more_tags_than_a_resource_takes" {
+  command = plan
+
+  variables {
+    schedule_expression = "cron(0 0 ? * ? *)"
+    tags                = { for number in range(49) : "tag-${number}" => "value" }
+  }
+
+  expect_failures = [var.schedule_expression, var.tags]
+}
+
+run "takes_tags_in_any_script_and_a_cycle_by_the_hour_of_the_day" {
+  command = plan
+
+  variables {
+    schedule_expression = "cron(0 */2 ? * MON-FRI *)"
+    tags                = { "Kostenstelle für Prüfung" = "ja", "team/data+ml" = "a=b@example.com" }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.exposure_cycle.schedule_expression == "cron(0 */2 ? * MON-FRI *)"
+    error_message = "The schedule is another one."
+  }
+}
+
 run "refuses_more_protected_buckets_than_a_trust_policy_holds" {
   command = plan
 
