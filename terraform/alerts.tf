@@ -76,7 +76,7 @@ locals {
 }
 
 # To be seen, on the dashboard and in the console. They send nothing: each such end is told once already, by the state machine with
-# its reason, or by the rule of ended runs.
+# its reason, by the rule of ended runs, or by the worker.
 resource "aws_cloudwatch_metric_alarm" "runs" {
   for_each = local.run_alarms
 
@@ -248,6 +248,16 @@ locals {
       periods     = 2
       missing     = "breaching"
       description = "For ten minutes no worker has polled, or none has said so. Everything waits, and nothing is lost. See `cordon doctor`, the ECS service worker of ${var.name_prefix}, and its log for \"poll failed\"."
+    }
+
+    not-measured = {
+      metric      = "MeasuredAgeSeconds"
+      labels      = {}
+      statistic   = "Minimum" # The worker that is best off.
+      threshold   = 300
+      periods     = 2
+      missing     = "notBreaching" # That is what nobody-polls tells.
+      description = "For a quarter of an hour no worker could read how many cases wait and how old they are, so the alarms about that say nothing. See the log of the worker of ${var.name_prefix} for \"pass failed\" with loop \"metrics\"; `cordon approvals list` shows what waits."
     }
 
     oldest-case = {

@@ -48,6 +48,7 @@ locals {
         CORDON_RESTORER_ROLE_ARN          = aws_iam_role.restorer.arn
         CORDON_ROUND_SECONDS              = tostring(var.round_seconds)
         CORDON_SCAN_TIMEOUT_SECONDS       = tostring(var.scan_timeout_seconds)
+        CORDON_STATE_MACHINE_ARNS         = join(",", [for stem in sort(local.state_machines) : aws_sfn_state_machine.this[stem].arn])
       }
     }
 

@@ -59,7 +59,7 @@ resource "aws_cloudwatch_event_target" "state_machine" {
 }
 
 # The worker says these itself, once a day for each policy that it cannot use or that somebody has written by hand, and for each
-# thing that Slack refuses for good. Another installation in this Region says its own.
+# thing that Slack refuses for good, and of each execution that failed without a word. Another installation in this Region says its own.
 resource "aws_cloudwatch_event_rule" "unusable_policy" {
   name        = "${var.name_prefix}-${local.event_rules["unusable_policy"]}"
   description = "The newest policy cannot be used, and the one before it stays in force; or it was not written by Terraform."
@@ -86,8 +86,22 @@ resource "aws_cloudwatch_event_rule" "slack_refuses" {
   tags = var.tags
 }
 
+resource "aws_cloudwatch_event_rule" "failed_runs" {
+  name        = "${var.name_prefix}-${local.event_rules["failed_runs"]}"
+  description = "An execution failed where its state machine could not catch it."
+
+  event_pattern = jsonencode({
+    source      = ["cordon"]
+    detail-type = ["Cordon Execution Failed"]
+    detail      = { installation = [var.name_prefix] }
+  })
+
+  tags = var.tags
+}
+
 resource "aws_cloudwatch_event_target" "notices" {
   for_each = {
+    failed_runs     = aws_cloudwatch_event_rule.failed_runs.name
     unusable_policy = aws_cloudwatch_event_rule.unusable_policy.name
     slack_refuses   = aws_cloudwatch_event_rule.slack_refuses.name
   }
@@ -111,19 +125,16 @@ resource "aws_cloudwatch_event_target" "notices" {
 
 resource "aws_cloudwatch_event_rule" "ended_runs" {
   name        = "${var.name_prefix}-${local.event_rules["ended_runs"]}"
-  description = "Runs whose bad end the state machine itself cannot catch, and so has not told."
+  description = "Executions that were stopped or timed out, which their state machine cannot tell."
 
   event_pattern = jsonencode({
     source      = ["aws.states"]
     detail-type = ["Step Functions Execution Status Change"]
     detail = {
       stateMachineArn = [for stem in local.state_machines : aws_sfn_state_machine.this[stem].arn]
-      "$or" = [
-        { status = ["ABORTED", "TIMED_OUT"] },
-        # Other failures the state machine has told by itself, with the reason. An event that says nothing of its error counts; under
-        # a KMS key none does (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html), so each is named here too.
-        { status = ["FAILED"], error = [{ exists = false }, null, "States.DataLimitExceeded", "States.Runtime"] },
-      ]
+      # What failed the state machine has told by itself, with the reason, or else the worker does: under a KMS key no event
+      # says which (docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
+      status = ["ABORTED", "TIMED_OUT"]
     }
   })
 

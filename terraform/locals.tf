@@ -37,10 +37,10 @@ locals {
   # a role trusts its state machine by ARN, and the state machine names its role.
   states_arn         = "arn:${local.partition}:states:${local.region}:${local.account}"
   state_machine_arns = { for stem in local.state_machines : stem => "${local.states_arn}:stateMachine:${var.name_prefix}-${stem}" }
-  event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs", unusable_policy = "unusable-policy", slack_refuses = "slack-refuses", failed_deployments = "failed-deployments" }
+  event_rules        = { finding_response = "macie-findings", access_finding_intake = "access-findings", ended_runs = "ended-runs", unusable_policy = "unusable-policy", slack_refuses = "slack-refuses", failed_runs = "failed-runs", failed_deployments = "failed-deployments" }
   rule_names         = [for name in sort(values(local.event_rules)) : "${var.name_prefix}-${name}"]
   event_rule_arns    = { for key, name in local.event_rules : key => "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name_prefix}-${name}" }
-  move_run_arns      = [for stem in ["finding_response", "object_restore"] : "${local.states_arn}:execution:${var.name_prefix}-${stem}:*"]
+  run_arns           = [for stem in sort(local.state_machines) : "${local.states_arn}:execution:${var.name_prefix}-${stem}:*"]
   security_hub_arn   = "arn:${local.partition}:securityhub:${local.region}:${local.account}"
   schedule_name      = "exposure-cycle"
   schedule_arn       = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/${var.name_prefix}/${local.schedule_name}"

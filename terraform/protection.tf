@@ -19,6 +19,7 @@ resource "terraform_data" "deletion_protection" {
     aws_cloudwatch_event_rule.access_finding_intake,
     aws_cloudwatch_event_rule.ended_runs,
     aws_cloudwatch_event_rule.failed_deployments,
+    aws_cloudwatch_event_rule.failed_runs,
     aws_cloudwatch_event_rule.finding_response,
     aws_cloudwatch_event_rule.slack_refuses,
     aws_cloudwatch_event_rule.unusable_policy,

@@ -48,15 +48,15 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid       = "SeeWhetherTheyStillRun"
+    sid       = "SeeHowRunsStand"
     actions   = ["states:DescribeExecution"]
-    resources = local.move_run_arns # Every run of these two machines.
+    resources = local.run_arns # Every run of our machines.
   }
 
   statement {
-    sid       = "SeeWhichRunsAreAtWork"
+    sid       = "SeeWhichRunsAreAtWorkOrFailed"
     actions   = ["states:ListExecutions"]
-    resources = [for stem in ["finding_response", "object_restore"] : aws_sfn_state_machine.this[stem].arn]
+    resources = [for machine in aws_sfn_state_machine.this : machine.arn]
   }
 
   statement {

@@ -227,6 +227,7 @@ run "installs" {
   assert {
     condition = { for name, alarm in aws_cloudwatch_metric_alarm.measured : name => [alarm.namespace, alarm.metric_name, alarm.statistic, alarm.threshold, alarm.treat_missing_data, alarm.dimensions] } == {
       nobody-polls = ["Cordon", "PollAgeSeconds", "Minimum", 300, "breaching", tomap({ Installation = "cordon" })]
+      not-measured = ["Cordon", "MeasuredAgeSeconds", "Minimum", 300, "notBreaching", tomap({ Installation = "cordon" })]
       oldest-case  = ["Cordon", "OldestCaseSeconds", "Maximum", 86400, "notBreaching", tomap({ Installation = "cordon", Status = "open" })]
       not-shown    = ["Cordon", "OldestUnshownSeconds", "Maximum", 900, "notBreaching", tomap({ Installation = "cordon" })]
     }
@@ -267,10 +268,10 @@ run "installs" {
 
   # What the state machine has told with its reason is not told again, and what it cannot catch is.
   assert {
-    condition = jsondecode(aws_cloudwatch_event_rule.ended_runs.event_pattern).detail["$or"] == [
-      { status = ["ABORTED", "TIMED_OUT"] },
-      { status = ["FAILED"], error = [{ exists = false }, null, "States.DataLimitExceeded", "States.Runtime"] },
-    ]
+    condition = (
+      jsondecode(aws_cloudwatch_event_rule.ended_runs.event_pattern).detail.status == ["ABORTED", "TIMED_OUT"]
+      && jsondecode(aws_cloudwatch_event_rule.failed_runs.event_pattern).detail-type == ["Cordon Execution Failed"]
+    )
     error_message = "The rule of ended runs tells what is told already, or leaves out what nobody else tells."
   }
 

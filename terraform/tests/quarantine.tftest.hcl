@@ -27,7 +27,7 @@ run "nobody_reads_or_purges_who_is_not_named" {
       CORDON_APPROVALS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
       CORDON_CASES_TABLE         = "cordon-cases"
       CORDON_CLUSTER             = "cordon"
-      CORDON_EVENT_RULES         = "cordon-access-findings,cordon-ended-runs,cordon-failed-deployments,cordon-macie-findings,cordon-slack-refuses,cordon-unusable-policy"
+      CORDON_EVENT_RULES         = "cordon-access-findings,cordon-ended-runs,cordon-failed-deployments,cordon-failed-runs,cordon-macie-findings,cordon-slack-refuses,cordon-unusable-policy"
       CORDON_EXPOSURES_TABLE     = "cordon-exposures"
       CORDON_FALLBACK_APPROVERS  = "U0ALICE001,U0BOB00002"
       CORDON_GATEWAY_URL         = "https://api123.execute-api.us-east-1.amazonaws.com"

@@ -53,6 +53,7 @@ run "runs_worker_and_gateway" {
       CORDON_SLACK_SECRET_ARN           = "arn:aws:secretsmanager:us-east-1:111122223333:secret:cordon/slack-AbCdEf"
       CORDON_SLACK_TEAM_ID              = "T0CORDON01"
       CORDON_STATE_BUCKET               = "cordon-state-111122223333-us-east-1"
+      CORDON_STATE_MACHINE_ARNS         = join(",", [for stem in ["access_finding_intake", "exposure_cycle", "finding_response", "object_restore"] : "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-${stem}"])
     }
     error_message = "The worker's settings differ from what it reads."
   }

@@ -1,7 +1,7 @@
 """Holds recorded requests, and the answers of our doubles, to AWS's published service models (botocore).
 
 Reads ``requests-*.jsonl`` of the directory that is its argument (sandbox/src/front_door/records.rs writes them), and prints JSON:
-``requests``, ``operations``, ``violations`` (of each kind one, with how often it came). What a model says: members that are
+``requests``, ``integrations`` (those of state machines), ``operations``, ``violations`` (of each kind one, with how often it came). What a model says: members that are
 required and unknown, types, enumerations, patterns, lengths and ranges. What models do not say: reserved words and unused values in
 expressions of DynamoDB, the size of session policies and of S3's user metadata, limits of findings for Security Hub, subjects.
 """
@@ -353,13 +353,15 @@ def check(line):
 
 def main(directory, roles):
     ours = re.compile(roles)
-    requests, operations, violations = 0, collections.Counter(), collections.Counter()
+    requests, integrations, operations, violations = 0, 0, collections.Counter(), collections.Counter()
     for file in sorted(pathlib.Path(directory).glob("requests-*.jsonl")):
         for text in file.read_text(encoding="utf-8").splitlines():
             line = json.loads(text)
             if not ours.search(line["principal"]):
                 continue
             requests += 1
+            # Only state machines have an underscore in their names.
+            integrations += "_" in line["principal"].split("/")[1]
             operations[f"{line['service']}:{line['operation']}"] += 1
             try:
                 wrong = check(line)
@@ -367,7 +369,7 @@ def main(directory, roles):
                 wrong = [f"cannot be checked: {type(error).__name__}: {error}"]
             for one in wrong:
                 violations[f"{line['service']}:{line['operation']} {one}"] += 1
-    print(json.dumps({"requests": requests, "operations": dict(operations), "violations": dict(violations)}))
+    print(json.dumps({"requests": requests, "integrations": integrations, "operations": dict(operations), "violations": dict(violations)}))
 
 
 if __name__ == "__main__":

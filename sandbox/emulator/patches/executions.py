@@ -11,6 +11,8 @@ AWS behavior restored:
 - StartExecution is idempotent while an execution with the same name and the same input is running, and is
   ``ExecutionAlreadyExists`` otherwise; input that is not JSON is ``InvalidExecutionInput``, and a name of more than 80
   characters, or with others than it may have, ``InvalidName``. [botocore stepfunctions StartExecution]
+- The Execution Status Change event of a state machine under a KMS key of the customer tells neither input nor output,
+  error or cause. [docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html]
 """
 
 import contextvars
@@ -146,7 +148,18 @@ def _machine_timeout(record):
         return None
 
 
+def _is_under_a_key(machine_arn):
+    machine = sfn._state_machines.get(machine_arn) or {}
+    return (machine.get("encryptionConfiguration") or {}).get("type") == "CUSTOMER_MANAGED_KMS_KEY"
+
+
 def install():
+    @patch(sfn, "_emit_execution_status_event")
+    def emit_execution_status_event(original, execution):
+        if _is_under_a_key(execution["stateMachineArn"]):
+            execution = {**execution, "input": None, "output": None, "error": None, "cause": None}
+        original(execution)
+
     @patch(sfn, "_run_execution")
     def run_execution(original, arn):
         record = sfn._executions.get(arn)

@@ -1,6 +1,6 @@
 """Service integrations: the calls that Step Functions itself makes, under the role of the state machine.
 
-They never come by the front door, so its faults are asked for here. AWS behavior restored: what a call ends with while
+They never come by the front door, so its faults are asked for here, where it is recorded too. AWS behavior restored: what a call ends with while
 its service is away. An SDK integration names an error without a class of its own after the service
 (``DynamoDb.DynamoDbException``), an optimized one after the service's first client (``DynamoDB.AmazonDynamoDBException``,
 ``SNS.AmazonSNSException``); a call without an answer is ``…SdkClientException``.
@@ -39,9 +39,16 @@ def _principal():
     return f"arn:aws:sts::{account}:assumed-role/{role.rsplit('/', 1)[-1]}/{record['name']}"
 
 
-def _fault(service, operation):
+def _input(service, data):
+    """What the service is asked: an object as a message goes as its text."""
+    message = data.get("Message") if service == "sns" else None
+    return data if message is None or isinstance(message, str) else {**data, "Message": json.dumps(message)}
+
+
+def _fault(service, operation, data):
     """The fault that the front door has for this call, which is then used up once; None for a call that goes on."""
-    asked = json.dumps({"service": service, "operation": operation, "principal": _principal()}).encode()
+    call = {"service": service, "operation": operation, "principal": _principal(), "input": _input(service, data)}
+    asked = json.dumps(call).encode()
     request = urllib.request.Request(f"{os.environ['SANDBOX_ENDPOINT']}/_sandbox/faults/next", asked, method="POST")
     with urllib.request.urlopen(request, timeout=_FRONT_DOOR_SECONDS) as answer:
         return json.load(answer)["fault"]
@@ -63,7 +70,7 @@ def install():
         call = _call(resource)
         if call is not None:
             service, operation, is_sdk = call
-            fault = _fault(service, operation)
+            fault = _fault(service, operation, data)
             if fault is not None and fault["kind"] == "latency":
                 time.sleep(fault["latency_ms"] / 1000)
             elif fault is not None:

@@ -183,8 +183,15 @@ impl Deployment {
     /// # Errors
     /// When ECS refuses it.
     pub async fn ecs(&self, operation: &str, request: &Value) -> anyhow::Result<Value> {
-        let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
-        self.front_door.emulator.call("ecs", &target, request).await
+        self.call("ecs", &format!("AmazonEC2ContainerServiceV20141113.{operation}"), request).await
+    }
+
+    /// A call of a service that speaks JSON, as the administrator; `target` is the API's header `x-amz-target`.
+    ///
+    /// # Errors
+    /// When the service refuses it.
+    pub async fn call(&self, service: &str, target: &str, request: &Value) -> anyhow::Result<Value> {
+        self.front_door.emulator.call(service, target, request).await
     }
 
     /// The cluster's name.

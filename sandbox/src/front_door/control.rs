@@ -40,6 +40,7 @@ impl FrontDoor {
             },
             ("POST", "/_sandbox/faults/next") => match read::<InnerCall>(body).await {
                 Ok(call) => {
+                    self.records.write_inner(&call);
                     let fault = self.faults.next_for(&call.service, &call.operation, Some(&call.principal));
                     json_answer(200, &json!({"fault": fault.map(Fault::to_wire)}))
                 }

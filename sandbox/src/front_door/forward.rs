@@ -1,12 +1,12 @@
 //! Passing a request on to the emulator, and its answer back, both streamed and unchanged.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, Response, Uri, header};
+use axum::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::calls::Open;
-use super::faults::{Consequence, happen, json_error};
+use super::faults::{Consequence, Fault, happen, json_error};
 use super::items;
 use super::operation::{self, Named};
 use super::signed::Credential;
@@ -30,6 +30,7 @@ impl FrontDoor {
         let mut call = self.calls.begin(service, parts.method.as_str(), &path, access_key);
 
         let kept;
+        let mut is_not_packed = false;
         let (name, body) = match operation::name(service, &parts) {
             Named::As(name) if service != "dynamodb" && !self.records.wants_body(credential, &parts) => {
                 kept = self.records.request(credential, &parts, None);
@@ -51,8 +52,11 @@ impl FrontDoor {
                         }
                         name
                     }
-                    Named::InForm => operation::action(&String::from_utf8_lossy(&read))
-                        .unwrap_or_else(|| format!("{} {path}", parts.method)),
+                    Named::InForm => {
+                        let form = String::from_utf8_lossy(&read);
+                        is_not_packed = service == "sts" && self.faults.is_not_packed(&form);
+                        operation::action(&form).unwrap_or_else(|| format!("{} {path}", parts.method))
+                    }
                 };
                 (name, Body::from(read))
             }
@@ -61,7 +65,8 @@ impl FrontDoor {
         if let Some(credential) = credential {
             call.record.principal = self.principal(credential).await;
         }
-        if let Some(fault) = self.faults.next_for(service, &name, call.record.principal.as_deref()) {
+        let fault = self.faults.next_for(service, &name, call.record.principal.as_deref());
+        if let Some(fault) = fault.or(is_not_packed.then_some(Fault::PackedPolicyTooLarge)) {
             match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),
@@ -76,6 +81,9 @@ impl FrontDoor {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
                 remove_connection_headers(&mut head.headers);
+                if service == "s3" && fails_late(&name, &path, head.status) {
+                    head.status = StatusCode::OK;
+                }
                 Response::from_parts(head, Body::new(body))
             }
             Err(error) => {
@@ -109,6 +117,16 @@ impl FrontDoor {
         let access_analyzer = self.access_analyzer.clone();
         tokio::spawn(async move { access_analyzer.bucket_changed(&bucket).await });
     }
+}
+
+/// Whether S3 has begun to answer with status 200 when a copy fails: then the error is in the body alone
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>). When it begins nobody can tell; here it is so for
+/// about every second key.
+fn fails_late(operation: &str, path: &str, status: StatusCode) -> bool {
+    let begins_early = matches!(operation, "CopyObject" | "UploadPartCopy" | "CompleteMultipartUpload");
+    let is_of_the_copy =
+        matches!(status, StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED);
+    begins_early && is_of_the_copy && path.bytes().fold(0, |sum: u8, byte| sum ^ byte) & 1 == 1
 }
 
 fn remove_connection_headers(headers: &mut HeaderMap) {

@@ -1,5 +1,5 @@
-//! What was asked, word for word, for proofs about all of it: one JSON line for each signed request of a role's session, in
-//! a file below the directory that `SANDBOX_RECORDS` names. Without that nothing is kept.
+//! What was asked, word for word, for proofs about all of it: one JSON line for each signed request of a role's session, and
+//! for each call of a state machine, in a file below the directory that `SANDBOX_RECORDS` names. Without that nothing is kept.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::signed::Credential;
+use super::{faults::InnerCall, signed::Credential};
 
 /// The variable that names the directory.
 pub(crate) const VARIABLE: &str = "SANDBOX_RECORDS";
@@ -75,6 +75,19 @@ impl Records {
             "headers": headers,
             "body": body.map(|body| String::from_utf8_lossy(body)),
         })))
+    }
+
+    /// Writes a call that Step Functions itself is about to make.
+    pub(super) fn write_inner(&self, call: &InnerCall) {
+        let kept = Kept(json!({
+            "service": call.service,
+            "method": "POST",
+            "target": "/",
+            // The input has the members of the API, whatever protocol the service speaks.
+            "headers": {"x-amz-target": call.operation},
+            "body": call.input.to_string(),
+        }));
+        self.write(Some(kept), &call.operation, Some(&call.principal), 200, None);
     }
 
     /// Writes a request with what came of it; of our own doubles what they answered too.

@@ -249,6 +249,7 @@ impl GatewayEnv {
             ("CORDON_INSTALLATION", "cordon"),
             ("CORDON_FINDING_RESPONSE_ARN", &arn),
             ("CORDON_OBJECT_RESTORE_ARN", &arn),
+            ("CORDON_STATE_MACHINE_ARNS", &arn),
             ("CORDON_APPROVALS_QUEUE_URL", &self.restores_queue),
             ("CORDON_RESTORES_QUEUE_URL", &self.restores_queue),
             ("CORDON_PURGES_QUEUE_URL", &self.restores_queue),

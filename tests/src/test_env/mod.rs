@@ -16,7 +16,13 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aws_config::SdkConfig;
-use cordon_sandbox::{Sandbox, deployment::Deployment, ecs::RunningTask, operator, slack::Outage};
+use cordon_sandbox::{
+    Sandbox,
+    deployment::Deployment,
+    ecs::RunningTask,
+    operator,
+    slack::{MethodFault, MethodFaultKind, Outage},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +32,7 @@ use crate::{
     turns::{Shared, Turn},
 };
 pub use objects::Placed;
+pub use operators::listen_to_operators;
 
 /// Tests that share the environment at once: enough to keep its emulator busy, which is one process of one thread.
 const MAX_CONCURRENCY: usize = 4;
@@ -55,6 +62,15 @@ pub struct SlackIsAway<'a>(&'a Sandbox);
 impl Drop for SlackIsAway<'_> {
     fn drop(&mut self) {
         self.0.slack().set_outage(Outage::None);
+    }
+}
+
+/// The channel takes messages again when it ends.
+pub struct ChannelRefuses<'a>(&'a Sandbox);
+
+impl Drop for ChannelRefuses<'_> {
+    fn drop(&mut self) {
+        self.0.slack().clear_faults();
     }
 }
 
@@ -94,6 +110,8 @@ impl TestEnv {
         let operator_id = operator::create(&sandbox).await?;
         // The tests together scan faster than an account may.
         sandbox.macie().set_create_interval(None);
+        // So the longer of the usual policies are not packed, and shorter ones are asked for.
+        sandbox.faults().set_packed_policy_share(27);
         // The tests together post faster than one person's channel may.
         sandbox.slack().set_rate_limits(None);
         let rule = |name: &str, buckets: &str, types: &str, disposition: &str, approvers: &[&str]| {
@@ -139,7 +157,7 @@ impl TestEnv {
         let root = sandbox.sdk_config().await;
         operator::permit(&sandbox, &deployment).await?;
         let operators =
-            operators::listen_to_operators(&root, deployment.output("operators_topic_arn")?).await?;
+            listen_to_operators(&root, deployment.output("operators_topic_arn")?, "operators").await?;
         Ok(TestEnv {
             s3: aws_sdk_s3::Client::new(&root),
             sfn: aws_sdk_sfn::Client::new(&root),
@@ -194,6 +212,17 @@ impl TestEnv {
     pub fn slack_is_away(&self, how: Outage) -> SlackIsAway<'_> {
         self.sandbox.slack().set_outage(how);
         SlackIsAway(&self.sandbox)
+    }
+
+    /// Slack refuses everything that is about a channel until the value ends.
+    pub fn channel_refuses(&self, channel: &str, error: &str) -> ChannelRefuses<'_> {
+        self.sandbox.slack().inject(MethodFault {
+            method: None,
+            channel: Some(channel.into()),
+            kind: MethodFaultKind::Refused(error.into()),
+            times: None,
+        });
+        ChannelRefuses(&self.sandbox)
     }
 
     /// The worker's resident memory, in MiB.

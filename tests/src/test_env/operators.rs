@@ -40,6 +40,12 @@ impl TestEnv {
         Ok(format!("{}:", role.role_id))
     }
 
+    /// The notices with this text that operators have read so far.
+    pub fn notices_read(&self, text: &str) -> Vec<String> {
+        let notices = self.notices.lock().unwrap();
+        notices.iter().filter(|message| message.contains(text)).cloned().collect()
+    }
+
     /// Waits for a notice to operators with this text.
     pub async fn operator_notice(&self, text: &str) -> Result<String> {
         let (sqs, queue) = &self.operators;
@@ -59,12 +65,17 @@ impl TestEnv {
     }
 }
 
-pub(super) async fn listen_to_operators(
+/// Subscribes a new queue to a topic of operators. Gives back its URL.
+///
+/// # Errors
+/// When SQS or SNS refuses it.
+pub async fn listen_to_operators(
     root: &SdkConfig,
     topic: &str,
+    queue_name: &str,
 ) -> Result<(aws_sdk_sqs::Client, String)> {
     let sqs = aws_sdk_sqs::Client::new(root);
-    let created = sqs.create_queue().queue_name("operators").send().await?;
+    let created = sqs.create_queue().queue_name(queue_name).send().await?;
     let queue = created.queue_url().context("a queue has a URL")?.to_owned();
     let arn = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
     let attributes = sqs.get_queue_attributes().queue_url(&queue).attribute_names(arn.clone()).send().await?;

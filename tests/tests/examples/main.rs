@@ -5,11 +5,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_sfn::types::ExecutionStatus;
+use cordon::store::Cases;
+use cordon_domain::finding::{ObjectVersion, bare_etag};
 use cordon_sandbox::{Sandbox, ecs};
-use cordon_tests::{eventually, existing_network, run_test, start_sandbox};
+use cordon_tests::{
+    eventually, eventually_within, existing_network, finding_document, listen_to_operators, run_test,
+    start_sandbox,
+};
 use serde_json::{Value, json};
 
 /// Services that the module, the examples and the activation talk to.
@@ -170,6 +177,96 @@ fn every_example_is_planned_and_applied_as_it_is() -> Result<()> {
         })
         .await?;
         println!("PROOF examples planned=3 applied=3 clean=3 protected=3");
+        Ok(())
+    })
+}
+
+#[test]
+fn two_installations_in_one_region_answer_each_for_its_own_buckets_and_events() -> Result<()> {
+    const NAMES: [&str; 2] = ["finance", "research"];
+    run_test(async {
+        let sandbox = start_sandbox().await?;
+        let network = existing_network(&sandbox).await?;
+        let root = sandbox.sdk_config().await;
+        aws_sdk_macie2::Client::new(&root).enable_macie().send().await?;
+        let of = |name: &str| {
+            json!({"buckets": [format!("{name}-*")], "slack_app_id": format!("A0{}", name.to_uppercase()),
+                "slack_channel": "C0SECURITY", "fallback_approvers": ["U0ALICE001"]})
+        };
+        let inputs = json!({"region": "us-east-1", "image": ecs::image(), "vpc_id": network["vpc_id"],
+            "private_subnet_ids": network["subnet_ids"], "analyzer_arn": analyzer(&sandbox).await?,
+            "slack_team_id": "T0CORDON01", "installations": {NAMES[0]: of(NAMES[0]), NAMES[1]: of(NAMES[1])}});
+        let example = Example::copied("two-installations", &sandbox, &inputs)?;
+        example.init()?;
+        example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 0)?;
+        example.terraform(&["plan", "-input=false", "-detailed-exitcode"], 0)?;
+        let outputs: Value = serde_json::from_str(&example.terraform(&["output", "-json"], 0)?)?;
+        let output =
+            |name: &str, of: &str| outputs[name]["value"][of].as_str().unwrap_or_default().to_owned();
+
+        let (s3, sfn) = (aws_sdk_s3::Client::new(&root), aws_sdk_sfn::Client::new(&root));
+        let cases =
+            NAMES.map(|name| Cases::new(aws_sdk_dynamodb::Client::new(&root), output("cases_tables", name)));
+        for (number, name) in NAMES.into_iter().enumerate() {
+            let bucket = format!("{name}-reports");
+            s3.create_bucket().bucket(&bucket).send().await?;
+            let put = s3.put_object().bucket(&bucket).key("key.txt").body(b"the secret".to_vec().into());
+            let etag = put.send().await?.e_tag.context("an ETag")?;
+            let object = ObjectVersion {
+                account: sandbox.account().into(),
+                bucket,
+                key: "key.txt".into(),
+                version_id: None,
+                etag: bare_etag(&etag).into(),
+            };
+            let id = format!("{number:032x}");
+            let finding = finding_document(sandbox.region(), &id, "Credentials", &object, 10);
+            sandbox.macie().put_finding(finding);
+            sandbox.macie().publish_finding(&id).await?;
+            eventually("the case of the one", async || {
+                cases[number].get(&object.case_id()).await.map_err(Into::into)
+            })
+            .await?;
+            // The other has looked at the finding too.
+            let other = NAMES[1 - number];
+            let machine = format!(
+                "arn:aws:states:us-east-1:{}:stateMachine:{other}-finding_response",
+                sandbox.account()
+            );
+            eventually("the other's execution", async || {
+                let runs = sfn.list_executions().state_machine_arn(&machine).send().await?.executions;
+                let ended = runs.iter().filter(|run| run.status == ExecutionStatus::Succeeded).count();
+                Ok((ended > number).then_some(()))
+            })
+            .await?;
+            ensure!(
+                cases[1 - number].get(&object.case_id()).await?.is_none(),
+                "{other} has a case about {name}"
+            );
+        }
+
+        // What one tells its operators is not told to the other's.
+        let (ours, theirs) = (NAMES[0], NAMES[1]);
+        let topic = output("operators_topic_arns", ours);
+        let (sqs, heard) = listen_to_operators(&root, &topic, "ours").await?;
+        let (_, overheard) =
+            listen_to_operators(&root, &output("operators_topic_arns", theirs), "theirs").await?;
+        let state = output("state_buckets", ours);
+        let policy = s3.get_object().bucket(&state).key("policy.json").send().await?.body.collect().await?;
+        s3.put_object().bucket(&state).key("policy.json").body(policy.into_bytes().into()).send().await?;
+        let receive = async |queue: &str| sqs.receive_message().queue_url(queue).send().await;
+        eventually_within(Duration::from_secs(120), "a notice of the changed policy", async || {
+            let told = receive(&heard).await?;
+            Ok(told
+                .messages()
+                .iter()
+                .any(|one| one.body().is_some_and(|body| body.contains("PolicyChanged")))
+                .then_some(()))
+        })
+        .await?;
+        ensure!(receive(&overheard).await?.messages().is_empty(), "the other's operators were told");
+        sandbox.stop().await;
+        println!("PROOF two_installations answered=2 overheard=0");
         Ok(())
     })
 }

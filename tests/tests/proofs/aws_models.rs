@@ -1,4 +1,4 @@
-//! Every recorded request of worker, gateway and command line, and every answer of our doubles, is as AWS's own service models say.
+//! Every recorded request of worker, gateway, command line and state machines, and every answer of our doubles, is as AWS's own service models say.
 
 use std::{collections::BTreeMap, path::Path, process::Stdio};
 
@@ -10,11 +10,13 @@ use tokio::process::Command;
 use super::records;
 
 /// Sessions of Cordon's roles, of its test installations and of the operator.
-const ROLES: &str = ":assumed-role/([a-z0-9-]+-(worker|gateway|mover|restorer|investigator|purger)(-us-east-1)?|sandbox-operator)/";
+const ROLES: &str = ":assumed-role/([a-z0-9-]+-(worker|gateway|mover|restorer|investigator|purger|finding_response|access_finding_intake|exposure_cycle|object_restore)(-us-east-1)?|sandbox-operator)/";
 
 #[derive(Debug, Deserialize)]
 struct Report {
     requests: usize,
+    /// How many of them state machines have made.
+    integrations: usize,
     operations: BTreeMap<String, usize>,
     violations: BTreeMap<String, usize>,
 }
@@ -32,13 +34,14 @@ async fn report(directory: &Path) -> Result<Report> {
 async fn every_request_is_one_that_awss_models_allow() -> Result<()> {
     let report = report(&records()?).await?;
     println!(
-        "PROOF aws_models operations={} requests={} violations={}",
+        "PROOF aws_models operations={} requests={} integrations={} violations={}",
         report.operations.len(),
         report.requests,
+        report.integrations,
         report.violations.len()
     );
     ensure!(
-        report.operations.len() > 40 && report.requests > 5_000,
+        report.operations.len() > 40 && report.requests > 5_000 && report.integrations > 100,
         "too little was recorded: {:?}",
         report.operations
     );

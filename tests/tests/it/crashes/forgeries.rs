@@ -262,7 +262,8 @@ fn with_the_gateways_role_nobody_has_an_object_put_back() -> Result<()> {
             copy_generation: None,
             requested_at: clock::now(),
             mac: None,
-            restored: Vec::new(),
+            versions_restored: 0,
+            last_restored: None,
             outcome: None,
         };
         let cases = Cases::new(

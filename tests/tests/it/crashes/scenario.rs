@@ -27,6 +27,8 @@ pub(super) struct Scenario {
     versioning: Option<BucketVersioningStatus>,
     /// Versions of the key below the reported one.
     older: usize,
+    /// How many of these, the oldest, nothing was found in.
+    unseen: usize,
     /// Bytes of the reported version.
     size: usize,
     /// Which versions policy names.
@@ -52,6 +54,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "multipart", size: MULTIPART, ..UNVERSIONED },
     Scenario { name: "above older versions", versions: "reported", ..ALL_VERSIONS },
     ALL_VERSIONS,
+    Scenario { name: "all versions, one without a finding", unseen: 1, ..ALL_VERSIONS },
     Scenario {
         name: "suspended",
         versioning: Some(BucketVersioningStatus::Suspended),
@@ -68,6 +71,7 @@ const UNVERSIONED: Scenario = Scenario {
     direction: Direction::Away,
     versioning: None,
     older: 0,
+    unseen: 0,
     size: SMALL,
     versions: "reported",
 };
@@ -162,7 +166,13 @@ impl Scenario {
         let case = fixture.vouched(self.case(&named[0])?).await?;
         ensure!(fixture.cases.open(&case, None).await?.stands().is_some(), "the case is new");
         if self.versions == "all" {
+            let unseen = others.split_off(others.len() - self.unseen);
+            for seen in &others {
+                let case = fixture.vouched(self.case(seen)?).await?;
+                ensure!(fixture.cases.open(&case, None).await?.stands().is_some(), "the case is new");
+            }
             named.append(&mut others);
+            others = unseen;
         }
         let input = json!({"execution_arn": case.execution_arn, "case_id": case.case_id});
         Ok(Task { stem: "quarantine_object", input, direction: Direction::Away, case, named, others })
@@ -267,7 +277,8 @@ async fn back(fixture: &Fixture, away: Task) -> Result<Task> {
         copy_generation: None,
         requested_at: clock::now(),
         mac: None,
-        restored: Vec::new(),
+        versions_restored: 0,
+        last_restored: None,
         outcome: None,
     };
     let closed = closed.stands().context("it is closed")?;

@@ -2,10 +2,7 @@
 
 use anyhow::{Context, Result};
 use cordon_domain::case::{Decision, OutcomeResult, Status};
-use cordon_sandbox::{
-    Fault, FaultRule,
-    slack::{MethodFault, MethodFaultKind, Outage},
-};
+use cordon_sandbox::{Fault, FaultRule, slack::Outage};
 use cordon_tests::{ALICE, CHANNEL, OTHER_CHANNEL, TestEnv, eventually, run_test};
 
 #[test]
@@ -248,12 +245,7 @@ fn a_question_for_an_archived_channel_is_asked_in_the_fallback_channel_and_opera
 {
     run_test(async {
         let (env, _shared) = TestEnv::shared().await?;
-        env.sandbox.slack().inject(MethodFault {
-            method: None,
-            channel: Some(OTHER_CHANNEL.into()),
-            kind: MethodFaultKind::Refused("is_archived".into()),
-            times: None,
-        });
+        let _closed = env.channel_refuses(OTHER_CHANNEL, "is_archived");
         let bucket = env.bucket("closed-channel").await?;
         let object = env.put(&bucket, "card.txt", "5163200000000008").await?;
         let run = env.respond("Financial", &object).await?;

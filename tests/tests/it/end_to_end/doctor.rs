@@ -1,12 +1,12 @@
 //! `cordon doctor`: what it says of an installation that is well, and of what is not.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_s3::types::{
     DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
 };
-use cordon_tests::{CHANNEL, CommandOutput, TestEnv, eventually, operator::as_administrator, run_test};
+use cordon_tests::{CHANNEL, CommandOutput, TestEnv, operator::as_administrator, run_test};
 use serde_json::{Value, json};
 
 /// What the doctor says with the credentials of who deploys, and with these settings besides.
@@ -42,13 +42,9 @@ fn statuses(said: &CommandOutput) -> Result<BTreeMap<String, String>> {
 #[test]
 fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_mend() -> Result<()> {
     run_test(async {
-        let (env, _shared) = TestEnv::shared().await?;
-        // Other tests write policies by hand, and close channels for a while.
-        let well = eventually("a doctor who finds all well", async || {
-            let said = administrator(env, &["--json"], &[]).await?;
-            Ok((statuses(&said)?.get("slack_channel").map(String::as_str) == Some("ok")).then_some(said))
-        })
-        .await?;
+        // It takes the app out of the channel, and others close channels.
+        let (env, _alone) = TestEnv::alone().await?;
+        let well = administrator(env, &["--json"], &[]).await?;
         let mut told = statuses(&well)?;
         told.remove("policy").context("the policy was looked at")?;
         let names = [
@@ -122,6 +118,19 @@ fn what_an_operator_may_not_see_is_unknown_and_before_deployment_the_account_alo
         };
         assert_eq!((of("failed"), of("unknown")), (vec![], vec!["gateway", "slack_secret"]), "{said:?}");
         assert_eq!((said.code, &said.json()?["status"]), (Some(3), &json!("unknown")), "{said:?}");
+
+        // Nor is a policy that they may not read one that cannot be used.
+        let elsewhere = env.bucket("doctor-policy").await?;
+        let mut command = env.cordon_command(&["doctor", "--json"])?;
+        command.env("CORDON_STATE_BUCKET", &elsewhere);
+        let said = CommandOutput::of(command.output().await?);
+        assert_eq!(statuses(&said)?.get("policy").map(String::as_str), Some("unknown"), "{said:?}");
+
+        // Somebody who stops reading, as `grep -q` does, still gets the exit code.
+        let mut command = env.cordon_command(&["doctor"])?;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        drop(child.stdout.take());
+        assert_eq!(child.wait().await?.code(), Some(3));
 
         let mut command = env.cordon_command(&["doctor"])?;
         let settings: Vec<_> = command.as_std().get_envs().map(|(name, _)| name.to_owned()).collect();

@@ -103,6 +103,37 @@ fn a_quarantine_bucket_that_is_gone_fails_the_run_with_a_sentence_and_leaves_the
 }
 
 #[test]
+fn each_failure_is_told_once_whether_its_state_machine_can_catch_it_or_not() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = TestEnv::alone().await?;
+        let machine = env.machine("access_finding_intake")?;
+        let fail = async || {
+            let start = env.sfn.start_execution().state_machine_arn(machine);
+            let run = start.input("{}").send().await?.execution_arn;
+            let ended = env.ended(&run).await?;
+            anyhow::Ok((run, ended.error().unwrap_or_default().to_owned()))
+        };
+        let define = async |definition: &str| {
+            env.sfn.update_state_machine().state_machine_arn(machine).definition(definition).send().await
+        };
+        let (told, error) = fail().await?;
+        assert_eq!(error, "InvalidFinding");
+        // A path that leads nowhere, as a mistake in a definition would.
+        let definition = env.sfn.describe_state_machine().state_machine_arn(machine).send().await?.definition;
+        define(&definition.replace("\"event.$\": \"$\"", "\"event.$\": \"$.missing\"")).await?;
+        let failed = fail().await;
+        define(&definition).await?;
+        let (untold, error) = failed?;
+        assert_eq!(error, "States.Runtime");
+        let notice = env.operator_notice(&untold).await?;
+        assert!(notice.contains("ExecutionFailed"), "{notice}");
+        // The worker has looked at both.
+        assert_eq!((env.notices_read(&told).len(), env.notices_read(&untold).len()), (1, 1));
+        Ok(())
+    })
+}
+
+#[test]
 fn with_no_policy_that_can_be_used_a_person_decides() -> Result<()> {
     run_test(async {
         let (env, _alone) = TestEnv::alone().await?;

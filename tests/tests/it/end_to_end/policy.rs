@@ -1,5 +1,7 @@
 //! What policy decides, which policy does, and what it would do.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
 use anyhow::{Context, Result};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sts::types::Tag;
@@ -8,6 +10,7 @@ use cordon_domain::{
     policy::Disposition,
 };
 use cordon_tests::{ALICE, Placed, TestEnv, run_test, signed_as};
+use futures::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -35,9 +38,9 @@ pub(super) async fn under<T>(
 ) -> Result<T> {
     let before = read(env).await?;
     write(env, policy.to_vec()).await?;
-    let tried = tried.await;
+    let tried = AssertUnwindSafe(tried).catch_unwind().await;
     write(env, before).await?;
-    tried
+    tried.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 async fn there(env: &TestEnv, object: &Placed) -> Result<bool> {

@@ -204,3 +204,16 @@ fn a_notice_that_cannot_be_sent_delays_a_decision_and_does_not_end_the_review() 
         Ok(())
     })
 }
+
+#[test]
+fn a_failure_that_cannot_be_told_ends_with_the_error_by_which_the_worker_tells_it() -> Result<()> {
+    in_bare_sandbox(async {
+        let flow = Flow::new(HASTY, "access_finding_intake").await?;
+        flow.disturb("sns", "Publish", Fault::InternalError, 100);
+        let run = flow.start(json!({})).await?;
+        flow.fails("record_access_finding", "AccessDenied", "The table refuses.").await?;
+        let end = flow.end(&run).await?;
+        assert_eq!((end.error(), end.cause()), (Some("OperatorsNotTold"), Some("The table refuses.")));
+        Ok(())
+    })
+}

@@ -142,7 +142,8 @@ fn every_failure_of_a_response_or_restore_is_recorded_and_told_before_it_ends() 
                 if catch["ErrorEquals"] == json!(["States.ALL"]) {
                     let expected = match name.as_str() {
                         "ReportOutcome" => "RouteReportError",
-                        "TellOperators" | "TellOperatorsOfReport" => "Failed",
+                        // The worker tells it then, by the name of this end's error.
+                        "TellOperators" | "TellOperatorsOfReport" => "NotTold",
                         // What operators were to be told besides: the case itself goes on.
                         "TellOperatorsOfApproval" => "AwaitDecision",
                         "TellOperatorsOfExpiry" => "RouteExpiry",

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_sdk_sfn::{Error, types::ExecutionStatus};
+use aws_sdk_sfn::{
+    Error,
+    types::{EncryptionConfiguration, EncryptionType, ExecutionStatus},
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -228,6 +231,39 @@ fn every_end_of_a_run_is_an_execution_status_change_event() -> Result<()> {
                 (event["detail"]["status"].as_str(), event["detail"]["executionArn"].as_str()),
                 (Some(status), Some(execution.as_str()))
             );
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn the_event_of_a_failure_under_a_key_says_nothing_of_its_error() -> Result<()> {
+    in_bare_sandbox(async {
+        let sfn = StepFunctions::new().await;
+        for under_a_key in [false, true] {
+            let fail = json!({ "Type": "Fail", "Error": "ObjectLocked", "Cause": "The object is locked." });
+            let definition = json!({ "StartAt": "Failed", "States": { "Failed": fail } });
+            let machine = sfn.machine(definition.clone()).await?;
+            if under_a_key {
+                let encryption = EncryptionConfiguration::builder()
+                    .r#type(EncryptionType::CustomerManagedKmsKey)
+                    .kms_key_id("arn:aws:kms:us-east-1:111122223333:key/1");
+                let update = sfn.client.update_state_machine().state_machine_arn(&machine);
+                let update = update.definition(definition.to_string());
+                update.encryption_configuration(encryption.build()?).send().await?;
+            }
+            let queue = Queue::new().await?;
+            queue
+                .listen(json!({ "source": ["aws.states"],
+                    "detail": { "stateMachineArn": [machine], "status": ["FAILED"] } }))
+                .await?;
+            let execution = sfn.start(&machine, json!({})).await?;
+            let (event, end) = (queue.next().await?, sfn.end(&execution).await?);
+            assert_eq!(end.error.as_deref(), Some("ObjectLocked"));
+            let told = (event["detail"]["error"].as_str(), event["detail"]["cause"].as_str());
+            let expected =
+                if under_a_key { (None, None) } else { (end.error.as_deref(), end.cause.as_deref()) };
+            assert_eq!(told, expected);
         }
         Ok(())
     })

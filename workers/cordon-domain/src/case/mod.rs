@@ -247,13 +247,9 @@ impl Case {
         self.disposition == Disposition::Quarantine || self.decision() == Some(Decision::Quarantine)
     }
 
-    /// Whether an object version is one that a restore of this case has put back.
+    /// Whether an object version is what a restore of this case has left on top.
     pub fn has_restored(&self, object: &ObjectVersion) -> bool {
-        self.quarantine
-            .restores
-            .iter()
-            .flat_map(|restore| &restore.restored)
-            .any(|restored| restored == object)
+        self.quarantine.restores.iter().any(|restore| restore.last_restored.as_ref() == Some(object))
     }
 
     /// The restore that is under way.

@@ -76,8 +76,12 @@ pub struct Restore {
     /// The worker's code over [`Case::restore_message`](super::Case::restore_message), without which nothing is put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
-    /// The object versions that it has made so far, oldest first.
-    pub restored: Vec<ObjectVersion>,
+    /// How many object versions it has made so far. There may be thousands, and the record of a case has 400 KB.
+    #[serde(default)]
+    pub versions_restored: usize,
+    /// The one that it has made last, which is on top of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_restored: Option<ObjectVersion>,
     /// What came of it; absent while it is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<RestoreOutcome>,

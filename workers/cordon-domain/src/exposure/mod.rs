@@ -43,9 +43,11 @@ impl Batch {
         format!("job#{}#{}", self.cycle, self.number)
     }
 
-    /// The idempotency token of the batch's job: hex SHA-256 of cycle and number, cut to 64 characters.
+    /// The idempotency token of the batch's job: hex SHA-256 of cycle, number and buckets. Two installations of an account may
+    /// have cycles of one name.
     pub fn client_token(&self) -> String {
-        hex::encode(Sha256::digest(self.job_record()))
+        let buckets = self.buckets.iter().flat_map(|bucket| ["\n", &*bucket.arn]);
+        hex::encode(Sha256::digest(self.job_record() + &buckets.collect::<String>()))
     }
 }
 

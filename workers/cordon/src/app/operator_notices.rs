@@ -9,20 +9,24 @@ use crate::{clock, error::Result};
 /// Until operators are told again of something that does not pass.
 const NOTICE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Publishes the event that a rule takes to operators, unless they were told of `about` lately.
+/// Publishes the event that a rule takes to operators, unless they were told of `about` lately. Whether they are told by
+/// now: another worker may be about to do it, and may die before.
 ///
 /// # Errors
 /// As classified; then the next worker that sees it tells it.
-pub(crate) async fn tell(clients: &Clients, about: &str, detail_type: &str, detail: &Value) -> Result<()> {
+pub(crate) async fn tell(clients: &Clients, about: &str, detail_type: &str, detail: &Value) -> Result<bool> {
     let by = hex::encode(rand::random::<[u8; 8]>());
-    if !claim(clients, about, &by).await? {
-        return Ok(());
+    let now = clock::now();
+    if !clients.cases.lease_notice(about, &by, now, now - NOTICE_EVERY).await? {
+        return clients.cases.is_told(about, now - NOTICE_EVERY).await;
     }
-    let published = clients.events.publish(detail_type, detail).await;
-    if published.is_err() {
-        clients.cases.release_notice(about, &by).await?;
+    match clients.events.publish(detail_type, detail).await {
+        Ok(()) => clients.cases.confirm_notice(about, &by, clock::now()).await.map(|()| true),
+        Err(error) => {
+            clients.cases.release_notice(about, &by).await?;
+            Err(error)
+        }
     }
-    published
 }
 
 /// Tells operators what they have to mend so that Slack takes the messages of a case.
@@ -31,7 +35,7 @@ pub(crate) async fn tell(clients: &Clients, about: &str, detail_type: &str, deta
 /// As [`tell`].
 pub(crate) async fn tell_of_trouble(clients: &Clients, trouble: &Trouble, case_id: &str) -> Result<()> {
     let detail = json!({"code": "SlackRefuses", "what": trouble.what, "caseId": case_id});
-    tell(clients, &trouble.about, "Cordon Slack Refuses", &detail).await
+    tell(clients, &trouble.about, "Cordon Slack Refuses", &detail).await.map(|_| ())
 }
 
 /// Whether the caller is to tell operators of `about` now: nobody has lately, or the caller has and asks again because

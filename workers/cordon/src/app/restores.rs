@@ -70,7 +70,8 @@ pub(crate) async fn request(
         copy_generation: request.copy_generation,
         requested_at: request.at,
         mac: None,
-        restored: Vec::new(),
+        versions_restored: 0,
+        last_restored: None,
         outcome: None,
     };
     restore.mac = Some(clients.macs.generate(&case.restore_message(&restore)).await?);

@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// Where an object has more versions than these, a person is asked before all of them are moved.
-const MAX_VERSIONS: usize = 100;
+pub(crate) const MAX_VERSIONS: usize = 100;
 
 /// Why policy does not move all versions of a case's object by itself: in some nothing was found, or a person has left
-/// them where they are. Whoever writes a sensitive text over an important object has that object removed otherwise.
+/// them where they are. Somebody who writes a sensitive text over an important object had that object removed otherwise.
 ///
 /// # Errors
 /// As classified, where asking again may help.
@@ -46,15 +46,20 @@ pub(crate) async fn why_not(clients: &Clients, case: &Case) -> Result<Option<Str
             ..case.object().clone()
         };
         if object != *case.object() {
-            unseen += usize::from(is_unseen(clients, &object.case_id()).await?);
+            unseen += usize::from(is_unseen(clients, &object).await?);
         }
     }
     Ok((unseen > 0)
         .then(|| format!("versions = all, and {unseen} of {} have no finding of their own", bytes.len())))
 }
 
-async fn is_unseen(clients: &Clients, case_id: &str) -> Result<bool> {
-    let Some(known) = clients.cases.get(case_id).await? else { return Ok(true) };
-    let made_by_restore = clients.cases.original_of_restored(case_id).await?.is_some();
+/// Whether nothing was found in an object version, or a person has left it where it is.
+///
+/// # Errors
+/// As classified, where asking again may help.
+pub(crate) async fn is_unseen(clients: &Clients, object: &ObjectVersion) -> Result<bool> {
+    let case_id = object.case_id();
+    let Some(known) = clients.cases.get(&case_id).await? else { return Ok(true) };
+    let made_by_restore = clients.cases.original_of_restored(&case_id).await?.is_some();
     Ok(is_left_by_person(&known, made_by_restore))
 }

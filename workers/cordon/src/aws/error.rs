@@ -7,15 +7,25 @@ use aws_sdk_s3::{
 
 use crate::error::{Code, Error};
 
-/// Names under which AWS services say "too fast" or "my fault", past the statuses 429 and 5xx.
+/// Names under which AWS services say "too fast" or "my fault", past the statuses 429 and 5xx: what AWS's own SDKs repeat
+/// (<https://github.com/boto/botocore/blob/develop/botocore/retries/standard.py>), and what S3 and DynamoDB say besides.
 const TRANSIENT: &[&str] = &[
     "ThrottlingException",
+    "ThrottledException",
     "Throttling",
+    "RequestThrottled",
+    "RequestThrottledException",
     "TooManyRequestsException",
     "ProvisionedThroughputExceededException",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+    "TransactionInProgressException",
     "RequestLimitExceeded",
     "RequestTimeout",
+    "RequestTimeoutException",
     "SlowDown",
+    "EC2ThrottledException",
+    "KMS.ThrottlingException",
     "LimitExceededException",
     "InternalError",
     "InternalServerError",
@@ -83,6 +93,12 @@ fn chain(error: &dyn std::error::Error) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+/// The error's code, empty without one. S3 begins to answer a copy with status 200 before it knows how the copy ends, so
+/// there the status says nothing (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
+pub(crate) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> &str {
+    error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
 /// The HTTP status of an answer, 0 without one.

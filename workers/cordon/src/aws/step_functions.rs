@@ -44,11 +44,22 @@ pub enum Run {
     Ended(Ended),
 }
 
+/// An execution that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Failed {
+    /// Which.
+    pub execution_arn: String,
+    /// When.
+    pub ended_at: Time,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     /// Step Functions' word for it; `FORGOTTEN` for a run that it no longer knows.
     pub status: String,
+    /// The error's name, if that is known.
+    pub error: Option<String>,
     /// Why, if that is known.
     pub cause: Option<String>,
     /// When, if that is known.
@@ -92,12 +103,13 @@ impl StepFunctions {
             Ok(answer) => Ok(Run::Ended(Ended {
                 status: answer.status.as_str().to_owned(),
                 at: answer.stop_date.as_ref().and_then(super::time),
+                error: answer.error.filter(|error| !error.is_empty()),
                 cause: answer.cause.filter(|cause| !cause.is_empty()),
             })),
             Err(error) => match error.as_service_error() {
                 Some(DescribeExecutionError::ExecutionDoesNotExist(_)) => {
                     let young = began_at > clock::now() - LAG;
-                    let forgotten = Ended { status: "FORGOTTEN".into(), cause: None, at: None };
+                    let forgotten = Ended { status: "FORGOTTEN".into(), error: None, cause: None, at: None };
                     Ok(if young { Run::Running } else { Run::Ended(forgotten) })
                 }
                 _ => Err(classify("states:DescribeExecution", error)),
@@ -124,6 +136,30 @@ impl StepFunctions {
             running.insert(run.map_err(|error| classify("states:ListExecutions", error))?.execution_arn);
         }
         Ok(running)
+    }
+
+    /// The executions of a state machine that failed at `since` or later, with all pages.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn failed(&self, state_machine_arn: &str, since: Time) -> Result<Vec<Failed>> {
+        let mut pages = self
+            .client
+            .list_executions()
+            .state_machine_arn(state_machine_arn)
+            .status_filter(ExecutionStatus::Failed)
+            .max_results(1_000)
+            .into_paginator()
+            .items()
+            .send();
+        let mut failed = Vec::new();
+        while let Some(run) = pages.next().await {
+            let run = run.map_err(|error| classify("states:ListExecutions", error))?;
+            if let Some(ended_at) = run.stop_date.as_ref().and_then(super::time).filter(|end| *end >= since) {
+                failed.push(Failed { execution_arn: run.execution_arn, ended_at });
+            }
+        }
+        Ok(failed)
     }
 
     /// Ends an execution from outside, where it has not ended; whoever looks at it later reads why.

@@ -11,7 +11,10 @@ use crate::{
     aws,
     config::WorkerConfig,
     health,
-    loops::{gateway_probe, metrics, notifier, policy_watcher, reconciler, requests, scan_watcher, sweeper},
+    loops::{
+        failure_watcher, gateway_probe, metrics, notifier, policy_watcher, reconciler, requests,
+        scan_watcher, sweeper,
+    },
     telemetry,
 };
 
@@ -44,6 +47,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     loops.spawn(policy_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(sweeper::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(gateway_probe::run(Arc::clone(&clients), stop.clone()));
+    loops.spawn(failure_watcher::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(requests::run(Arc::clone(&clients), stop.clone()));
     loops.spawn(reconciler::run(clients, stop.clone()));
     let mut work = pin!(worker.run(stop.clone()));

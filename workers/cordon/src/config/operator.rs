@@ -63,14 +63,7 @@ impl OperatorConfig {
             exposures_table: from.exposures_table(),
             state_bucket: from.state_bucket(),
             policy_key: from.policy_key(),
-            state_machine_arns: from
-                .required(
-                    "CORDON_STATE_MACHINE_ARNS",
-                    "the ARNs of the state machines, with commas between them",
-                )
-                .split(',')
-                .map(|arn| arn.trim().to_owned())
-                .collect(),
+            state_machine_arns: from.state_machine_arns(),
             fallback: from.fallback(),
         };
         from.finish(config, HELD)

@@ -133,6 +133,15 @@ impl Reader<'_> {
         self.arn("CORDON_OBJECT_RESTORE_ARN", "the ARN of the state machine object_restore")
     }
 
+    pub(super) fn state_machine_arns(&mut self) -> Vec<String> {
+        let parse = |text: &str| {
+            let arns: Vec<_> = text.split(',').map(|arn| arn.trim().to_owned()).collect();
+            arns.iter().all(|arn| arn.starts_with("arn:")).then_some(arns)
+        };
+        let must = "the ARNs of the state machines with commas between them";
+        self.parsed("CORDON_STATE_MACHINE_ARNS", must, parse, Vec::new())
+    }
+
     pub(super) fn common(&mut self) -> Common {
         Common {
             region: self.region(),

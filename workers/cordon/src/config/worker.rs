@@ -59,6 +59,8 @@ pub struct WorkerConfig {
     pub finding_response_arn: String,
     /// The state machine that puts objects back.
     pub object_restore_arn: String,
+    /// Every state machine of the installation.
+    pub state_machine_arns: Vec<String>,
     /// The queues of requests.
     pub approvals_queue_url: String,
     /// See above.
@@ -126,6 +128,7 @@ impl WorkerConfig {
             finding_response_arn: from
                 .arn("CORDON_FINDING_RESPONSE_ARN", "the ARN of the state machine finding_response"),
             object_restore_arn: from.object_restore_arn(),
+            state_machine_arns: from.state_machine_arns(),
             approvals_queue_url: from.approvals_queue_url(),
             restores_queue_url: from.restores_queue_url(),
             purges_queue_url: from.purges_queue_url(),

@@ -1,7 +1,11 @@
 //! Measures what waits, once a minute: how long the oldest approval is open, what Slack does not show yet, and how long ago this
-//! worker polled. Every worker measures the same records, so of these the greatest counts, and of the age of polls the least.
+//! worker polled and measured. Every worker measures the same records, so of these the greatest counts, and of what the
+//! worker says of itself the least. What cannot be read keeps its last value, which gets older.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use activity_worker::PollHealth;
 use cordon_domain::{case::Status, time::Time};
@@ -16,12 +20,27 @@ const MAX_COUNTED: usize = 10_000;
 
 /// Measures until stopped.
 pub async fn run(clients: Arc<Clients>, polls: PollHealth, measured: Measured, stop: CancellationToken) {
-    every("metrics", INTERVAL, stop, || pass(&clients, &polls, measured)).await;
+    let last = Mutex::new(Instant::now());
+    every("metrics", INTERVAL, stop, || pass(&clients, &polls, &last, measured)).await;
 }
 
-async fn pass(clients: &Clients, polls: &PollHealth, measured: Measured) -> Result<()> {
-    metrics::gauge!("PollAgeSeconds").set(polls.last_good_poll().as_secs_f64());
+/// `last` is when what waits was last read.
+async fn pass(
+    clients: &Clients,
+    polls: &PollHealth,
+    last: &Mutex<Instant>,
+    measured: Measured,
+) -> Result<()> {
     let waiting = waiting(clients).await;
+    let age = {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_ok() {
+            *last = Instant::now();
+        }
+        last.elapsed()
+    };
+    metrics::gauge!("PollAgeSeconds").set(polls.last_good_poll().as_secs_f64());
+    metrics::gauge!("MeasuredAgeSeconds").set(age.as_secs_f64());
     measured.write();
     waiting
 }

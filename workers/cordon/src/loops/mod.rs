@@ -1,6 +1,7 @@
 //! Small loops beside the activities. Each is safe to run in many workers at once: whatever it does is
 //! conditional or harmless when done twice.
 
+pub mod failure_watcher;
 pub mod gateway_probe;
 pub mod metrics;
 pub mod notifier;

@@ -52,5 +52,5 @@ async fn pass(clients: &Clients) -> Result<()> {
         "why": why,
         "consequence": consequence,
     });
-    operator_notices::tell(clients, &about, "Cordon Policy Unusable", &detail).await
+    operator_notices::tell(clients, &about, "Cordon Policy Unusable", &detail).await.map(|_| ())
 }

@@ -13,7 +13,7 @@
 //! | `restored#<case id>` | `original`: the case whose restore has made this object version | the worker |
 //! | `rate_limit#<hour>[#<bucket>[#<prefix>]]` | `moves`: automatic moves in that hour | the worker |
 //! | `rate_limit_mark#<case id>#<generation>#<execution>` | `hour`, `given_back`: that a move is counted | the worker |
-//! | `notice#<what>` | `told_at`, `told_by`: when operators were told of something | the worker |
+//! | `notice#<what>` | `told_at`, `told_by`, `leased_until`: when operators were told of something, and who is about to | the worker |
 //! | `request#<request id>` | [`cordon_domain::request::Answer`], `sender`: what came of a request by message | the worker |
 //! | `pause` | [`cordon_domain::pause::Pause`] | operators |
 //!

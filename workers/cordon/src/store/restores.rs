@@ -39,20 +39,25 @@ impl Cases {
         self.recognized(case, update, asked).await
     }
 
-    /// Records what a restore has put back so far: `after`, over exactly `before`. `None` when it has ended, or another
-    /// worker has recorded more.
+    /// Records what the open restore has put back so far: as it is in `after`, where it was as in `before`. `None` when it
+    /// has ended, or another worker has recorded more.
     ///
     /// # Errors
     /// As classified.
     pub async fn save_restore(&self, before: &Case, after: &Case) -> Result<Option<Case>> {
+        let (Some(was), Some(is)) = (before.open_restore(), after.open_restore()) else { return Ok(None) };
+        let at = format!("restores[{}]", before.quarantine.restores.len() - 1);
         let update = self
             .update_approval(&after.case_id)
-            .update_expression("SET restores = :restores")
-            .condition_expression("#status = :restoring AND restores = :before")
+            .update_expression(format!("SET {at} = :restore"))
+            .condition_expression(format!(
+                "#status = :restoring AND {at}.request_id = :request AND {at}.versions_restored = :before"
+            ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":restoring", text(Status::Restoring.name()))
-            .expression_attribute_values(":restores", to_value(&after.quarantine.restores))
-            .expression_attribute_values(":before", to_value(&before.quarantine.restores));
+            .expression_attribute_values(":restore", to_value(is))
+            .expression_attribute_values(":request", text(&was.request_id))
+            .expression_attribute_values(":before", to_value(&was.versions_restored));
         self.changed(before, update).await
     }
 

@@ -227,7 +227,7 @@ fn a_restored_object_that_macie_finds_again_joins_its_story() -> Result<()> {
             let (object, case_id) = quarantined(env, &bucket, "key.txt", "the secret").await?;
             assert_eq!(restore(env, &case_id, &[]).await?.code, Some(0));
             let case = env.case(&object).await?;
-            let restored = case.quarantine.restores[0].restored[0].clone();
+            let restored = case.quarantine.restores[0].last_restored.clone().context("a version")?;
             assert_eq!(restored != object.version, versioned, "a version of its own where there are any");
 
             let again = env.respond("Credentials", &Placed { version: restored, size: 10 }).await?;

@@ -42,7 +42,8 @@ fn a_restore_whose_run_was_never_started_is_started_by_the_reconciler() -> Resul
             copy_generation: None,
             requested_at: clock::now(),
             mac: None,
-            restored: Vec::new(),
+            versions_restored: 0,
+            last_restored: None,
             outcome: None,
         };
         let case = env.case(&object).await?;

@@ -27,7 +27,7 @@ use cordon_domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{clients::Clients, pauses},
+    app::{clients::Clients, pauses, unseen_versions},
     aws::object_session::{DeleteOutcome, Mover, ObjectSession, Place, VersionEntry},
     error::{Code, Error, Result},
 };
@@ -90,11 +90,12 @@ impl Activity for QuarantineObject {
         pauses::stop_at(&self.0.cases, pause, &case.case_id).await?;
         let place = Place::of(case.object());
         let mover = self.0.movers.open(&place, &case.case_id).await?;
-        let mut the_move = Move { mover, case, place };
+        let by_people = matches!(case.authorization(&input.execution_arn), Ok(Authorized::Votes(_)));
+        let mut the_move = Move { mover, case, place, by_people };
         let versioning = the_move.mover.removable_versioning(&the_move.place).await?;
         let (mut manifest, mut etag) = match the_move.secured_earlier(versioning).await? {
             Some(recorded) => recorded,
-            None => match the_move.secure(&self.0.cases, versioning).await {
+            None => match the_move.secure(&self.0, versioning).await {
                 Ok(secured) => secured,
                 // Another worker may have finished the same task.
                 Err(error) => the_move.recorded().await?.ok_or(error)?,
@@ -111,14 +112,16 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the case was taken over and given back meanwhile".into()));
             }
             pauses::stop_at(&self.0.cases, pause, &the_move.case.case_id).await?;
+            (manifest, etag) = the_move.narrowed(manifest, etag, &self.0).await?;
             if the_move.remove(&manifest).await? == DeleteOutcome::Changed {
                 return Ok(the_move.changed(&manifest));
             }
             let left = the_move.attest(&manifest).await?;
-            if the_move.case.plan.effect.versions == Versions::Reported || left.is_empty() {
+            let more = the_move.taken_of(&left, &self.0).await?;
+            if more.is_empty() {
                 return Ok(the_move.quarantined(&manifest, left.len()));
             }
-            (manifest, etag) = the_move.take_along(manifest, &etag, &left).await?;
+            (manifest, etag) = the_move.take_along(manifest, &etag, &more, &left).await?;
         }
         Err(Error::Retryable("somebody keeps writing versions of the key while they are being moved".into()))
     }
@@ -162,6 +165,8 @@ struct Move {
     mover: ObjectSession<Mover>,
     case: Case,
     place: Place,
+    /// Whether people have decided so, and not policy alone.
+    by_people: bool,
 }
 
 impl Move {
@@ -188,6 +193,54 @@ impl Move {
         reported.unwrap_or(&manifest.entries[0])
     }
 
+    /// Those of the listed versions that this case moves. Beyond as many as policy looks at when it decides, they were
+    /// written since, and policy alone takes none of them.
+    async fn taken_of(&self, listed: &[VersionEntry], clients: &Clients) -> Result<Vec<ObjectVersion>> {
+        let too_many = !self.by_people && bytes_of(listed).count() > unseen_versions::MAX_VERSIONS;
+        let mut taken = Vec::new();
+        for version in bytes_of(listed).map(|entry| self.version(entry)) {
+            let goes =
+                if too_many { version == *self.case.object() } else { self.takes(&version, clients).await? };
+            if goes {
+                taken.push(version);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Whether this case moves a version of its key. What nobody has looked at, or a person has left, policy alone leaves
+    /// where it is.
+    async fn takes(&self, version: &ObjectVersion, clients: &Clients) -> Result<bool> {
+        let is_reported = version == self.case.object();
+        match self.case.plan.effect.versions {
+            Versions::Reported => Ok(is_reported),
+            Versions::All if is_reported || self.by_people => Ok(true),
+            Versions::All => Ok(!unseen_versions::is_unseen(clients, version).await?),
+        }
+    }
+
+    /// The manifest without what is not to be removed any more: a person may have decided about one of the versions since
+    /// it was copied.
+    async fn narrowed(
+        &self,
+        manifest: Manifest,
+        etag: String,
+        clients: &Clients,
+    ) -> Result<(Manifest, String)> {
+        let mut narrowed = manifest.clone();
+        narrowed.entries.clear();
+        for entry in &manifest.entries {
+            if self.takes(&entry.source, clients).await? {
+                narrowed.entries.push(entry.clone());
+            }
+        }
+        if narrowed.entries.len() == manifest.entries.len() {
+            return Ok((manifest, etag));
+        }
+        narrowed.versions_left += manifest.entries.len() - narrowed.entries.len();
+        self.record(&narrowed, Some(&etag)).await
+    }
+
     /// The object version that a listing speaks of.
     fn version(&self, entry: &VersionEntry) -> ObjectVersion {
         ObjectVersion {
@@ -201,12 +254,17 @@ impl Move {
         let reported = self.reported(manifest);
         let moved = match manifest.entries.len() {
             1 => "Moved to the quarantine bucket.".to_owned(),
+            n if versions_left > 0 => format!("Moved {n} versions of the key to the quarantine bucket."),
             n => format!("Moved all {n} versions of the key to the quarantine bucket."),
+        };
+        let why = match self.case.plan.effect.versions {
+            Versions::Reported => "",
+            Versions::All => " (without a finding of their own, or left by a person)",
         };
         let left = match versions_left {
             0 => String::new(),
-            1 => " 1 other version of the key remains.".into(),
-            n => format!(" {n} other versions of the key remain."),
+            1 => format!(" 1 other version of the key remains{why}."),
+            n => format!(" {n} other versions of the key remain{why}."),
         };
         let replicas = match reported.object.replication.as_deref() {
             None => "",
@@ -239,7 +297,7 @@ impl Move {
     async fn examined(clients: &Clients, case: &Case) -> Result<&'static str> {
         let place = Place::of(case.object());
         let mover = clients.movers.open(&place, &case.case_id).await?;
-        let the_move = Move { mover, case: case.clone(), place };
+        let the_move = Move { mover, case: case.clone(), place, by_people: false };
         if the_move.recorded().await?.is_none() {
             return Ok("Copies were begun and none is verified; the object was not removed.");
         }

@@ -148,7 +148,10 @@ impl RestoreObject {
             Ok(restored) => {
                 let before = &put_back.case;
                 self.0.cases.mark_restored(&restored.case_id(), &before.case_id).await?;
-                let after = before.clone().with_open_restore(|restore| restore.restored.push(restored));
+                let after = before.clone().with_open_restore(|restore| {
+                    restore.versions_restored += 1;
+                    restore.last_restored = Some(restored);
+                });
                 match self.0.cases.save_restore(before, &after).await? {
                     Some(case) => return Ok(case),
                     None => Error::Retryable("the record of the restore was changed meanwhile".into()),
@@ -159,7 +162,7 @@ impl RestoreObject {
             Err(error) => return Err(error),
         };
         let Requested { case, restore, .. } = self.requested(input).await?;
-        if restore.restored.len() > put_back.done() { Ok(case) } else { Err(refused) }
+        if restore.versions_restored > put_back.done() { Ok(case) } else { Err(refused) }
     }
 
     /// The case and the request on record that this run is for, and the pause in force.

@@ -371,11 +371,11 @@ fn route(case: &Case) -> TriageRoute {
     }
 }
 
-/// 128 random bits: an action id that cannot be guessed.
 fn second(time: Time) -> i64 {
     time.timestamp().as_second()
 }
 
+/// 128 random bits: an action id that cannot be guessed.
 fn approval_id() -> String {
     hex::encode(rand::random::<[u8; 16]>())
 }

@@ -53,6 +53,11 @@ pub(super) async fn policy(
     let mut channels = BTreeSet::from([installation.channel.clone()]);
     let (bucket, account) = (installation.state_bucket.clone(), installation.account.clone());
     let state = StateBucket::new(aws_sdk_s3::Client::new(aws), bucket, account);
+    // What may not be read is no policy that cannot be used, as which the worker takes it.
+    if let Err(error) = state.get(&installation.policy_key).await {
+        tell(Check::unanswered(NAME, &error));
+        return channels;
+    }
     let in_force = match policy_in_force(&state, &installation.policy_key).await {
         Ok(in_force) => in_force,
         Err(error) => {

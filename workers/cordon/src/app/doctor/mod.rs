@@ -59,7 +59,7 @@ impl Check {
         Self { name, status: Status::Unknown, what: what.into(), mend: Some(mend.into()) }
     }
 
-    /// What could not be asked for: for want of a permission nobody knows, and otherwise something is wrong.
+    /// What could not be asked for: for want of a permission or an answer nobody knows, and otherwise something is wrong.
     fn unanswered(name: &'static str, error: &Error) -> Self {
         match error.code() {
             Some(Code::AccessDenied) => Self::unknown(
@@ -67,7 +67,12 @@ impl Check {
                 format!("your credentials may not look: {error}"),
                 "run `cordon doctor` with the credentials that you deploy with",
             ),
-            _ => Self::failed(
+            Some(_) => Self::failed(
+                name,
+                error.to_string(),
+                "see what the message names, and run `cordon doctor` again",
+            ),
+            None => Self::unknown(
                 name,
                 error.to_string(),
                 "run `cordon doctor` again; if it stays so, see the service's status",

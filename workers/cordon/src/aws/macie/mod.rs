@@ -83,13 +83,11 @@ impl Macie {
     /// # Errors
     /// `InvalidFinding` for one that lacks what is needed; otherwise as classified.
     pub async fn finding(&self, id: &str) -> Result<Known> {
-        let answer = self
-            .client
-            .get_findings()
-            .finding_ids(id)
-            .send()
-            .await
-            .map_err(|error| classify("macie2:GetFindings", error))?;
+        let answer = match self.client.get_findings().finding_ids(id).send().await {
+            Ok(answer) => answer,
+            Err(error) if status(&error) == 404 => return Ok(Known::Unknown),
+            Err(error) => return Err(classify("macie2:GetFindings", error)),
+        };
         match answer
             .findings
             .unwrap_or_default()

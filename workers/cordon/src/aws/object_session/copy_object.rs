@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aws_sdk_s3::{
     config::timeout::TimeoutConfig,
-    error::ProvideErrorMetadata,
     types::{AnnotationDirective, MetadataDirective, ServerSideEncryption, StorageClass, TaggingDirective},
 };
 use cordon_domain::manifest::ObjectFacts;
@@ -16,7 +15,7 @@ use super::{
     unusable_key,
 };
 use crate::{
-    aws::error::{classify, status},
+    aws::error::{classify, code, status},
     error::{Error, Result},
 };
 
@@ -95,14 +94,18 @@ impl<R: Writer> ObjectSession<R> {
             call.customize().config_override(aws_sdk_s3::Config::builder().timeout_config(copy_timeout()));
         match call.send().await {
             Ok(_) => Ok(CopyOutcome::Copied),
-            Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
-                (412, _) | (404, Some("NoSuchKey" | "NoSuchVersion")) => Ok(CopyOutcome::Refused),
-                (404, _) if to.place.bucket == self.quarantine_bucket => Err(self.no_quarantine_bucket()),
+            Err(error) => match (status(&error), code(&error)) {
+                (412, _) | (_, "PreconditionFailed" | "NoSuchKey" | "NoSuchVersion") => {
+                    Ok(CopyOutcome::Refused)
+                }
+                (404, _) | (_, "NoSuchBucket") if to.place.bucket == self.quarantine_bucket => {
+                    Err(self.no_quarantine_bucket())
+                }
                 // An annotation was changed during the copy, or the destination was written to.
                 (409, code) => Err(Error::Retryable(format!(
                     "s3:CopyObject from {} met another change ({})",
                     from.bucket,
-                    code.unwrap_or("409")
+                    if code.is_empty() { "409" } else { code }
                 ))),
                 _ if is_archived(&error) => Err(archived()),
                 _ if denied_by_kms(&error) => Err(unusable_key()),

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::{
-    error::ProvideErrorMetadata,
     operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder,
     types::{ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType},
 };
@@ -24,7 +23,7 @@ use super::{
 };
 use crate::{
     aws::{
-        error::{classify, status},
+        error::{classify, code, status},
         object_session::parts::{Part, parts},
     },
     error::{Code, Error, Result},
@@ -211,12 +210,11 @@ impl<R: Writer> ObjectSession<R> {
                 request.headers_mut().insert("expires", expires.clone());
             }
         });
-        let created =
-            call.send().await.map_err(|error| match error.as_service_error().and_then(|e| e.code()) {
-                Some("RequestHeaderSectionTooLarge" | "MetadataTooLarge") => too_much_metadata(),
-                _ if denied_by_kms(&error) => unusable_key(),
-                _ => classify(&format!("s3:CreateMultipartUpload in {}", to.place.bucket), error),
-            })?;
+        let created = call.send().await.map_err(|error| match code(&error) {
+            "RequestHeaderSectionTooLarge" | "MetadataTooLarge" => too_much_metadata(),
+            _ if denied_by_kms(&error) => unusable_key(),
+            _ => classify(&format!("s3:CreateMultipartUpload in {}", to.place.bucket), error),
+        })?;
         created
             .upload_id
             .ok_or_else(|| Error::Retryable("s3:CreateMultipartUpload answered without an upload id".into()))
@@ -288,8 +286,10 @@ impl<R: Writer> ObjectSession<R> {
                 Ok(etag
                     .ok_or_else(|| Error::Retryable("s3:UploadPartCopy answered without an ETag".into()))?)
             }
-            Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
-                (412, _) | (404, Some("NoSuchKey" | "NoSuchVersion" | "NoSuchUpload")) => Err(Stop::Refused),
+            Err(error) => match (status(&error), code(&error)) {
+                (412, _) | (_, "PreconditionFailed" | "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") => {
+                    Err(Stop::Refused)
+                }
                 _ if is_archived(&error) => Err(archived().into()),
                 _ if denied_by_kms(&error) => Err(unusable_key().into()),
                 _ => Err(classify(&format!("s3:UploadPartCopy from {}", from.bucket), error).into()),
@@ -320,8 +320,10 @@ impl<R: Writer> ObjectSession<R> {
             call.customize().config_override(aws_sdk_s3::Config::builder().timeout_config(copy_timeout()));
         match call.send().await {
             Ok(_) => Ok(CopyOutcome::Copied),
-            Err(error) => match (status(&error), error.as_service_error().and_then(|e| e.code())) {
-                (412, _) | (404, _) => Ok(CopyOutcome::Refused),
+            Err(error) => match (status(&error), code(&error)) {
+                (412 | 404, _) | (_, "PreconditionFailed" | "NoSuchUpload" | "NoSuchKey") => {
+                    Ok(CopyOutcome::Refused)
+                }
                 _ if denied_by_kms(&error) => Err(unusable_key()),
                 _ => Err(classify(&format!("s3:CompleteMultipartUpload in {}", to.place.bucket), error)),
             },

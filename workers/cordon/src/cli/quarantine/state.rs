@@ -64,7 +64,8 @@ mod tests {
                 copy_generation: None,
                 requested_at: time("2026-03-11T09:47:00.000Z"),
                 mac: None,
-                restored: Vec::new(),
+                versions_restored: 0,
+                last_restored: None,
                 outcome: Some(RestoreOutcome {
                     result,
                     detail: String::new(),

@@ -77,7 +77,8 @@ fn restore(outcome: Option<RestoreResult>) -> Restore {
         copy_generation: None,
         requested_at: at(),
         mac: None,
-        restored: Vec::new(),
+        versions_restored: 0,
+        last_restored: None,
         outcome: outcome.map(|result| RestoreOutcome {
             result,
             detail: "What became of it.".into(),

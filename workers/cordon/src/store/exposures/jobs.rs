@@ -95,6 +95,19 @@ impl Exposures {
         conditional(&self.table, update).await?.map(|item| from_item(&self.table, item)).transpose()
     }
 
+    /// Leaves a job that still runs alone until `at`. Nothing changes when nobody watches it any more.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn watch_job_again(&self, record: &str, at: Time) -> Result<()> {
+        let update = self
+            .update(record, exposures::JOB)
+            .update_expression("SET due_at = :at")
+            .condition_expression("attribute_exists(due)")
+            .expression_attribute_values(":at", text(at));
+        conditional(&self.table, update).await.map(|_| ())
+    }
+
     /// Ends the watch over a job whose wait was ended.
     ///
     /// # Errors

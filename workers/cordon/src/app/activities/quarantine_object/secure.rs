@@ -8,10 +8,11 @@ use cordon_domain::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    MAX_CONCURRENCY, MAX_VERSIONS, Move, bytes_of, is, not_authorized, rejected,
+    MAX_CONCURRENCY, MAX_VERSIONS, Move, bytes_of, not_authorized, rejected,
     remove::{left_to_people, null_version_at_risk},
 };
 use crate::{
+    app::clients::Clients,
     aws::object_session::{self, CopyOutcome, Destination, ObjectHead, PutOutcome, VersionEntry, Versioning},
     clock,
     error::{Error, Result},
@@ -23,6 +24,7 @@ impl Move {
     ///
     /// An earlier generation was ended after it had copied the object: the removal was refused, or the run was stopped.
     /// Where somebody has put the same bytes again since, with metadata of their own, they are copied anew.
+    /// Where that generation's plan named other versions, everything is copied anew too, in the order of the versions.
     pub(super) async fn secured_earlier(&self, versioning: Versioning) -> Result<Option<(Manifest, String)>> {
         let Some(copy) = self.case.quarantine.newest_copy() else { return Ok(None) };
         let Some((manifest, etag)) = self.recorded().await? else { return Ok(None) };
@@ -37,7 +39,8 @@ impl Move {
         if let Some(obstacle) = there.obstacle {
             return Err(obstacle);
         }
-        let is_copied = self.reported(&manifest).object.is_same_writing(&there.facts);
+        let is_copied = manifest.versions == self.case.plan.effect.versions
+            && self.reported(&manifest).object.is_same_writing(&there.facts);
         Ok(is_copied.then_some((manifest, etag)))
     }
 
@@ -67,7 +70,7 @@ impl Move {
     /// the first is made.
     pub(super) async fn secure(
         &mut self,
-        cases: &Cases,
+        clients: &Clients,
         versioning: Versioning,
     ) -> Result<(Manifest, String)> {
         let object = self.case.object();
@@ -77,16 +80,16 @@ impl Move {
                 self.mover.list_object_versions(&self.place).await?
             }
         };
-        let others = bytes_of(&listed).filter(|entry| !is(object, entry)).count();
-        let (named, versions_left) = match (versioning, self.case.plan.effect.versions) {
-            (Versioning::Never, _) | (_, Versions::Reported) => (vec![object.clone()], others),
-            (_, Versions::All) => (bytes_of(&listed).map(|entry| self.version(entry)).collect(), 0),
+        let named = match (versioning, self.case.plan.effect.versions) {
+            (Versioning::Never, _) | (_, Versions::Reported) => vec![object.clone()],
+            (_, Versions::All) => self.taken_of(&listed, clients).await?,
         };
         if !named.contains(object) {
             return Err(object_session::gone(&self.place));
         }
         let seen = self.look_at_all(&named, versioning, &listed).await?;
-        self.begin(cases).await?;
+        let versions_left = bytes_of(&listed).count().saturating_sub(named.len());
+        self.begin(&clients.cases).await?;
         let entries = self.copy_all(&named, seen, versioning).await?;
         let case = &self.case;
         let manifest = Manifest {
@@ -119,7 +122,7 @@ impl Move {
     }
 
     /// Writes the manifest, or takes the one that another worker has written first.
-    async fn record(&self, manifest: &Manifest, over: Option<&str>) -> Result<(Manifest, String)> {
+    pub(super) async fn record(&self, manifest: &Manifest, over: Option<&str>) -> Result<(Manifest, String)> {
         let key = self.manifest_key();
         let written = self.mover.put_manifest(&key, manifest, over).await?;
         match written {
@@ -221,16 +224,17 @@ impl Move {
         &self,
         mut manifest: Manifest,
         etag: &str,
+        more: &[ObjectVersion],
         left: &[VersionEntry],
     ) -> Result<(Manifest, String)> {
         let versioning = self.mover.versioning(&self.place).await?;
-        let named: Vec<_> = left.iter().map(|entry| self.version(entry)).collect();
-        let seen = self.look_at_all(&named, versioning, left).await?;
-        let mut entries = self.copy_all(&named, seen, versioning).await?;
+        let seen = self.look_at_all(more, versioning, left).await?;
+        let mut entries = self.copy_all(more, seen, versioning).await?;
         entries.append(&mut manifest.entries);
         manifest.entries = entries;
         // Of an earlier generation, whose rule named the reported version only.
         manifest.versions = self.case.plan.effect.versions;
+        manifest.versions_left = left.len().saturating_sub(more.len());
         self.record(&manifest, Some(etag)).await
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct PutBack {
 impl PutBack {
     /// How many versions are back, as far as the record was read.
     pub(super) fn done(&self) -> usize {
-        self.case.open_restore().map_or(0, |restore| restore.restored.len())
+        self.case.open_restore().map_or(0, |restore| restore.versions_restored)
     }
 
     /// Puts one object version back, on top of what this restore has put back before.
@@ -76,10 +76,10 @@ impl PutBack {
         }
     }
 
-    /// Whether this restore has made what is at the place.
+    /// Whether what is at the place is what this restore has made last.
     fn is_ours(&self, there: &ObjectHead) -> bool {
-        let restored = self.case.open_restore().into_iter().flat_map(|restore| &restore.restored);
-        restored.into_iter().any(|ours| *ours == self.version(there))
+        let last = self.case.open_restore().and_then(|restore| restore.last_restored.as_ref());
+        last == Some(&self.version(there))
     }
 
     /// Whether what is at the place already is the object, and says nothing else about it.

@@ -117,7 +117,8 @@ fn a_case_that_was_restored_often_with_long_reasons_is_within_slacks_limits() {
         copy_generation: None,
         requested_at: time("2026-03-11T10:00:00.000Z"),
         mac: None,
-        restored: Vec::new(),
+        versions_restored: 0,
+        last_restored: None,
         outcome: Some(cordon_domain::case::RestoreOutcome {
             result: RestoreResult::Failed,
             detail: detail.clone(),

@@ -96,7 +96,8 @@ fn restores() -> impl Strategy<Value = Vec<Restore>> {
             copy_generation: None,
             requested_at: at(),
             mac: None,
-            restored: Vec::new(),
+            versions_restored: 0,
+            last_restored: None,
             outcome: ended.map(|(result, detail)| RestoreOutcome { result, detail, code: None, at: at() }),
         });
     vec(restore, 0..20)
