@@ -8,6 +8,7 @@ mod kms;
 mod module;
 mod network;
 pub mod operator;
+pub mod release;
 mod roles;
 mod runtime;
 mod size;

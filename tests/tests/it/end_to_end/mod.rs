@@ -12,4 +12,5 @@ mod moves;
 mod policy;
 mod responses;
 mod restores;
+mod upgrades;
 mod wake_ups;
