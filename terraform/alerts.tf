@@ -97,7 +97,7 @@ resource "aws_cloudwatch_metric_alarm" "runs" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name_prefix}-dead-letters"
-  alarm_description   = "Events that could not be delivered wait in ${aws_sqs_queue.dead_letters.name}."
+  alarm_description   = "Events that could not be delivered wait in ${aws_sqs_queue.dead_letters.name}. See the role of the rule or of the schedule, mend it, and start the executions with the messages' bodies as input, or wait for the sweep; then delete the messages."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

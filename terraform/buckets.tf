@@ -155,7 +155,7 @@ data "aws_iam_policy_document" "state_bucket" {
   statement {
     sid       = "OnlyPolicyWritersWriteThePolicy"
     effect    = "Deny"
-    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"]
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject", "s3:ReplicateDelete", "s3:ReplicateObject"]
     resources = ["${aws_s3_bucket.this["state"].arn}/${local.policy_key}"]
 
     principals {

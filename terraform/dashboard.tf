@@ -26,6 +26,11 @@ locals {
       metrics = [[{ expression = local.search["Outcomes"], id = "outcomes", label = "" }]]
     },
     {
+      title   = "Rounds of asking begun"
+      stat    = "Sum"
+      metrics = [concat(["Cordon", "Rounds"], local.installation)]
+    },
+    {
       title   = "Time to a person's decision (s)"
       stat    = "p50"
       metrics = [for stat in ["p50", "p90"] : concat(["Cordon", "DecisionSeconds"], local.installation, [{ stat = stat, label = stat }])]
@@ -84,7 +89,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name_prefix
+  dashboard_name = "${var.name_prefix}${local.in_region}" # Dashboards are the account's, not the Region's.
 
   dashboard_body = jsonencode({
     widgets = concat(

@@ -118,6 +118,16 @@ output "restorer_role_arn" {
   value       = aws_iam_role.restorer.arn
 }
 
+output "investigator_role_arn" {
+  description = "What the policy of your own quarantine key lets read, or null where nobody is named."
+  value       = one(aws_iam_role.investigator[*].arn)
+}
+
+output "data_key_arn" {
+  description = "KMS key of records, plans, queues, executions, the Slack secret, logs and messages."
+  value       = local.data_key_arn
+}
+
 output "quarantine_key_arn" {
   description = "KMS key of the quarantine."
   value       = local.quarantine_key_arn

@@ -121,6 +121,13 @@ data "aws_iam_policy_document" "mover" {
     sid       = "FindCopiesAndUploads"
     actions   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
     resources = [aws_s3_bucket.this["quarantine"].arn]
+
+    # A session without tags reaches nothing, not even names.
+    condition {
+      test     = "StringLike"
+      variable = "aws:PrincipalTag/CordonBucket"
+      values   = ["?*"]
+    }
   }
 
   statement {

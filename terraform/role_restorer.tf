@@ -53,6 +53,13 @@ data "aws_iam_policy_document" "restorer" {
     sid       = "TellMissingCopiesFromForbidden"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.this["quarantine"].arn]
+
+    # A session without tags reaches nothing, not even names.
+    condition {
+      test     = "StringLike"
+      variable = "aws:PrincipalTag/CordonBucket"
+      values   = ["?*"]
+    }
   }
 
   statement {

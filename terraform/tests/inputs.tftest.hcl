@@ -174,7 +174,7 @@ run "refuses_names_tags_and_lists_that_aws_would_refuse_halfway" {
     network             = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-1"] }
     policy_writers      = [for number in range(300) : "arn:aws:iam::111122223333:role/deployers/number-${number}"]
     role_path           = "/${join("", [for number in range(500) : "p"])}/"
-    protected_buckets   = [for number in range(50) : "payroll-${100 + number}"]
+    protected_buckets   = [for number in range(55) : "payroll-${100 + number}"]
     schedule_expression = "cron(0 0 * * * *)"
     source_kms_key_arns = [for number in range(86) : "arn:aws:kms:us-east-1:444455556666:key/${number}"]
     tags                = { "AWS:owner" = "security", empty = "" }
@@ -189,6 +189,30 @@ run "refuses_names_tags_and_lists_that_aws_would_refuse_halfway" {
     var.source_kms_key_arns,
     var.tags,
   ]
+}
+
+run "refuses_more_people_than_a_trust_policy_holds" {
+  command = plan
+
+  variables {
+    investigators = [for number in range(50) : "arn:aws:iam::111122223333:role/investigators/number-${number}"]
+    purgers       = [for number in range(50) : "arn:aws:iam::111122223333:role/purgers/number-${number}"]
+  }
+
+  expect_failures = [var.investigators, var.purgers]
+}
+
+run "logs_no_access_where_another_trail_does" {
+  command = plan
+
+  variables {
+    log_quarantine_access = false
+  }
+
+  assert {
+    condition     = length(aws_cloudtrail.quarantine) == 0 && !contains(keys(aws_s3_bucket.this), "audit")
+    error_message = "There is a trail of the quarantine, or its bucket."
+  }
 }
 
 run "refuses_keys_of_tags_that_iam_takes_for_one" {

@@ -244,7 +244,7 @@ run "installs" {
 
   assert {
     condition = toset([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.title]) == toset([
-      "Alarms", "Cases", "Age of the oldest case (s)", "Outcomes", "Time to a person's decision (s)", "Not yet shown in Slack (s)",
+      "Alarms", "Cases", "Age of the oldest case (s)", "Outcomes", "Rounds of asking begun", "Time to a person's decision (s)", "Not yet shown in Slack (s)",
       "Workers: how many measure, and the youngest poll (s)", "Failed tasks by code", "Executions started",
       "Executions that ended badly", "Exposure cycle: how long it takes (ms)", "Gateway: requests and errors",
       "Queues: oldest request (s), dead letters",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// Those of the emulator.
 pub async fn existing_network(sandbox: &Sandbox) -> Result<Value> {
-    let described = sandbox.emulator().query("ec2", "DescribeSubnets", "2016-11-15").await?;
+    let described = sandbox.emulator().query("ec2", "DescribeSubnets", "2016-11-15", &[]).await?;
     let texts = |element: &str| -> Vec<String> {
         let (open, close) = (format!("<{element}>"), format!("</{element}>"));
         let parts = described.split(&open).skip(1);

@@ -42,6 +42,7 @@ from . import (
     s3_permissions,
     s3_tags,
     s3_versions,
+    security_groups,
     sqs_senders,
     sqs_urls,
     states,
@@ -67,7 +68,7 @@ def main():
                    s3_archives, s3_permissions, s3_annotations, s3_missing, s3_owners, s3_headers, sts_policies,
                    sqs_senders, sqs_urls, transport, reserved_sources, condition_keys,
                    authorization, decisions, task_roles, policy_patterns, terraform_alarms, trails, empty_secrets,
-                   log_streams, http_apis, vpc_links, cloud_map, private_integrations, ecs_services, ecs_tasks):
+                   log_streams, http_apis, security_groups, vpc_links, cloud_map, private_integrations, ecs_services, ecs_tasks):
         module.install()
     # As many connections at once as come: beyond the server's own 100, each would wait a second for TCP to try again.
     Config.backlog = 1_024

@@ -1,18 +1,13 @@
 //! Faults on request, each in the form in which the AWS service would show it.
 
 use std::future::pending;
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use super::encoding::{decode, query_pairs};
 
 /// What can happen to a call, at AWS or on the way there, instead of its own answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,23 +136,9 @@ impl TryFrom<WireRule> for FaultRule {
 #[derive(Debug, Default)]
 pub struct Faults {
     active: Mutex<Vec<FaultRule>>,
-    packed_policy_characters: AtomicUsize,
 }
 
 impl Faults {
-    /// STS packs no session policy of more than so many percent of the 2,048 characters that it takes as text. How it packs
-    /// nobody knows; at first it packs all.
-    pub fn set_packed_policy_share(&self, percent: u8) {
-        self.packed_policy_characters.store(2_048 * usize::from(percent) / 100, Ordering::Relaxed);
-    }
-
-    /// Whether a form of STS holds a policy that it does not pack.
-    pub(super) fn is_not_packed(&self, form: &str) -> bool {
-        let most = self.packed_policy_characters.load(Ordering::Relaxed);
-        let mut policies = query_pairs(form).filter(|(name, _)| *name == "Policy");
-        most > 0 && policies.any(|(_, policy)| decode(policy).chars().count() > most)
-    }
-
     /// Puts a rule in force. Of several that fit a call, the oldest applies.
     pub fn inject(&self, rule: FaultRule) {
         self.active().push(rule);

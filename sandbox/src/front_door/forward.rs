@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::calls::Open;
-use super::faults::{Consequence, Fault, happen, json_error};
+use super::faults::{Consequence, happen, json_error};
 use super::items;
 use super::operation::{self, Named};
 use super::signed::Credential;
@@ -30,7 +30,6 @@ impl FrontDoor {
         let mut call = self.calls.begin(service, parts.method.as_str(), &path, access_key);
 
         let kept;
-        let mut is_not_packed = false;
         let (name, body) = match operation::name(service, &parts) {
             Named::As(name) if service != "dynamodb" && !self.records.wants_body(credential, &parts) => {
                 kept = self.records.request(credential, &parts, None);
@@ -54,7 +53,6 @@ impl FrontDoor {
                     }
                     Named::InForm => {
                         let form = String::from_utf8_lossy(&read);
-                        is_not_packed = service == "sts" && self.faults.is_not_packed(&form);
                         operation::action(&form).unwrap_or_else(|| format!("{} {path}", parts.method))
                     }
                 };
@@ -65,8 +63,7 @@ impl FrontDoor {
         if let Some(credential) = credential {
             call.record.principal = self.principal(credential).await;
         }
-        let fault = self.faults.next_for(service, &name, call.record.principal.as_deref());
-        if let Some(fault) = fault.or(is_not_packed.then_some(Fault::PackedPolicyTooLarge)) {
+        if let Some(fault) = self.faults.next_for(service, &name, call.record.principal.as_deref()) {
             match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),

@@ -259,16 +259,24 @@ impl Emulator {
         serde_json::from_str(&said).with_context(|| format!("the answer to {target} is not JSON"))
     }
 
-    /// A call without parameters in the query protocol as the account's root user; the answer's XML.
+    /// A call in the query protocol as the account's root user; the answer's XML.
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn query(&self, service: &str, action: &str, version: &str) -> anyhow::Result<String> {
+    pub async fn query(
+        &self,
+        service: &str,
+        action: &str,
+        version: &str,
+        parameters: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
+        let form: Vec<_> =
+            [("Action", action), ("Version", version)].iter().chain(parameters).copied().collect();
         let answer = self
             .http
             .post(&self.endpoint)
             .header("authorization", root_authorization(service))
-            .form(&[("Action", action), ("Version", version)])
+            .form(&form)
             .send()
             .await
             .and_then(reqwest::Response::error_for_status)

@@ -64,7 +64,7 @@ resource "aws_subnet" "public" {
   cidr_block              = cidrsubnet(var.cidr_block, 2, tonumber(each.key))
   availability_zone       = each.value
   map_public_ip_on_launch = false # Tasks ask for an address, nothing else gets one.
-  tags                    = { Name = "${var.name}-${each.value}" }
+  tags                    = merge(var.tags, { Name = "${var.name}-${each.value}" })
 
   lifecycle {
     create_before_destroy = true
@@ -109,5 +109,5 @@ resource "aws_vpc_endpoint" "gateway" {
   vpc_endpoint_type = "Gateway"
   service_name      = "com.amazonaws.${data.aws_region.current.id}.${each.key}"
   route_table_ids   = [aws_route_table.public.id]
-  tags              = { Name = "${var.name}-${each.key}" }
+  tags              = merge(var.tags, { Name = "${var.name}-${each.key}" })
 }

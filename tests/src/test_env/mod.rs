@@ -110,8 +110,6 @@ impl TestEnv {
         let operator_id = operator::create(&sandbox).await?;
         // The tests together scan faster than an account may.
         sandbox.macie().set_create_interval(None);
-        // So the longer of the usual policies are not packed, and shorter ones are asked for.
-        sandbox.faults().set_packed_policy_share(27);
         // The tests together post faster than one person's channel may.
         sandbox.slack().set_rate_limits(None);
         let rule = |name: &str, buckets: &str, types: &str, disposition: &str, approvers: &[&str]| {

@@ -150,7 +150,7 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
     .await?;
     // What is protected resists, and nothing of it goes.
     let refused = example.terraform(&["destroy", "-input=false", "-auto-approve"], 1)?;
-    ensure!(!refused.contains("Destroy complete"), "{refused}");
+    ensure!(!refused.contains("Destruction complete"), "{refused}");
     sandbox.stop().await;
     Ok(())
 }

@@ -36,8 +36,13 @@ fn what_is_applied_in_a_small_network_of_its_own_plans_clean_and_is_not_destroye
         let shown = fixture.deployment.plan_is_clean().await.err().context("it plans clean")?.to_string();
         ensure!(shown.contains("aws_s3_object.policy"), "{shown}");
         put(written).await?;
+        let quarantine = fixture.deployment.output("quarantine_bucket")?;
+        s3.put_object().bucket(quarantine).key("kept").body(b"a copy".to_vec().into()).send().await?;
         let refused = fixture.deployment.destroy().await.err().context("it was destroyed")?.to_string();
         ensure!(refused.contains("deletion_protection is true, so nothing was destroyed"), "{refused}");
+        let kept = s3.get_object().bucket(quarantine).key("kept").send().await?.body.collect().await?;
+        ensure!(kept.into_bytes() == "a copy", "what is in quarantine can no longer be read");
+        s3.delete_object().bucket(quarantine).key("kept").send().await?;
         // Whatever had gone would have to be made again.
         fixture.deployment.infrastructure_is_as_declared().await
     })

@@ -7,6 +7,7 @@
 
 mod approvals;
 mod descriptions;
+mod dismissals;
 mod exposures;
 pub(super) mod fixture;
 mod forgeries;

@@ -54,6 +54,7 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
             "gateway",
             "gateways",
             "macie",
+            "protected_buckets",
             "security_hub",
             "slack_app",
             "slack_channel",

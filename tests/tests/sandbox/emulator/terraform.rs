@@ -110,6 +110,28 @@ fn a_trail_keeps_the_tags_that_it_is_made_with() -> Result<()> {
                 .await?;
         let listed = trail("ListTags", json!({"ResourceIdList": [made["TrailARN"]]})).await?;
         assert_eq!(listed["ResourceTagList"][0]["TagsList"], tags, "{listed}");
+        for (name, value) in [("my--trail", "security"), ("-trail", "security"), (&*unique("trail"), "")] {
+            let tags = json!([{"Key": "team", "Value": value}]);
+            let refused =
+                trail("CreateTrail", json!({"Name": name, "S3BucketName": "audit", "TagsList": tags})).await;
+            assert!(refused.is_err(), "{name} with {value:?} is taken");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_said_of_a_security_group_has_no_other_signs_than_ec2_takes() -> Result<()> {
+    in_bare_sandbox(async {
+        for (description, is_taken) in
+            [("The worker of Cordon: nothing comes in.", true), ("Cordon's worker.", false), ("über", false)]
+        {
+            let name = unique("group");
+            let parameters = [("GroupName", &*name), ("GroupDescription", description)];
+            let made =
+                sandbox().emulator().query("ec2", "CreateSecurityGroup", "2016-11-15", &parameters).await;
+            assert_eq!(made.is_ok(), is_taken, "{description}: {made:?}");
+        }
         Ok(())
     })
 }

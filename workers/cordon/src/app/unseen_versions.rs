@@ -1,7 +1,7 @@
 //! Versions that policy would take along without anybody having looked at them.
 
 use cordon_domain::{
-    case::{Case, known_cases::is_left_by_person},
+    case::{Case, Decision, known_cases::is_left_by_person},
     finding::{ObjectVersion, real_version},
     policy::Versions,
 };
@@ -61,5 +61,6 @@ pub(crate) async fn is_unseen(clients: &Clients, object: &ObjectVersion) -> Resu
     let case_id = object.case_id();
     let Some(known) = clients.cases.get(&case_id).await? else { return Ok(true) };
     let made_by_restore = clients.cases.original_of_restored(&case_id).await?.is_some();
-    Ok(is_left_by_person(&known, made_by_restore))
+    // A decision counts from when it is on record, and not from when its execution has ended.
+    Ok(is_left_by_person(&known, made_by_restore) || known.decision() == Some(Decision::Dismiss))
 }

@@ -56,7 +56,8 @@ impl DoctorArguments {
                 Some(progress) => progress.advance(1),
                 None => progress.insert(Progress::new(of)).advance(1),
             };
-            doctor::examine_buckets(&aws, &config.region, &account, &mut tell, &mut count).await;
+            let scope = config.installation.as_ref().map(|installation| &installation.scope);
+            doctor::examine_buckets(&aws, &config.region, &account, scope, &mut tell, &mut count).await;
         }
         // Who reads no more, as `grep -q` does, still gets the exit code.
         let unless_unread =

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cordon_domain::policy::scope::BucketScope;
 use url::Url;
 
 use super::{ConfigError, SlackConfig, operator::HELD, reader::Reader};
@@ -36,6 +37,8 @@ pub struct Installation {
     pub slack: SlackConfig,
     /// The channel where policy names no other.
     pub channel: String,
+    /// The buckets that it answers for, and those that nothing is moved from.
+    pub scope: BucketScope,
 }
 
 impl DoctorConfig {
@@ -67,6 +70,7 @@ impl DoctorConfig {
             policy_key: from.policy_key(),
             slack: from.slack(),
             channel: from.fallback().channel,
+            scope: from.scope(),
         });
         from.finish(Self { region, installation }, HELD)
     }

@@ -63,6 +63,10 @@ async fn is_told(clients: &Clients, failed: &Failed) -> Result<bool> {
     let Run::Ended(ended) = clients.step_functions.run(&failed.execution_arn, clock::now()).await? else {
         return Ok(false);
     };
+    // Redriven since, and what lists it lags behind.
+    if ended.status != "FAILED" || ended.at != Some(failed.ended_at) {
+        return Ok(false);
+    }
     let error = ended.error.as_deref();
     if error.is_some_and(|error| !UNTOLD.contains(&error)) {
         return Ok(true);

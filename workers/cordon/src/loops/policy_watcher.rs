@@ -51,6 +51,7 @@ async fn pass(clients: &Clients) -> Result<()> {
         "inForce": in_force.version,
         "why": why,
         "consequence": consequence,
+        "what": "Mend Terraform's variable policy and apply; `cordon policy check` explains what is wrong with a policy.",
     });
     operator_notices::tell(clients, &about, "Cordon Policy Unusable", &detail).await.map(|_| ())
 }

@@ -8,8 +8,8 @@ use crate::error::Result;
 
 /// How long it is remembered; longer than anybody asks.
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 7);
-/// How long somebody is given to tell it; then another one does.
-const LEASE: SignedDuration = SignedDuration::from_mins(1);
+/// How long somebody is given to tell it; then another one does. Longer than all attempts at one call.
+const LEASE: SignedDuration = SignedDuration::from_mins(6);
 const NOBODY_IS_AT_IT: &str = "(attribute_not_exists(leased_until) OR leased_until < :now OR told_by = :by)";
 
 impl Cases {
@@ -33,7 +33,7 @@ impl Cases {
     }
 
     /// Whether operators are to be told of something by the caller, who then either [tells](Self::confirm_notice) or
-    /// [cannot](Self::release_notice); who does neither has a minute.
+    /// [cannot](Self::release_notice); who does neither has six minutes.
     ///
     /// # Errors
     /// As classified.

@@ -51,7 +51,8 @@ impl Cases {
             .update_approval(&after.case_id)
             .update_expression(format!("SET {at} = :restore"))
             .condition_expression(format!(
-                "#status = :restoring AND {at}.request_id = :request AND {at}.versions_restored = :before"
+                "#status = :restoring AND {at}.request_id = :request AND {at}.versions_restored = :before AND \
+                 attribute_not_exists({at}.outcome)"
             ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":restoring", text(Status::Restoring.name()))

@@ -158,7 +158,10 @@ impl AdvanceRound {
         let begun = self.0.cases.begin_round(case, round, self.0.config.round_end()).await?;
         // Otherwise it was decided at this moment, or another worker at this task has begun the round.
         match begun.stands() {
-            Some(_) => Ok(Output::next(next)),
+            Some(_) => {
+                metrics::counter!("Rounds").increment(1);
+                Ok(Output::next(next))
+            }
             None => Err(Error::Retryable("the case changed while its round was advanced".into())),
         }
     }

@@ -71,7 +71,9 @@ impl Activity for PostApproval {
         let begun = match case.approval.asked {
             0 => {
                 notifications::list_in_burst(&self.0, &case).await?;
-                self.0.cases.begin_round(&case, 1, self.0.config.round_end()).await?.stands()
+                let begun = self.0.cases.begin_round(&case, 1, self.0.config.round_end()).await?.stands();
+                metrics::counter!("Rounds").increment(u64::from(begun.is_some()));
+                begun
             }
             _ => Some(case),
         };

@@ -97,8 +97,7 @@ impl Activity for QuarantineObject {
             Some(recorded) => recorded,
             None => match the_move.secure(&self.0, versioning).await {
                 Ok(secured) => secured,
-                // Another worker may have finished the same task.
-                Err(error) => the_move.recorded().await?.ok_or(error)?,
+                Err(error) => the_move.recorded_meanwhile().await?.ok_or(error)?,
             },
         };
         for _ in 0..PASSES {
@@ -112,16 +111,19 @@ impl Activity for QuarantineObject {
                 return Err(Error::Retryable("the case was taken over and given back meanwhile".into()));
             }
             pauses::stop_at(&self.0.cases, pause, &the_move.case.case_id).await?;
-            (manifest, etag) = the_move.narrowed(manifest, etag, &self.0).await?;
-            if the_move.remove(&manifest).await? == DeleteOutcome::Changed {
-                return Ok(the_move.changed(&manifest));
+            let removed = the_move.to_remove(&manifest, &self.0).await?;
+            if the_move.remove(&removed).await? == DeleteOutcome::Changed {
+                return Ok(the_move.changed(&removed));
             }
-            let left = the_move.attest(&manifest).await?;
-            let more = the_move.taken_of(&left, &self.0).await?;
+            let left = the_move.attest(&removed).await?;
+            let mut more = the_move.taken_of(&left, &self.0).await?;
             if more.is_empty() {
-                return Ok(the_move.quarantined(&manifest, left.len()));
+                return Ok(the_move.quarantined(&removed, left.len()));
             }
-            (manifest, etag) = the_move.take_along(manifest, &etag, &more, &left).await?;
+            more.retain(|version| manifest.entries.iter().all(|entry| entry.source != *version));
+            if !more.is_empty() {
+                (manifest, etag) = the_move.take_along(manifest, &etag, &more, &left).await?;
+            }
         }
         Err(Error::Retryable("somebody keeps writing versions of the key while they are being moved".into()))
     }
@@ -219,26 +221,16 @@ impl Move {
         }
     }
 
-    /// The manifest without what is not to be removed any more: a person may have decided about one of the versions since
-    /// it was copied.
-    async fn narrowed(
-        &self,
-        manifest: Manifest,
-        etag: String,
-        clients: &Clients,
-    ) -> Result<(Manifest, String)> {
-        let mut narrowed = manifest.clone();
-        narrowed.entries.clear();
+    /// What of a manifest is to be removed now: a person may have decided about one of the versions since it was copied. The
+    /// manifest itself never shrinks, for what is removed already has nothing else to be put back from.
+    async fn to_remove(&self, manifest: &Manifest, clients: &Clients) -> Result<Manifest> {
+        let mut entries = Vec::new();
         for entry in &manifest.entries {
             if self.takes(&entry.source, clients).await? {
-                narrowed.entries.push(entry.clone());
+                entries.push(entry.clone());
             }
         }
-        if narrowed.entries.len() == manifest.entries.len() {
-            return Ok((manifest, etag));
-        }
-        narrowed.versions_left += manifest.entries.len() - narrowed.entries.len();
-        self.record(&narrowed, Some(&etag)).await
+        Ok(Manifest { entries, ..manifest.clone() })
     }
 
     /// The object version that a listing speaks of.

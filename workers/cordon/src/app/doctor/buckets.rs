@@ -1,6 +1,7 @@
 //! Buckets that cannot be acted on, and why.
 
 use aws_config::SdkConfig;
+use cordon_domain::policy::scope::BucketScope;
 use futures::{StreamExt, stream};
 
 use super::Check;
@@ -12,11 +13,25 @@ const CONCURRENCY: usize = 8;
 /// How many names a sentence has.
 const NAMED: usize = 5;
 
+/// Whether any bucket is protected.
+pub(super) fn protected(scope: &BucketScope) -> Check {
+    const NAME: &str = "protected_buckets";
+    match scope.protected.len() {
+        0 => Check::warning(
+            NAME,
+            "no bucket is protected: objects of Terraform's state, CloudTrail and the like may be moved",
+            "name such buckets in Terraform's protected_buckets, or take what is usual out of unprotected",
+        ),
+        n => Check::ok(NAME, format!("nothing is moved from buckets that one of {n} globs matches")),
+    }
+}
+
 /// Looks at every bucket of the Region; `tell` gets each obstacle as it is found, `progress` how many of how many are done.
 pub async fn examine(
     aws: &SdkConfig,
     region: &str,
     account: &str,
+    scope: Option<&BucketScope>,
     tell: &mut dyn FnMut(Check),
     progress: &mut dyn FnMut(usize, usize),
 ) {
@@ -38,6 +53,12 @@ pub async fn examine(
         progress(done, of);
         match found {
             Ok(found) => {
+                if let Some(glob) = scope.and_then(|scope| scope.protecting(&name)) {
+                    tell(Check::ok(
+                        NAME,
+                        format!("{name} is protected (by {glob}): nothing is moved from it"),
+                    ));
+                }
                 in_the_way += usize::from(!found.is_empty());
                 for obstacle in found {
                     tell(Check::warning(NAME, name.clone(), obstacle));

@@ -97,6 +97,7 @@ pub async fn run(aws: &SdkConfig, config: &DoctorConfig, tell: &mut dyn FnMut(Ch
     };
     deployment::event_rules(aws, installation, tell).await;
     let channels = deployment::policy(aws, installation, tell).await;
+    tell(buckets::protected(&installation.scope));
     deployment::services(aws, installation, tell).await;
     slack::look(aws, installation, &channels, tell).await;
     Some(account)

@@ -1,5 +1,7 @@
 //! Looks at what policy names, copies and verifies it, and writes the manifest: up to here the source is untouched.
 
+use std::cmp::Reverse;
+
 use cordon_domain::{
     finding::ObjectVersion,
     manifest::{Entry, Location, Manifest, Verification, copy_key, new_copy},
@@ -42,6 +44,15 @@ impl Move {
         let is_copied = manifest.versions == self.case.plan.effect.versions
             && self.reported(&manifest).object.is_same_writing(&there.facts);
         Ok(is_copied.then_some((manifest, etag)))
+    }
+
+    /// What another worker at the same task has secured: an earlier generation's is of no use, or would have been taken.
+    pub(super) async fn recorded_meanwhile(&self) -> Result<Option<(Manifest, String)>> {
+        let copy = self.case.quarantine.newest_copy();
+        match copy.filter(|copy| copy.generation == self.case.generation) {
+            Some(_) => self.recorded().await,
+            None => Ok(None),
+        }
     }
 
     /// The manifest of an earlier attempt and its ETag, if the copies that it speaks of are there.
@@ -122,7 +133,7 @@ impl Move {
     }
 
     /// Writes the manifest, or takes the one that another worker has written first.
-    pub(super) async fn record(&self, manifest: &Manifest, over: Option<&str>) -> Result<(Manifest, String)> {
+    async fn record(&self, manifest: &Manifest, over: Option<&str>) -> Result<(Manifest, String)> {
         let key = self.manifest_key();
         let written = self.mover.put_manifest(&key, manifest, over).await?;
         match written {
@@ -231,6 +242,8 @@ impl Move {
         let seen = self.look_at_all(more, versioning, left).await?;
         let mut entries = self.copy_all(more, seen, versioning).await?;
         entries.append(&mut manifest.entries);
+        // The newest first, as a restore wants them: what comes later may be older, if its finding came later.
+        entries.sort_by_key(|entry| Reverse(entry.object.last_modified));
         manifest.entries = entries;
         // Of an earlier generation, whose rule named the reported version only.
         manifest.versions = self.case.plan.effect.versions;
