@@ -89,7 +89,8 @@ pub(super) async fn check(
         ),
     );
     for role in ["worker", "gateway", "mover"] {
-        let principal = format!(":assumed-role/cordon-{role}/");
+        let name = deployment.output(&format!("{role}_role_name"))?;
+        let principal = format!(":assumed-role/{name}/");
         let calls = sandbox.calls().select(&CallFilter::default());
         let seen =
             calls.iter().any(|call| call.principal.as_deref().is_some_and(|arn| arn.contains(&principal)));
