@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const MAX_VERSIONS: usize = 100;
 
 /// Why policy does not move all versions of a case's object by itself: in some nothing was found, or a person has left
-/// them where they are. Somebody who writes a sensitive text over an important object had that object removed otherwise.
+/// them where they are. Somebody who writes a sensitive text over an important object would have that object removed otherwise.
 ///
 /// # Errors
 /// As classified, where asking again may help.

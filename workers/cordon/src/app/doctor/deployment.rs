@@ -53,7 +53,7 @@ pub(super) async fn policy(
     let mut channels = BTreeSet::from([installation.channel.clone()]);
     let (bucket, account) = (installation.state_bucket.clone(), installation.account.clone());
     let state = StateBucket::new(aws_sdk_s3::Client::new(aws), bucket, account);
-    // What may not be read is no policy that cannot be used, as which the worker takes it.
+    // A policy that these credentials may not read is unknown; the worker would take it for one that cannot be used.
     if let Err(error) = state.get(&installation.policy_key).await {
         tell(Check::unanswered(NAME, &error));
         return channels;
