@@ -99,5 +99,26 @@ resource "terraform_data" "deletion_protection" {
     aws_vpc_security_group_egress_rule.proxy,
     aws_vpc_security_group_ingress_rule.gateway,
     module.network,
+    terraform_data.key_is_kept,
+  ]
+}
+
+# A key of your own takes the place of one that was made, which then is scheduled for deletion, with all that is encrypted under it.
+# Terraform destroys this first.
+resource "terraform_data" "key_is_kept" {
+  for_each = toset([for name, arn in { data = var.data_key_arn, quarantine = var.quarantine_key_arn } : name if arn == null])
+
+  input = var.deletion_protection ? "echo 'deletion_protection is true, so the key was not scheduled for deletion: what was encrypted under it could not be read any more. Take ${each.key}_key_arn out again, and apply. To change keys, purge or restore what is in quarantine and set deletion_protection to false first.' && exit 1" : "exit 0"
+
+  provisioner "local-exec" {
+    when    = destroy
+    command = self.input
+  }
+
+  depends_on = [
+    aws_kms_alias.data,
+    aws_kms_alias.quarantine,
+    aws_kms_key.data,
+    aws_kms_key.quarantine,
   ]
 }

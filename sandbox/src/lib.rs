@@ -26,4 +26,4 @@ pub use front_door::intercepting_proxy::{InterceptedCall, InterceptingProxy, Int
 pub use front_door::records::directory as records_directory;
 pub use process::child;
 pub use process::emulator::Emulator;
-pub use sandbox::{Options, Sandbox, emulator_python};
+pub use sandbox::{Options, Sandbox, emulator_python, python};

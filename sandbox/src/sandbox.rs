@@ -241,8 +241,15 @@ impl Sandbox {
 /// # Errors
 /// When its virtual environment cannot be made.
 pub async fn emulator_python() -> anyhow::Result<PathBuf> {
-    let requirements = python::emulator_sources().join("requirements.txt");
-    python::environment(&Options::default().data_dir, &requirements).await
+    python(&python::emulator_sources().join("requirements.txt")).await
+}
+
+/// A Python that has what this list of requirements names.
+///
+/// # Errors
+/// When it cannot be set up.
+pub async fn python(requirements: &Path) -> anyhow::Result<PathBuf> {
+    python::environment(&Options::default().data_dir, requirements).await
 }
 
 pub(crate) fn workspace_root() -> &'static Path {

@@ -344,28 +344,6 @@ run "tags_everything_but_the_policy_object" {
   }
 }
 
-run "uses_keys_that_are_there" {
-  variables {
-    data_key_arn       = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-0000-4000-8000-000000000000"
-    quarantine_key_arn = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-0000-4000-8000-000000000000"
-  }
-
-  assert {
-    condition     = length(aws_kms_key.data) == 0 && length(aws_kms_key.quarantine) == 0 && length(aws_kms_alias.data) == 0 && length(aws_kms_alias.quarantine) == 0
-    error_message = "A key is made beside the one that is given."
-  }
-
-  assert {
-    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this["quarantine"].rule).apply_server_side_encryption_by_default).kms_master_key_id == var.quarantine_key_arn && output.quarantine_key_arn == var.quarantine_key_arn
-    error_message = "The quarantine is under another key."
-  }
-
-  assert {
-    condition     = alltrue([for statement in data.aws_iam_policy_document.worker.statement : statement.resources == toset([var.data_key_arn]) if statement.sid == "OpenEncryptedRecordsAndState"])
-    error_message = "The worker may use another key."
-  }
-}
-
 run "names_an_installation_of_before_as_it_was_named" {
   variables {
     names_carry_region = false

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::definition::Container;
+use crate::front_door::records;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Of one call; CloudWatch Logs takes 10,000 events and 1 MiB.
@@ -65,6 +66,7 @@ async fn write(client: Client, group: String, stream: String, file: PathBuf) {
         }
         let Some(end) = rest.iter().rposition(|&byte| byte == b'\n') else { continue };
         let whole: Vec<u8> = rest.drain(..=end).collect();
+        records::keep_metrics(&whole);
         let now = jiff::Timestamp::now().as_millisecond();
         let events: Vec<_> = String::from_utf8_lossy(&whole)
             .lines()

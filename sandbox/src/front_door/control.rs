@@ -11,7 +11,7 @@ use super::FrontDoor;
 use super::calls::CallFilter;
 use super::credentials::{self, Refusal};
 use super::encoding::{decode, query_pairs};
-use super::faults::{Fault, FaultRule, InnerCall, answer};
+use super::faults::{Asked, Fault, FaultRule, InnerCall, answer};
 
 /// Where the routes lie.
 pub(super) const PREFIX: &str = "/_sandbox/";
@@ -41,7 +41,12 @@ impl FrontDoor {
             ("POST", "/_sandbox/faults/next") => match read::<InnerCall>(body).await {
                 Ok(call) => {
                     self.records.write_inner(&call);
-                    let fault = self.faults.next_for(&call.service, &call.operation, Some(&call.principal));
+                    let fault = self.faults.next_for(Asked {
+                        service: &call.service,
+                        operation: &call.operation,
+                        principal: Some(&call.principal),
+                        session_policy: None,
+                    });
                     json_answer(200, &json!({"fault": fault.map(Fault::to_wire)}))
                 }
                 Err(why) => refusal(400, "InvalidCall", &format!("This is not a call: {why}.")),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::encoding::{decode, query_pairs};
-use super::faults::{Consequence, answer, happen, json_error};
+use super::faults::{Asked, Consequence, answer, happen, json_error};
 use super::forward::recorded;
 use super::signed::Credential;
 use super::{Cut, FrontDoor};
@@ -79,7 +79,13 @@ impl FrontDoor {
             let message = verdict.message.as_deref().unwrap_or("The caller may not do this.");
             return Ok(recorded(call, json_error(403, code, message)));
         }
-        if let Some(fault) = self.faults.next_for(service, operation.name, call.record.principal.as_deref()) {
+        let asked = Asked {
+            service,
+            operation: operation.name,
+            principal: call.record.principal.as_deref(),
+            session_policy: None,
+        };
+        if let Some(fault) = self.faults.next_for(asked) {
             match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),

@@ -22,9 +22,12 @@ pub enum Fault {
     RequestTimeout,
     /// S3 takes the session for expired, status 400.
     ExpiredToken,
-    /// STS cannot pack the session policy and the tags into what it has room for, status 400. How full a session is
-    /// nobody can tell before.
-    PackedPolicyTooLarge,
+    /// STS cannot pack a session policy of more characters than these, with the tags, into what it has room for, status 400.
+    /// How full a session is nobody can tell before.
+    PackedPolicyTooLarge {
+        /// So many it can pack; with 0 none.
+        above: usize,
+    },
     /// S3 began to answer with status 200 before it failed: the error is in the body.
     ErrorInOk,
     /// It gets its own answer after this delay.
@@ -62,6 +65,7 @@ struct WireRule {
     kind: WireKind,
     times: u32,
     latency_ms: Option<u64>,
+    above: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -90,10 +94,20 @@ impl Fault {
             | Fault::Unavailable
             | Fault::RequestTimeout
             | Fault::ExpiredToken
-            | Fault::PackedPolicyTooLarge
+            | Fault::PackedPolicyTooLarge { .. }
             | Fault::ErrorInOk => json!({"kind": "internal_error"}),
         }
     }
+}
+
+/// What a rule may be about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) service: &'a str,
+    pub(super) operation: &'a str,
+    pub(super) principal: Option<&'a str>,
+    /// The characters of the session policy that a role is asked for with.
+    pub(super) session_policy: Option<usize>,
 }
 
 /// A call that is made behind the front door, by Step Functions itself, and that a fault may apply to all the same.
@@ -110,7 +124,10 @@ impl TryFrom<WireRule> for FaultRule {
     type Error = &'static str;
 
     fn try_from(wire: WireRule) -> Result<FaultRule, Self::Error> {
-        let WireRule { service, operation, principal, times, latency_ms, .. } = wire;
+        let WireRule { service, operation, principal, times, latency_ms, above, .. } = wire;
+        if above.is_some() && !matches!(wire.kind, WireKind::PackedPolicyTooLarge) {
+            return Err("above belongs to the kind packed_policy_too_large only");
+        }
         if latency_ms.is_some() && !matches!(wire.kind, WireKind::Latency) {
             return Err("latency_ms belongs to the kind latency only");
         }
@@ -120,7 +137,9 @@ impl TryFrom<WireRule> for FaultRule {
             WireKind::Unavailable => Fault::Unavailable,
             WireKind::RequestTimeout => Fault::RequestTimeout,
             WireKind::ExpiredToken => Fault::ExpiredToken,
-            WireKind::PackedPolicyTooLarge => Fault::PackedPolicyTooLarge,
+            WireKind::PackedPolicyTooLarge => {
+                Fault::PackedPolicyTooLarge { above: above.unwrap_or_default() }
+            }
             WireKind::ErrorInOk => Fault::ErrorInOk,
             WireKind::Latency => {
                 Fault::Latency(Duration::from_millis(latency_ms.ok_or("latency_ms is missing")?))
@@ -129,6 +148,20 @@ impl TryFrom<WireRule> for FaultRule {
             WireKind::Hang => Fault::Hang,
         };
         Ok(FaultRule { service, operation, principal, kind, times })
+    }
+}
+
+impl FaultRule {
+    fn fits(&self, call: Asked<'_>) -> bool {
+        let of_size = match self.kind {
+            Fault::PackedPolicyTooLarge { above } => call.session_policy.is_some_and(|size| size > above),
+            _ => true,
+        };
+        of_size
+            && self.times > 0
+            && self.service == call.service
+            && self.operation.as_ref().is_none_or(|name| name == call.operation)
+            && self.principal.as_ref().is_none_or(|part| call.principal.is_some_and(|arn| arn.contains(part)))
     }
 }
 
@@ -155,14 +188,9 @@ impl Faults {
     }
 
     /// The fault for this call, which counts as used once.
-    pub(super) fn next_for(&self, service: &str, operation: &str, principal: Option<&str>) -> Option<Fault> {
+    pub(super) fn next_for(&self, call: Asked<'_>) -> Option<Fault> {
         let mut active = self.active();
-        let index = active.iter().position(|rule| {
-            rule.times > 0
-                && rule.service == service
-                && rule.operation.as_ref().is_none_or(|name| name == operation)
-                && rule.principal.as_ref().is_none_or(|part| principal.is_some_and(|arn| arn.contains(part)))
-        })?;
+        let index = active.iter().position(|rule| rule.fits(call))?;
         let rule = &mut active[index];
         rule.times -= 1;
         let kind = rule.kind;
@@ -197,7 +225,7 @@ pub(super) async fn happen(fault: Fault, service: &str) -> Consequence {
             "Your socket connection to the server was not read from or written to within the timeout period.",
         ),
         Fault::ExpiredToken => s3_error(400, "ExpiredToken", "The provided token has expired."),
-        Fault::PackedPolicyTooLarge => query_error(
+        Fault::PackedPolicyTooLarge { .. } => query_error(
             400,
             "PackedPolicyTooLarge",
             "Packed policy consumes 104% of allotted space, please use smaller policy.",
@@ -302,23 +330,37 @@ mod tests {
         FaultRule { service: "states".into(), operation: None, principal: None, kind, times }
     }
 
+    fn call<'a>(service: &'a str, operation: &'a str, principal: Option<&'a str>) -> Asked<'a> {
+        Asked { service, operation, principal, session_policy: None }
+    }
+
     #[test]
     fn a_fault_applies_to_as_many_calls_as_asked_and_then_is_over() {
         let faults = Faults::default();
         faults.inject(rule(Fault::Throttle, 2));
-        assert_eq!(faults.next_for("s3", "GetObject", None), None);
-        assert_eq!(faults.next_for("states", "GetActivityTask", None), Some(Fault::Throttle));
-        assert_eq!(faults.next_for("states", "SendTaskSuccess", None), Some(Fault::Throttle));
-        assert_eq!(faults.next_for("states", "SendTaskSuccess", None), None);
+        assert_eq!(faults.next_for(call("s3", "GetObject", None)), None);
+        assert_eq!(faults.next_for(call("states", "GetActivityTask", None)), Some(Fault::Throttle));
+        assert_eq!(faults.next_for(call("states", "SendTaskSuccess", None)), Some(Fault::Throttle));
+        assert_eq!(faults.next_for(call("states", "SendTaskSuccess", None)), None);
     }
 
     #[test]
     fn a_fault_for_a_role_spares_the_others() {
         let faults = Faults::default();
         faults.inject(FaultRule { principal: Some("cordon-worker".into()), ..rule(Fault::Cut, 1) });
-        assert_eq!(faults.next_for("states", "GetActivityTask", None), None);
-        assert_eq!(faults.next_for("states", "GetActivityTask", Some("arn:…/cordon-gateway/1")), None);
-        assert!(faults.next_for("states", "GetActivityTask", Some("arn:…/cordon-worker/1")).is_some());
+        assert_eq!(faults.next_for(call("states", "GetActivityTask", None)), None);
+        assert_eq!(faults.next_for(call("states", "GetActivityTask", Some("arn:…/cordon-gateway/1"))), None);
+        assert!(faults.next_for(call("states", "GetActivityTask", Some("arn:…/cordon-worker/1"))).is_some());
+    }
+
+    #[test]
+    fn a_session_policy_is_too_large_above_a_size() {
+        let faults = Faults::default();
+        let text = r#"{"service":"sts","kind":"packed_policy_too_large","above":600,"times":9}"#;
+        faults.inject(serde_json::from_str(text).expect("a whole rule"));
+        let asked = |size| faults.next_for(Asked { session_policy: size, ..call("sts", "AssumeRole", None) });
+        assert_eq!((asked(None), asked(Some(600))), (None, None));
+        assert_eq!(asked(Some(601)), Some(Fault::PackedPolicyTooLarge { above: 600 }));
     }
 
     #[test]

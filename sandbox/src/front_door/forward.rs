@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::calls::Open;
-use super::faults::{Consequence, happen, json_error};
+use super::faults::{Asked, Consequence, happen, json_error};
 use super::items;
 use super::operation::{self, Named};
 use super::signed::Credential;
@@ -30,6 +30,7 @@ impl FrontDoor {
         let mut call = self.calls.begin(service, parts.method.as_str(), &path, access_key);
 
         let kept;
+        let mut session_policy = None;
         let (name, body) = match operation::name(service, &parts) {
             Named::As(name) if service != "dynamodb" && !self.records.wants_body(credential, &parts) => {
                 kept = self.records.request(credential, &parts, None);
@@ -53,6 +54,7 @@ impl FrontDoor {
                     }
                     Named::InForm => {
                         let form = String::from_utf8_lossy(&read);
+                        session_policy = operation::session_policy(&form);
                         operation::action(&form).unwrap_or_else(|| format!("{} {path}", parts.method))
                     }
                 };
@@ -63,7 +65,9 @@ impl FrontDoor {
         if let Some(credential) = credential {
             call.record.principal = self.principal(credential).await;
         }
-        if let Some(fault) = self.faults.next_for(service, &name, call.record.principal.as_deref()) {
+        let asked =
+            Asked { service, operation: &name, principal: call.record.principal.as_deref(), session_policy };
+        if let Some(fault) = self.faults.next_for(asked) {
             match happen(fault, service).await {
                 Consequence::GoesOn => {}
                 Consequence::Answered(response) => return Ok(recorded(call, response)),

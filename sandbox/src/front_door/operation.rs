@@ -44,6 +44,12 @@ pub(super) fn action(form: &str) -> Option<String> {
     query_pairs(form).find(|(name, _)| *name == "Action").map(|(_, value)| decode(value))
 }
 
+/// How many characters the session policy of a form has that asks STS for a role.
+pub(super) fn session_policy(form: &str) -> Option<usize> {
+    let policy = query_pairs(form).find(|(name, _)| *name == "Policy");
+    policy.map(|(_, value)| decode(value).chars().count())
+}
+
 /// The bucket of a path-style S3 request, decoded.
 pub(super) fn bucket(path: &str) -> String {
     decode(path.strip_prefix('/').unwrap_or(path).split('/').next().unwrap_or_default())

@@ -23,6 +23,20 @@ pub fn directory() -> Option<PathBuf> {
     env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+/// Keeps the lines of a log that are in CloudWatch's embedded metric format.
+pub(crate) fn keep_metrics(log: &[u8]) {
+    let Some(directory) = directory() else { return };
+    let is_metric = |line: &&[u8]| line.starts_with(br#"{"_aws":"#);
+    let kept = log.split_inclusive(|&byte| byte == b'\n').filter(is_metric).collect::<Vec<_>>().concat();
+    if !kept.is_empty() {
+        let name = format!("metrics-{}.jsonl", std::process::id());
+        let file = OpenOptions::new().create(true).append(true).open(directory.join(name));
+        if let Err(error) = file.and_then(|mut file| file.write_all(&kept)) {
+            tracing::warn!(%error, "metrics were not recorded");
+        }
+    }
+}
+
 /// The file of one front door.
 #[derive(Debug, Default)]
 pub(super) struct Records(Option<Mutex<File>>);

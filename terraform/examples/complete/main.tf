@@ -65,12 +65,40 @@ variable "operators_email" {
   default     = null
 }
 
+variable "already_on" {
+  description = "What is on in this account and Region already: it is taken over as it is, and nothing is switched off. `cordon doctor` says what is."
+
+  type = object({
+    macie        = optional(bool, false)
+    security_hub = optional(bool, false)
+    analyzer_arn = optional(string) # Of one with the account or the organization as its zone of trust.
+  })
+
+  default = {}
+}
+
 provider "aws" {
   region = var.region
 }
 
 module "activation" {
   source = "../../modules/activation"
+
+  enable_access_analyzer = var.already_on.analyzer_arn == null
+}
+
+data "aws_caller_identity" "this" {}
+
+import {
+  for_each = toset(var.already_on.macie ? ["macie"] : [])
+  to       = module.activation.aws_macie2_account.this[0]
+  id       = data.aws_caller_identity.this.account_id
+}
+
+import {
+  for_each = toset(var.already_on.security_hub ? ["security_hub"] : [])
+  to       = module.activation.aws_securityhub_account.this[0]
+  id       = data.aws_caller_identity.this.account_id
 }
 
 module "cordon" {
@@ -80,7 +108,7 @@ module "cordon" {
   network            = var.network
   worker_count       = var.worker_count
   gateway_count      = var.gateway_count
-  analyzer_arn       = module.activation.analyzer_arn
+  analyzer_arn       = coalesce(var.already_on.analyzer_arn, module.activation.analyzer_arn)
   slack_app_id       = var.slack_app_id
   slack_team_id      = var.slack_team_id
   slack_channel      = var.slack_channel

@@ -33,13 +33,40 @@ variable "slack" {
   })
 }
 
+variable "already_on" {
+  description = "What is on in this account and Region already: it is taken over as it is, and nothing is switched off. `cordon doctor` says what is."
+
+  type = object({
+    macie        = optional(bool, false)
+    security_hub = optional(bool, false)
+    analyzer_arn = optional(string) # Of one with the account or the organization as its zone of trust.
+  })
+
+  default = {}
+}
+
 provider "aws" {
   region = var.region
 }
 
-# Leave out what is on already: enable_macie, enable_access_analyzer, enable_security_hub.
 module "activation" {
   source = "../../modules/activation"
+
+  enable_access_analyzer = var.already_on.analyzer_arn == null
+}
+
+data "aws_caller_identity" "this" {}
+
+import {
+  for_each = toset(var.already_on.macie ? ["macie"] : [])
+  to       = module.activation.aws_macie2_account.this[0]
+  id       = data.aws_caller_identity.this.account_id
+}
+
+import {
+  for_each = toset(var.already_on.security_hub ? ["security_hub"] : [])
+  to       = module.activation.aws_securityhub_account.this[0]
+  id       = data.aws_caller_identity.this.account_id
 }
 
 module "cordon" {
@@ -49,7 +76,7 @@ module "cordon" {
   network            = { kind = "small_public" }
   worker_count       = 1
   gateway_count      = 1
-  analyzer_arn       = module.activation.analyzer_arn
+  analyzer_arn       = coalesce(var.already_on.analyzer_arn, module.activation.analyzer_arn)
   slack_app_id       = var.slack.app_id
   slack_team_id      = var.slack.team_id
   slack_channel      = var.slack.channel

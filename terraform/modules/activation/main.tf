@@ -19,6 +19,11 @@ resource "aws_securityhub_account" "this" {
 
   # Cordon imports its own findings and needs no checks; standards are the account owner's choice, and cost.
   enable_default_standards = false
+
+  # What is taken over stays as it is: an import does not tell about standards, and to change them would replace it.
+  lifecycle {
+    ignore_changes = all
+  }
 }
 
 # Others may use what this has switched on, and with it go its findings. Also where an input is what takes it away: with the input a

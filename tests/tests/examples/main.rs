@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use cordon::store::Cases;
 use cordon_domain::finding::{ObjectVersion, bare_etag};
-use cordon_sandbox::{Sandbox, ecs};
+use cordon_sandbox::{CallFilter, Sandbox, ecs};
 use cordon_tests::{
     eventually, eventually_within, existing_network, finding_document, listen_to_operators, run_test,
     start_sandbox,
@@ -135,6 +135,21 @@ async fn analyzer(sandbox: &Sandbox) -> Result<String> {
     made.arn.context("an analyzer has an ARN")
 }
 
+/// A key of one's own in the place of the one that was made would have this deleted, with what is in quarantine.
+async fn keeps_its_key(example: &Example, sandbox: &Sandbox) -> Result<()> {
+    let kms = aws_sdk_kms::Client::new(&sandbox.sdk_config().await);
+    let own =
+        kms.create_key().send().await?.key_metadata.and_then(|key| key.arn).context("a key has an ARN")?;
+    let change = format!("module \"cordon\" {{\n  quarantine_key_arn = \"{own}\"\n}}\n");
+    fs::write(example.root.join("key_override.tf"), change)?;
+    let refused = example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 1)?;
+    ensure!(refused.contains("so the key was not scheduled for deletion"), "{refused}");
+    let alias = kms.describe_key().key_id("alias/cordon-quarantine").send().await?;
+    let state = alias.key_metadata.and_then(|key| key.key_state);
+    ensure!(state == Some(aws_sdk_kms::types::KeyState::Enabled), "{state:?}");
+    Ok(())
+}
+
 async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>) -> Result<()> {
     let sandbox = start_sandbox().await?;
     let inputs = inputs(&sandbox).await?;
@@ -151,6 +166,15 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
     // What is protected resists, and nothing of it goes.
     let refused = example.terraform(&["destroy", "-input=false", "-auto-approve"], 1)?;
     ensure!(!refused.contains("Destruction complete"), "{refused}");
+    if name == "minimal" {
+        keeps_its_key(&example, &sandbox).await?;
+    }
+    let switched_off = ["DisableMacie", "DisableSecurityHub", "DeleteAnalyzer"];
+    let calls = sandbox.calls().select(&CallFilter::default());
+    ensure!(
+        calls.iter().all(|call| !switched_off.contains(&&*call.operation)),
+        "{name} has switched something off"
+    );
     sandbox.stop().await;
     Ok(())
 }
@@ -158,8 +182,13 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
 #[test]
 fn every_example_is_planned_and_applied_as_it_is() -> Result<()> {
     run_test(async {
-        applied("minimal", async |_| {
-            Ok(json!({"region": "us-east-1", "image": ecs::image(), "slack": slack()}))
+        // What others have switched on is taken over.
+        applied("minimal", async |sandbox| {
+            let root = sandbox.sdk_config().await;
+            aws_sdk_macie2::Client::new(&root).enable_macie().send().await?;
+            aws_sdk_securityhub::Client::new(&root).enable_security_hub().send().await?;
+            let on = json!({"macie": true, "security_hub": true, "analyzer_arn": analyzer(sandbox).await?});
+            Ok(json!({"region": "us-east-1", "image": ecs::image(), "slack": slack(), "already_on": on}))
         })
         .await?;
         applied("complete", async |_| {

@@ -3,6 +3,7 @@
 
 mod aws_models;
 mod iam;
+mod metrics;
 
 use std::{fs, path::PathBuf};
 

@@ -7,6 +7,7 @@
 //! rendered policy names its document, so the link from role to statements is followed and not assumed.
 
 mod asl;
+mod parliament;
 mod targets;
 
 use std::{

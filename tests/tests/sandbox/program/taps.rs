@@ -107,7 +107,7 @@ fn what_a_proxy_does_to_a_call_looks_as_it_does_on_aws() -> Result<()> {
                 Fault::Unavailable => Some("ServiceUnavailable"),
                 Fault::RequestTimeout => Some("RequestTimeout"),
                 Fault::ExpiredToken => Some("ExpiredToken"),
-                Fault::PackedPolicyTooLarge => bail!("{fault:?} is no fault of S3"),
+                Fault::PackedPolicyTooLarge { .. } => bail!("{fault:?} is no fault of S3"),
             };
             assert_eq!(error.code(), code, "{fault:?}: {error:?}");
             let exists = root.head_object().bucket("copies").key(&key).send().await.is_ok();

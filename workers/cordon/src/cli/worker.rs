@@ -53,7 +53,11 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let mut work = pin!(worker.run(stop.clone()));
     loop {
         tokio::select! {
-            () = &mut work => return Ok(()),
+            () = &mut work => {
+                // What was counted since the last minute, by tasks that ended after the signal too.
+                measured.write();
+                return Ok(());
+            }
             Some(ended) = loops.join_next() => {
                 ended.context("a loop beside the activities panicked; the worker ends so that a new one takes over")?;
                 anyhow::ensure!(stop.is_cancelled(), "a loop beside the activities ended by itself");

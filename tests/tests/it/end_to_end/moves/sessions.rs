@@ -18,21 +18,51 @@ fn a_session_reaches_its_own_key_and_case_and_nothing_else() -> Result<()> {
     })
 }
 
+/// From now on STS packs no session policy of more characters than these.
+fn packs_at_most(env: &TestEnv, above: usize) {
+    env.sandbox.faults().inject(FaultRule {
+        service: "sts".into(),
+        operation: Some("AssumeRole".into()),
+        principal: Some("cordon-worker".into()),
+        kind: Fault::PackedPolicyTooLarge { above },
+        times: u32::MAX,
+    });
+}
+
+/// The exact policy of a key of 900 characters has about 1,400, the shorter one about 550.
 #[test]
-fn a_session_whose_policy_sts_cannot_pack_reaches_its_own_key_and_case_and_nothing_else() -> Result<()> {
+fn where_sts_packs_short_policies_only_objects_are_moved_and_come_back() -> Result<()> {
     run_test(async {
         let (env, _alone) = TestEnv::alone().await?;
-        // The mover asks again, with the shorter policy.
-        env.sandbox.faults().inject(FaultRule {
-            service: "sts".into(),
-            operation: Some("AssumeRole".into()),
-            principal: Some("cordon-worker".into()),
-            kind: Fault::PackedPolicyTooLarge,
-            times: 1,
-        });
-        let long = format!("statements/{}/2026", "é".repeat(100));
-        reaches_its_own(env, &long, "key2").await?;
-        assert_eq!(env.sandbox.faults().left(), 0);
+        packs_at_most(env, 700);
+        let key = format!("statements/{}", "x".repeat(889));
+        reaches_its_own(env, &key, "key2").await?;
+        let bucket = env.bucket("packed").await?;
+        let object = env.put(&bucket, &key, "the secret").await?;
+        env.succeeded(&env.respond("Credentials", &object).await?).await?;
+        assert!(!env.is_there(&bucket, &key).await?);
+        let restored = env.cordon(&["restore", &object.version.case_id(), "--reason", "packed"]).await?;
+        assert_eq!(restored.code, Some(0), "{restored:?}");
+        assert!(env.is_there(&bucket, &key).await?);
+        assert!(env.sandbox.faults().left() < u32::MAX - 3, "STS has packed every policy");
+        env.sandbox.faults().clear();
+        Ok(())
+    })
+}
+
+#[test]
+fn where_sts_packs_no_policy_the_object_stays_and_the_reason_is_told() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = TestEnv::alone().await?;
+        packs_at_most(env, 0);
+        let bucket = env.bucket("unpacked").await?;
+        let object = env.put(&bucket, "key", "the secret").await?;
+        let ended = env.ended(&env.respond("Credentials", &object).await?).await?;
+        env.sandbox.faults().clear();
+        assert_eq!(ended.status.as_str(), "FAILED", "{ended:?}");
+        assert!(ended.cause().unwrap_or_default().contains("Packed policy"), "{:?}", ended.cause());
+        assert!(env.is_there(&bucket, "key").await?);
+        env.shows(&bucket, "Packed policy").await?;
         Ok(())
     })
 }
