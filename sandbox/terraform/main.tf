@@ -63,6 +63,7 @@ module "cordon" {
   slack_channel              = var.slack_channel
   fallback_approvers         = var.fallback_approvers
   investigators              = var.investigators
+  policy_writers             = var.policy_writers
   purgers                    = var.purgers
   analyzer_arn               = module.activation.analyzer_arn
   exposure_cycle_enabled     = var.exposure_cycle_enabled

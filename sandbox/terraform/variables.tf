@@ -75,6 +75,12 @@ variable "investigators" {
   default     = []
 }
 
+variable "policy_writers" {
+  description = "As of the module."
+  type        = list(string)
+  default     = []
+}
+
 variable "purgers" {
   description = "As of the module."
   type        = list(string)

@@ -27,8 +27,8 @@ pub use roles::{session, signed_as};
 pub use runtime::{report, run_test, timed, waiting};
 pub use size::Size;
 pub use test_env::{
-    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OTHER_CHANNEL, Placed, ROUND_SECONDS, TestEnv,
-    listen_to_operators,
+    ALICE, BOB, CAROL, CHANNEL, FALLBACK, GROUP, OTHER_CHANNEL, POLICY_WRITER, Placed, ROUND_SECONDS,
+    TestEnv, listen_to_operators,
 };
 pub use turns::{Shared, Turn};
 pub use wait::{eventually, eventually_within};

@@ -38,6 +38,8 @@ pub use operators::listen_to_operators;
 const MAX_CONCURRENCY: usize = 4;
 /// How long one round of asking lasts here.
 pub const ROUND_SECONDS: u64 = 20;
+/// A role that may write the policy, which tests make.
+pub const POLICY_WRITER: &str = "policy-writer";
 /// Who may decide here.
 pub const ALICE: &str = "U0ALICE001";
 /// Who may decide where two people have to.
@@ -129,6 +131,7 @@ impl TestEnv {
             "activity_heartbeat_seconds": 4,
             "scan_timeout_seconds": 120,
             "investigators": [operator::arn()],
+            "policy_writers": [format!("arn:aws:iam::{}:role/{POLICY_WRITER}", sandbox.account())],
             "purgers": [operator::arn()],
             "policy": {"version": 1, "restorers": {"users": [ALICE]}, "operators": {format!("{operator_id}:bob"): BOB},
                 "rules": [

@@ -3,11 +3,17 @@
 use std::{collections::BTreeMap, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_macie2::types::MacieStatus;
 use aws_sdk_s3::types::{
     DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule,
 };
+use cordon_sandbox::slack::{MethodFault, MethodFaultKind};
 use cordon_tests::{CHANNEL, CommandOutput, TestEnv, operator::as_administrator, run_test};
 use serde_json::{Value, json};
+
+use super::policy::{read, under};
 
 /// What the doctor says with the credentials of who deploys, and with these settings besides.
 async fn administrator(
@@ -100,6 +106,58 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         assert_eq!(told("slack_scopes").await?.as_deref(), Some("failed"));
         assert_eq!(told("slack_channel").await?.as_deref(), Some("unknown"));
         slack.set_scope("channels:read", true);
+        // What is switched off.
+        let root = env.sandbox.sdk_config().await;
+        let macie = aws_sdk_macie2::Client::new(&root);
+        macie.update_macie_session().status(MacieStatus::Paused).send().await?;
+        env.sandbox.security_hub().set_off(true);
+        let said = administrator(env, &["--json"], &[]).await?;
+        macie.update_macie_session().status(MacieStatus::Enabled).send().await?;
+        env.sandbox.security_hub().set_off(false);
+        let told_of = statuses(&said)?;
+        assert_eq!((&*told_of["macie"], &*told_of["security_hub"]), ("failed", "failed"), "{said:?}");
+        assert!(said.out.contains("Macie is suspended"), "{said:?}");
+
+        // What Slack refuses, and secrets that are not Slack's.
+        slack.inject(MethodFault {
+            method: Some("auth.test".into()),
+            channel: None,
+            kind: MethodFaultKind::Refused("token_revoked".into()),
+            times: None,
+        });
+        let refused = told("slack_token").await;
+        slack.clear_faults();
+        assert_eq!(refused?.as_deref(), Some("failed"));
+        let secrets = aws_sdk_secretsmanager::Client::new(&root);
+        let other = json!({"bot_token": slack.bot_token(), "signing_secret": "another"}).to_string();
+        let other = secrets.create_secret().name("another-app").secret_string(other).send().await?.arn;
+        let other = other.context("a secret has an ARN")?;
+        let missing =
+            format!("arn:aws:secretsmanager:us-east-1:{}:secret:none-AbCdEf", env.sandbox.account());
+        for (arn, name, says) in [
+            (&other, "gateway", "refuses what is signed with the secret"),
+            (&missing, "slack_secret", "secret"),
+        ] {
+            let said = administrator(env, &["--json"], &[("CORDON_SLACK_SECRET_ARN", arn)]).await?;
+            assert_eq!(statuses(&said)?[name], "failed", "{said:?}");
+            assert!(said.out.contains(says), "{says}: {said:?}");
+        }
+
+        // Policies that somebody has written past Terraform.
+        let good = read(env).await?;
+        let unusable = br#"{"version": 1, "rules": 7}"#;
+        let said = under(env, unusable, administrator(env, &["--json"], &[])).await?;
+        assert_eq!(statuses(&said)?["policy"], "failed", "{said:?}");
+        assert!(said.out.contains("the newest policy cannot be used"), "{said:?}");
+        let by_hand = under(env, &good, async {
+            let put = env.s3.put_object().bucket(env.deployment.output("state_bucket")?).key("policy.json");
+            put.body(good.clone().into()).send().await?;
+            administrator(env, &["--json"], &[]).await
+        });
+        let said = by_hand.await?;
+        assert_eq!(statuses(&said)?["policy"], "warning", "{said:?}");
+        assert!(said.out.contains("was not written by Terraform"), "{said:?}");
+
         let said = administrator(env, &[], &[("CORDON_ACCOUNT_ID", "444455556666")]).await?;
         assert!(said.out.starts_with("FAILED   credentials"), "{said:?}");
         assert_eq!(said.out.lines().count(), 1, "nothing of another account is looked at: {said:?}");
@@ -164,6 +222,25 @@ fn buckets_that_cannot_be_acted_on_are_named_with_the_reason() -> Result<()> {
             .build();
         env.s3.put_object_lock_configuration().bucket(&locked).object_lock_configuration(lock).send().await?;
 
+        let closed = env.bucket("doctor-closed").await?;
+        let alone = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+            "Principal": {"AWS": format!("arn:aws:iam::{}:role/app", env.sandbox.account())}}]});
+        let root = env.sandbox.sdk_config().await;
+        let kms = aws_sdk_kms::Client::new(&root);
+        let key = kms.create_key().policy(alone.to_string()).send().await?.key_metadata.context("a key")?;
+        let by_default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(ServerSideEncryption::AwsKms)
+            .kms_master_key_id(key.arn.context("an ARN")?)
+            .build()?;
+        let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default);
+        let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build()).build()?;
+        env.s3
+            .put_bucket_encryption()
+            .bucket(&closed)
+            .server_side_encryption_configuration(rules)
+            .send()
+            .await?;
+
         let said = administrator(env, &["--buckets", "--json"], &[]).await?;
         let report = said.json()?;
         let checks = report["checks"].as_array().context("checks")?;
@@ -172,6 +249,13 @@ fn buckets_that_cannot_be_acted_on_are_named_with_the_reason() -> Result<()> {
             about.and_then(|check| check["mend"].as_str()).unwrap_or_default().to_owned()
         };
         assert!(why(&denied).contains("statement Keep of its bucket policy may deny"), "{said:?}");
+        assert!(
+            why(&closed).contains("whose policy leaves its use neither to IAM nor to Cordon"),
+            "{said:?}"
+        );
+        kms.disable_key().key_id(&key.key_id).send().await?;
+        let said_later = administrator(env, &["--buckets", "--json"], &[]).await?;
+        assert!(said_later.out.contains("whose state is Disabled"), "{said_later:?}");
         assert!(why(&locked).contains("Object Lock keeps each new version for 30 days"), "{said:?}");
         let summed_up = |check: &Value| {
             check["name"] == "buckets"

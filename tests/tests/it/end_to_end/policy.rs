@@ -9,7 +9,7 @@ use cordon_domain::{
     case::{OutcomeResult, Status},
     policy::Disposition,
 };
-use cordon_tests::{ALICE, Placed, TestEnv, run_test, signed_as};
+use cordon_tests::{ALICE, POLICY_WRITER, Placed, TestEnv, run_test, signed_as};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -312,28 +312,27 @@ fn nobody_but_those_who_are_named_writes_the_policy() -> Result<()> {
         let account = env.sandbox.account();
         let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}}]});
-        iam.create_role().role_name("writer").assume_role_policy_document(trust.to_string()).send().await?;
         let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"],
             "Resource": "*"}]});
-        iam.put_role_policy()
-            .role_name("writer")
-            .policy_name("all")
-            .policy_document(all.to_string())
-            .send()
-            .await?;
-        let config = signed_as(&env.root, account, "writer").await?;
-        let s3 = aws_sdk_s3::Client::new(&config);
         let state = env.deployment.output("state_bucket")?;
-        let put = async |key: &str| {
-            let put = s3.put_object().bucket(state).key(key).body(ByteStream::from_static(b"{}"));
-            put.send().await.is_ok()
-        };
-        assert!(put("elsewhere.json").await, "the role works");
-        assert!(!put("policy.json").await, "it writes the policy");
-        assert!(
-            s3.delete_object().bucket(state).key("policy.json").send().await.is_err(),
-            "it removes the policy"
-        );
+        let as_it_is = read(env).await?;
+        for (role, is_named) in [("writer", false), (POLICY_WRITER, true)] {
+            iam.create_role().role_name(role).assume_role_policy_document(trust.to_string()).send().await?;
+            let put = iam.put_role_policy().role_name(role).policy_name("all");
+            put.policy_document(all.to_string()).send().await?;
+            let s3 = aws_sdk_s3::Client::new(&signed_as(&env.root, account, role).await?);
+            let put = async |key: &str| {
+                let sha256 = hex::encode(Sha256::digest(&as_it_is));
+                let put = s3.put_object().bucket(state).key(key).metadata("sha256", sha256);
+                put.body(as_it_is.clone().into()).send().await
+            };
+            assert!(put("elsewhere.json").await.is_ok(), "{role} works");
+            assert_eq!(put("policy.json").await.is_ok(), is_named, "{role} writes the policy");
+            if !is_named {
+                let delete = s3.delete_object().bucket(state).key("policy.json");
+                assert!(delete.send().await.is_err(), "{role} removes the policy");
+            }
+        }
         Ok(())
     })
 }

@@ -1,5 +1,6 @@
 //! Buckets of the account, and what is in the way of taking an object out of one.
 
+use aws_sdk_kms::types::{KeyManagerType, KeyState};
 use aws_sdk_s3::{
     Client,
     error::ProvideErrorMetadata,
@@ -39,7 +40,12 @@ pub async fn names(client: &Client, region: &str) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// As classified.
-pub async fn obstacles(client: &Client, bucket: &str, account: &str) -> Result<Vec<String>> {
+pub async fn obstacles(
+    client: &Client,
+    kms: &aws_sdk_kms::Client,
+    bucket: &str,
+    account: &str,
+) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let versioning =
         client.get_bucket_versioning().bucket(bucket).expected_bucket_owner(account).send().await;
@@ -51,7 +57,9 @@ pub async fn obstacles(client: &Client, bucket: &str, account: &str) -> Result<V
         );
     }
     found.extend(retention(client, bucket, account).await?);
-    found.extend(foreign_key(client, bucket, account).await?);
+    if let Some(key) = default_key(client, bucket, account).await? {
+        found.extend(closed_key(kms, &key, account).await?);
+    }
     match client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await {
         Ok(policy) => found.extend(denied_by(policy.policy().unwrap_or_default(), account)),
         Err(error) if error.code() == Some("NoSuchBucketPolicy") => {}
@@ -79,7 +87,8 @@ async fn retention(client: &Client, bucket: &str, account: &str) -> Result<Optio
     }))
 }
 
-async fn foreign_key(client: &Client, bucket: &str, account: &str) -> Result<Option<String>> {
+/// The KMS key under which what is written to the bucket is encrypted.
+async fn default_key(client: &Client, bucket: &str, account: &str) -> Result<Option<String>> {
     let encryption =
         client.get_bucket_encryption().bucket(bucket).expected_bucket_owner(account).send().await;
     let rules = match encryption {
@@ -93,11 +102,68 @@ async fn foreign_key(client: &Client, bucket: &str, account: &str) -> Result<Opt
     let by_default = by_default.filter(|default| {
         matches!(default.sse_algorithm, ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse)
     });
-    let key = by_default.and_then(|default| default.kms_master_key_id).filter(|key| key.starts_with("arn:"));
-    Ok(key.filter(|key| key.split(':').nth(4) != Some(account)).map(|key| {
-        format!("it is encrypted with {key} of another account: name the key in Terraform's source_kms_key_arns, and \
-             have its owner allow the roles of mover and restorer")
+    Ok(by_default.and_then(|default| default.kms_master_key_id))
+}
+
+/// Why Cordon cannot use a key, if so.
+async fn closed_key(kms: &aws_sdk_kms::Client, key: &str, account: &str) -> Result<Option<String>> {
+    if key.split(':').nth(4).is_some_and(|owner| owner != account) {
+        return Ok(Some(format!(
+            "it is encrypted with {key} of another account: name the key in Terraform's source_kms_key_arns, and have its \
+             owner allow the roles of mover and restorer"
+        )));
+    }
+    let found = match kms.describe_key().key_id(key).send().await {
+        Ok(found) => found.key_metadata,
+        Err(error) if error.code() == Some("NotFoundException") => None,
+        Err(error) => return Err(classify("kms:DescribeKey", error)),
+    };
+    let Some(found) = found else {
+        return Ok(Some(format!(
+            "it is encrypted with {key}, which is not there: nobody can read its objects"
+        )));
+    };
+    if found.key_state.as_ref().is_some_and(|state| *state != KeyState::Enabled) {
+        let state = found.key_state.map(|state| state.to_string()).unwrap_or_default();
+        return Ok(Some(format!(
+            "it is encrypted with {key}, whose state is {state}: nobody can read its objects until the key is enabled"
+        )));
+    }
+    // S3's own key is open to the whole account.
+    if found.key_manager == Some(KeyManagerType::Aws) {
+        return Ok(None);
+    }
+    let policy = kms.get_key_policy().key_id(found.key_id).policy_name("default").send().await;
+    let policy = policy.map_err(|error| classify("kms:GetKeyPolicy", error))?.policy.unwrap_or_default();
+    Ok((!opens(&policy, account)).then(|| {
+        format!(
+            "it is encrypted with {key}, whose policy leaves its use neither to IAM nor to Cordon: have it allow \
+             kms:Decrypt and kms:GenerateDataKey to the roles of mover and restorer"
+        )
     }))
+}
+
+/// Whether a key's policy lets a mover use the key, by name or by what IAM says in its account. Whether conditions hold is not
+/// known here.
+fn opens(policy: &str, account: &str) -> bool {
+    let document: Value = serde_json::from_str(policy).unwrap_or_default();
+    let is_a_mover = |one: &Value| {
+        let role = one.as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+        role.ends_with("-mover") || role.contains("-mover-")
+    };
+    list(&document["Statement"]).iter().any(|statement| {
+        let principal = &statement["Principal"];
+        let named = list(&principal["AWS"]);
+        statement["Effect"] == "Allow"
+            && (principal == "*" || named.iter().any(|one| is_account(one, account) || is_a_mover(one)))
+            && list(&statement["Action"]).iter().any(|glob| matches(glob, "kms:Decrypt"))
+    })
+}
+
+/// Whether a principal of a policy is everybody in the account.
+fn is_account(principal: &Value, account: &str) -> bool {
+    let root = |arn: &str| arn.split(':').nth(4) == Some(account) && arn.ends_with(":root");
+    principal.as_str().is_some_and(|one| one == "*" || one == account || root(one))
 }
 
 /// The statements of a bucket policy that may deny everybody what a move needs. Whether their conditions hold for the mover
@@ -122,12 +188,9 @@ fn denied_by(policy: &str, account: &str) -> Vec<String> {
 fn hits_the_mover(statement: &Value, account: &str) -> bool {
     let principal = &statement["Principal"];
     // A denial for an account is one for every role in it.
-    let has_the_mover = |one: &Value| {
-        let root = |arn: &str| arn.split(':').nth(4) == Some(account) && arn.ends_with(":root");
-        one.as_str().is_some_and(|one| one == "*" || one == account || root(one))
-    };
+    let named = list(&principal["AWS"]);
     let everybody =
-        principal == "*" || list(&principal["AWS"]).iter().any(has_the_mover) || principal.is_null();
+        principal == "*" || named.iter().any(|one| is_account(one, account)) || principal.is_null();
     let actions = list(&statement["Action"]);
     let action = if actions.is_empty() {
         // What is not named in NotAction is denied.
@@ -198,5 +261,21 @@ mod tests {
         assert!(told(kept)[0].starts_with("statement Keep of its bucket policy denies"));
         assert!(told(vpc)[0].starts_with("statement number 1 of its bucket policy may deny"));
         assert!(denied_by("no JSON", "111122223333").is_empty());
+    }
+
+    #[test]
+    fn a_key_is_open_where_iam_decides_or_the_mover_is_named() {
+        let open = |principal: Value, action: &str| {
+            let allow = json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*"});
+            opens(&json!({"Statement": [allow]}).to_string(), "111122223333")
+        };
+        let role = |name: &str| json!({"AWS": [format!("arn:aws:iam::111122223333:role/{name}")]});
+        assert!(open(json!({"AWS": "arn:aws:iam::111122223333:root"}), "kms:*"));
+        assert!(open(role("security/cordon-mover-eu-west-1"), "kms:Decrypt"));
+        assert!(open(role("cordon-mover"), "kms:*"));
+        assert!(!open(role("app"), "kms:*"));
+        assert!(!open(json!({"AWS": "arn:aws:iam::444455556666:root"}), "kms:*"));
+        assert!(!open(json!({"AWS": "arn:aws:iam::111122223333:root"}), "kms:PutKeyPolicy"));
+        assert!(!opens("no JSON", "111122223333"));
     }
 }

@@ -35,7 +35,7 @@ pub async fn examine(
     tell: &mut dyn FnMut(Check),
     progress: &mut dyn FnMut(usize, usize),
 ) {
-    let client = aws_sdk_s3::Client::new(aws);
+    let (client, kms) = (aws_sdk_s3::Client::new(aws), aws_sdk_kms::Client::new(aws));
     let names = match names(&client, region).await {
         Ok(names) => names,
         Err(error) => return tell(Check::unanswered(NAME, &error)),
@@ -43,8 +43,8 @@ pub async fn examine(
     let of = names.len();
     let mut looks = stream::iter(names)
         .map(|name| {
-            let client = &client;
-            async move { (obstacles(client, &name, account).await, name) }
+            let (client, kms) = (&client, &kms);
+            async move { (obstacles(client, kms, &name, account).await, name) }
         })
         .buffer_unordered(CONCURRENCY);
     let (mut done, mut in_the_way, mut unseen, mut why) = (0, 0, Vec::new(), None);
