@@ -8,11 +8,15 @@ use cordon_sandbox::{Sandbox, deployment::Deployment, operator};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The `cordon` command line of an [operator](OPERATOR), on a machine of their own.
+/// The `cordon` command line of an [operator](OPERATOR), on a machine of their own; without a deployment, before there is one.
 ///
 /// # Errors
 /// Where Terraform gave no settings.
-pub fn command(sandbox: &Sandbox, deployment: &Deployment, arguments: &[&str]) -> Result<Command> {
+pub fn command<'a>(
+    sandbox: &Sandbox,
+    deployment: impl Into<Option<&'a Deployment>>,
+    arguments: &[&str],
+) -> Result<Command> {
     let mut directory = std::env::current_exe()?;
     directory.pop();
     if directory.ends_with("deps") {
@@ -20,7 +24,7 @@ pub fn command(sandbox: &Sandbox, deployment: &Deployment, arguments: &[&str]) -
     }
     let mut command = Command::new(directory.join("cordon"));
     command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
-    command.envs(operator::environment(sandbox, Some(deployment))?);
+    command.envs(operator::environment(sandbox, deployment.into())?);
     Ok(command)
 }
 

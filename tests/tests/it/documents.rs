@@ -47,6 +47,70 @@ fn every_file_and_function_that_a_document_names_is_there() {
     assert!(missing("app/clicks.rs", "no_such_function").is_some());
 }
 
+/// Modules and functions of the Rust sources, each by its path in the crate.
+fn declared() -> Vec<Vec<String>> {
+    let mut declared = Vec::new();
+    for part in ["tests/tests", "tests/src", "workers", "sandbox/src"] {
+        sources(&root().join(part), &mut declared);
+    }
+    declared
+}
+
+fn sources(directory: &Path, declared: &mut Vec<Vec<String>>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, declared);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let module = path.with_extension("");
+            let parts = module.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            let module: Vec<String> = parts.filter(|part| part != "mod" && part != "main").collect();
+            let text = fs::read_to_string(&path).unwrap();
+            let names = text.lines().filter_map(|line| {
+                let line = line.trim_start().trim_start_matches("async ");
+                let rest = line.strip_prefix("fn ").or_else(|| line.strip_prefix("mod "))?;
+                Some(rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?.to_owned())
+            });
+            declared.extend(names.map(|name| [&module[..], &[name]].concat()));
+            declared.push(module);
+        }
+    }
+}
+
+/// Whether a test or a module of tests is there: `module::name`, with an ellipsis for what is left out at either end.
+fn is_declared(named: &str, declared: &[Vec<String>]) -> bool {
+    let (end, beginning) = (named.strip_prefix('…'), named.strip_suffix('…'));
+    let parts: Vec<_> = named.trim_matches('…').split("::").collect();
+    let fits = |(at, part): (usize, &String)| match (at, at + 1 == parts.len()) {
+        (0, _) if end.is_some() && part.ends_with(parts[0]) => true,
+        (_, true) if beginning.is_some() => part.starts_with(parts[at]),
+        _ => part == parts[at],
+    };
+    declared.iter().any(|path| {
+        path.len() >= parts.len() && path[path.len() - parts.len()..].iter().enumerate().all(fits)
+    })
+}
+
+#[test]
+fn every_test_that_the_threats_name_is_there() {
+    let text = fs::read_to_string(root().join("docs/THREATS.md")).unwrap();
+    let declared = declared();
+    let named: Vec<_> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|named| named.starts_with('…') || named.contains("::") || named.starts_with("terraform/"))
+        .collect();
+    let is_there = |named: &str| {
+        if named.contains('/') { root().join(named).exists() } else { is_declared(named, &declared) }
+    };
+    let missing: Vec<_> = named.iter().filter(|named| !is_there(named)).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+    assert!(named.len() > 25, "{named:?}");
+    assert!(!is_declared("crashes::forgeries::no_such_test", &declared));
+    assert!(!is_declared("gateway::forgeries", &declared) && is_declared("…every_test_that…", &declared));
+}
+
 /// Every Markdown document of the project.
 fn documents(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cordon_sandbox::{Fault, FaultRule};
-use cordon_tests::{Placed, TestEnv, run_test};
+use cordon_tests::{Placed, TestEnv, run_test, signed_as};
 use serde_json::{Value, json};
 
 /// Has S3 refuse every removal from a bucket, or no longer.
@@ -66,6 +66,41 @@ fn a_copy_whose_removal_was_refused_is_listed_and_used_by_the_next_response() ->
         let said = env.cordon(&["restore", &object.version.case_id(), "--reason", "a test"]).await?;
         assert_eq!(said.code, Some(0), "{said:?}");
         assert!(env.is_there(&bucket, "key.txt").await?);
+        Ok(())
+    })
+}
+
+#[test]
+fn who_may_do_everything_in_the_account_neither_reads_nor_removes_what_is_in_quarantine() -> Result<()> {
+    run_test(async {
+        let (env, _shared) = TestEnv::shared().await?;
+        let bucket = env.bucket("administered").await?;
+        let object = env.put(&bucket, "key.txt", "the secret").await?;
+        env.succeeded(&env.respond("Credentials", &object).await?).await?;
+        let (iam, account) = (aws_sdk_iam::Client::new(&env.root), env.sandbox.account());
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}}]});
+        iam.create_role()
+            .role_name("everything")
+            .assume_role_policy_document(trust.to_string())
+            .send()
+            .await?;
+        let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+        let put = iam.put_role_policy().role_name("everything").policy_name("all");
+        put.policy_document(all.to_string()).send().await?;
+        let s3 = aws_sdk_s3::Client::new(&signed_as(&env.root, account, "everything").await?);
+        s3.list_objects_v2().bucket(&bucket).send().await?;
+        let quarantine = env.deployment.output("quarantine_bucket")?;
+        let prefix = format!("{account}/{bucket}/");
+        let there = env.s3.list_object_versions().bucket(quarantine).prefix(prefix).send().await?;
+        assert!(there.versions().len() >= 2, "a copy and its manifest: {there:?}");
+        for version in there.versions() {
+            let key = version.key().context("a key")?;
+            assert!(s3.get_object().bucket(quarantine).key(key).send().await.is_err(), "it reads {key}");
+            let delete = s3.delete_object().bucket(quarantine).key(key);
+            let delete = delete.set_version_id(version.version_id().map(str::to_owned));
+            assert!(delete.send().await.is_err(), "it removes {key}");
+        }
         Ok(())
     })
 }

@@ -10,7 +10,11 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionRule,
 };
 use cordon_sandbox::slack::{MethodFault, MethodFaultKind};
-use cordon_tests::{CHANNEL, CommandOutput, TestEnv, operator::as_administrator, run_test};
+use cordon_tests::{
+    CHANNEL, CommandOutput, TestEnv,
+    operator::{self, as_administrator},
+    run_test, start_sandbox,
+};
 use serde_json::{Value, json};
 
 use super::policy::{read, under};
@@ -200,6 +204,28 @@ fn what_an_operator_may_not_see_is_unknown_and_before_deployment_the_account_alo
         assert_eq!(said.code, Some(3), "{said:?}");
         let names: Vec<_> = said.out.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
         assert_eq!(names, ["credentials", "macie", "analyzer", "security_hub", "installation"], "{said:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_account_where_nothing_is_on_is_told_what_to_turn_on() -> Result<()> {
+    run_test(async {
+        let sandbox = start_sandbox().await?;
+        let mut command = operator::command(&sandbox, None, &["doctor", "--json"])?;
+        as_administrator(&mut command, sandbox.account());
+        let said = CommandOutput::of(command.output().await?);
+        let told = statuses(&said)?;
+        for (name, mend) in [
+            ("macie", "aws macie2 enable-macie"),
+            ("analyzer", "aws accessanalyzer create-analyzer"),
+            ("security_hub", "aws securityhub enable-security-hub"),
+        ] {
+            assert_eq!(told[name], "failed", "{said:?}");
+            assert!(said.out.contains(mend), "{mend}: {said:?}");
+        }
+        assert_eq!(said.code, Some(1), "{said:?}");
+        sandbox.stop().await;
         Ok(())
     })
 }
