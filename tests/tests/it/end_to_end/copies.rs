@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{Placed, TestEnv, run_test, signed_as};
 use serde_json::{Value, json};
@@ -116,6 +117,42 @@ fn the_same_bytes_put_again_with_other_metadata_are_copied_anew() -> Result<()> 
         again.body(b"the secret".to_vec().into()).send().await?;
         env.succeeded(&env.respond("Credentials", &object).await?).await?;
         assert_eq!(copies(env, &bucket).await?, 2);
+        let said = env.cordon(&["restore", &object.version.case_id(), "--reason", "a test"]).await?;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let head = env.s3.head_object().bucket(&bucket).key("key.txt").send().await?;
+        assert_eq!(head.metadata().and_then(|all| all.get("owner")).map(String::as_str), Some("finance"));
+        Ok(())
+    })
+}
+
+/// The copy of an earlier generation does not stand for what was written since, whatever happens to the new copy.
+#[test]
+fn what_was_written_since_an_earlier_copy_is_copied_anew_although_s3_does_not_list_it() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = TestEnv::alone().await?;
+        let bucket = env.bucket("refused-again").await?;
+        // Here versions are listed, and what is written again takes the place of what was there.
+        let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
+        env.s3.put_bucket_versioning().bucket(&bucket).versioning_configuration(suspended).send().await?;
+        let object = env.put(&bucket, "key.txt", "the secret").await?;
+        refuse_removals(env, &bucket, true).await?;
+        fails(env, &object, "AccessDenied").await?;
+        refuse_removals(env, &bucket, false).await?;
+        let again = env.s3.put_object().bucket(&bucket).key("key.txt").metadata("owner", "finance");
+        again.body(b"the secret".to_vec().into()).send().await?;
+        // As often as the SDK asks, so that the worker has the error.
+        env.sandbox.faults().inject(FaultRule {
+            service: "s3".into(),
+            operation: Some("ListObjectVersions".into()),
+            principal: Some("cordon-mover".into()),
+            kind: Fault::InternalError,
+            times: 5,
+        });
+        let ended = env.succeeded(&env.respond("Credentials", &object).await?).await;
+        let left = env.sandbox.faults().left();
+        env.sandbox.faults().clear();
+        ended?;
+        assert_eq!((left, copies(env, &bucket).await?), (0, 2));
         let said = env.cordon(&["restore", &object.version.case_id(), "--reason", "a test"]).await?;
         assert_eq!(said.code, Some(0), "{said:?}");
         let head = env.s3.head_object().bucket(&bucket).key("key.txt").send().await?;
