@@ -94,8 +94,8 @@ data "aws_iam_policy_document" "operator" {
   # What `cordon doctor` looks at. Slack's secret and the settings of buckets are for those who deploy.
   statement {
     sid       = "SeeWhetherServicesAreOn"
-    actions   = ["access-analyzer:ListAnalyzers", "macie2:GetMacieSession", "securityhub:DescribeHub"]
-    resources = ["*"] # Macie knows no resource for this call, and the others are asked for whatever there is.
+    actions   = ["access-analyzer:ListAnalyzers", "events:ListRules", "macie2:GetMacieSession", "securityhub:DescribeHub"]
+    resources = ["*"] # Macie and EventBridge know no resource for these calls, and the others are asked for whatever there is.
   }
 
   statement {

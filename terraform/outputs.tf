@@ -15,6 +15,7 @@ output "operator_environment" {
       CORDON_ACCOUNT_ID          = local.account
       CORDON_ANALYZER_ARN        = var.analyzer_arn
       CORDON_APPROVALS_QUEUE_URL = aws_sqs_queue.requests["approvals"].id
+      CORDON_BUCKETS             = join(",", var.buckets)
       CORDON_CASES_TABLE         = aws_dynamodb_table.cases.name
       CORDON_CLUSTER             = aws_ecs_cluster.this.name
       CORDON_EVENT_RULES         = join(",", local.rule_names)

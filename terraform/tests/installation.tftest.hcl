@@ -18,6 +18,16 @@ run "installs" {
   # One stem names an activity everywhere.
 
   assert {
+    condition     = alltrue([for table in [aws_dynamodb_table.cases, aws_dynamodb_table.exposures] : one(table.ttl).enabled && one(table.ttl).attribute_name == "expires_at"])
+    error_message = "A table grows for ever."
+  }
+
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["audit"].rule : one(rule.expiration).days if length(rule.expiration) > 0] == [var.log_retention_days]
+    error_message = "The trail grows for ever."
+  }
+
+  assert {
     condition     = alltrue([for stem, activity in aws_sfn_activity.this : activity.name == "cordon-${stem}"])
     error_message = "An activity is not named after its stem."
   }

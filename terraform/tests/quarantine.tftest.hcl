@@ -25,6 +25,7 @@ run "nobody_reads_or_purges_who_is_not_named" {
       CORDON_ACCOUNT_ID          = "111122223333"
       CORDON_ANALYZER_ARN        = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/cordon"
       CORDON_APPROVALS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/cordon-approvals"
+      CORDON_BUCKETS             = "*"
       CORDON_CASES_TABLE         = "cordon-cases"
       CORDON_CLUSTER             = "cordon"
       CORDON_EVENT_RULES         = "cordon-access-findings,cordon-ended-runs,cordon-failed-deployments,cordon-failed-runs,cordon-macie-findings,cordon-slack-refuses,cordon-unusable-policy"

@@ -8,11 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cordon_tests::Module;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lines;
+use super::{lines, rendered};
 
 /// Documents of policies, and the role that each is for as the sandboxes name it.
 const DOCUMENTS: [(&str, &str); 7] = [
@@ -50,7 +49,7 @@ fn document(role: &str) -> Option<&'static str> {
 }
 
 fn granted() -> Result<BTreeSet<Grant>> {
-    let resources = Module::copied()?.resources("installation", "installs")?;
+    let resources = rendered()?;
     let mut grants = BTreeSet::new();
     for (document, _) in DOCUMENTS {
         let found =

@@ -5,15 +5,24 @@ mod aws_models;
 mod iam;
 mod metrics;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::OnceLock};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use cordon_tests::Module;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Where the records are.
 fn records() -> Result<PathBuf> {
     cordon_sandbox::records_directory()
         .context("SANDBOX_RECORDS names no directory: `make test` records what its tests ask, and then runs these proofs")
+}
+
+/// The resources and data sources of the module, rendered against the mock of AWS.
+fn rendered() -> Result<&'static [Value]> {
+    static RENDERED: OnceLock<Result<Vec<Value>>> = OnceLock::new();
+    let render = || Module::copied()?.resources("installation", "installs");
+    RENDERED.get_or_init(render).as_deref().map_err(|error| anyhow!("{error:#}"))
 }
 
 /// The lines of every file whose name begins so.

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use cordon_tests::Module;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lines;
+use super::{lines, rendered};
 
 const NAMESPACE: &str = "Cordon";
 /// Terraform searches for its values.
@@ -73,7 +72,7 @@ fn written(line: &Line, searched: &BTreeSet<String>) -> Result<Vec<Metric>> {
 
 /// What alarms and dashboard look at.
 fn watched() -> Result<BTreeSet<Metric>> {
-    let resources = Module::copied()?.resources("installation", "installs")?;
+    let resources = rendered()?;
     let of = |kind: &'static str| {
         resources.iter().filter(move |one| one["type"] == kind).map(|resource| &resource["values"])
     };

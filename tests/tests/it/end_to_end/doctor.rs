@@ -64,6 +64,7 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
             "gateway",
             "gateways",
             "macie",
+            "other_installations",
             "protected_buckets",
             "security_hub",
             "slack_app",
@@ -110,6 +111,13 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         assert_eq!(told("slack_scopes").await?.as_deref(), Some("failed"));
         assert_eq!(told("slack_channel").await?.as_deref(), Some("unknown"));
         slack.set_scope("channels:read", true);
+        let events = aws_sdk_eventbridge::Client::new(&env.sandbox.sdk_config().await);
+        let another = "research-macie-findings";
+        events.put_rule().name(another).event_pattern(r#"{"source": ["aws.macie"]}"#).send().await?;
+        let beside = told("other_installations").await;
+        events.delete_rule().name(another).send().await?;
+        assert_eq!(beside?.as_deref(), Some("warning"));
+
         // What is switched off.
         let root = env.sandbox.sdk_config().await;
         let macie = aws_sdk_macie2::Client::new(&root);

@@ -42,6 +42,24 @@ impl Events {
         }
     }
 
+    /// The rules of the default bus whose name ends so.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn rules_ending(&self, end: &str) -> Result<Vec<String>> {
+        let (mut names, mut next) = (Vec::new(), None);
+        loop {
+            let page = self.client.list_rules().set_next_token(next).send().await;
+            let page = page.map_err(|error| classify("events:ListRules", error))?;
+            names.extend(page.rules.unwrap_or_default().into_iter().filter_map(|rule| rule.name));
+            next = page.next_token;
+            if next.is_none() {
+                names.retain(|name: &String| name.ends_with(end));
+                return Ok(names);
+            }
+        }
+    }
+
     /// Publishes an event of source `cordon`, whose detail, an object, gets the installation's name.
     ///
     /// # Errors

@@ -12,6 +12,9 @@ use crate::{
     config::Installation,
 };
 
+/// How the rule of each installation ends that takes up Macie's findings (`terraform/locals.tf`).
+const MACIE_RULE: &str = "-macie-findings";
+
 pub(super) async fn event_rules(aws: &SdkConfig, installation: &Installation, tell: &mut dyn FnMut(Check)) {
     const NAME: &str = "event_rules";
     let events = Events::new(aws_sdk_eventbridge::Client::new(aws), String::new());
@@ -41,6 +44,40 @@ pub(super) async fn event_rules(aws: &SdkConfig, installation: &Installation, te
     } else {
         Check::ok(NAME, format!("all {} are on", installation.event_rules.len()))
     });
+}
+
+/// Looks for other installations, which answer for the same buckets unless each has its own.
+pub(super) async fn others(aws: &SdkConfig, installation: &Installation, tell: &mut dyn FnMut(Check)) {
+    const NAME: &str = "other_installations";
+    let events = Events::new(aws_sdk_eventbridge::Client::new(aws), String::new());
+    tell(match events.rules_ending(MACIE_RULE).await {
+        Ok(mut rules) => {
+            rules.retain(|rule| !installation.event_rules.contains(rule));
+            beside(NAME, &rules, &installation.scope.buckets)
+        }
+        Err(error) => Check::unanswered(NAME, &error),
+    });
+}
+
+fn beside(name: &'static str, rules: &[String], buckets: &[String]) -> Check {
+    let others: Vec<_> = rules.iter().filter_map(|rule| rule.strip_suffix(MACIE_RULE)).collect();
+    let others = others.join(", ");
+    if others.is_empty() {
+        return Check::ok(name, "there is none in this Region");
+    }
+    if buckets.iter().any(|glob| glob == "*") {
+        return Check::warning(
+            name,
+            format!(
+                "{others} answers Macie's findings in this Region too, and this one answers for every bucket"
+            ),
+            "give each installation its own buckets (Terraform's variable buckets), or both respond to the same finding",
+        );
+    }
+    Check::ok(
+        name,
+        format!("{others} is in this Region too; this one answers for {} only", buckets.join(", ")),
+    )
 }
 
 /// Gives back the channels that messages go to.
@@ -161,6 +198,19 @@ fn running(name: &'static str, part: &str, idle: &str, cluster: &str, service: O
 mod tests {
     use super::*;
     use crate::app::doctor::Status;
+
+    #[test]
+    fn two_installations_have_buckets_of_their_own() {
+        let beside = |rules: &[&str], buckets: &[&str]| {
+            let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            beside("other_installations", &owned(rules), &owned(buckets))
+        };
+        assert_eq!(beside(&[], &["*"]).status, Status::Ok);
+        assert_eq!(beside(&["research-macie-findings"], &["finance-*"]).status, Status::Ok);
+        let both = beside(&["research-macie-findings"], &["*"]);
+        assert_eq!(both.status, Status::Warning);
+        assert!(both.what.starts_with("research answers"), "{}", both.what);
+    }
 
     #[test]
     fn a_service_is_well_when_all_its_tasks_are() {

@@ -96,6 +96,7 @@ pub async fn run(aws: &SdkConfig, config: &DoctorConfig, tell: &mut dyn FnMut(Ch
         return Some(account);
     };
     deployment::event_rules(aws, installation, tell).await;
+    deployment::others(aws, installation, tell).await;
     let channels = deployment::policy(aws, installation, tell).await;
     tell(buckets::protected(&installation.scope));
     deployment::services(aws, installation, tell).await;
