@@ -34,7 +34,7 @@ check:
 	$(IF_PRESENT) cargo-deny check -D warnings bans licenses sources
 	$(IF_PRESENT) typos
 	$(IF_PRESENT) terraform fmt -check -recursive
-	command -v checkov >/dev/null || exit 0; checkov --config-file .checkov.yaml
+	$(IF_PRESENT) checkov --config-file .checkov.yaml
 	command -v terraform >/dev/null || exit 0; mkdir -p $$TF_PLUGIN_CACHE_DIR && for root in terraform terraform/examples/*; do export TF_DATA_DIR="$(CURDIR)/.sandbox/validate/$$root" && terraform -chdir=$$root init -backend=false -input=false >/dev/null && terraform -chdir=$$root validate || exit 1; done
 	command -v terraform >/dev/null || exit 0; TF_DATA_DIR="$(CURDIR)/.sandbox/validate/terraform" GOGC=800 terraform -chdir=terraform test
 

@@ -81,7 +81,7 @@ resource "aws_cloudwatch_metric_alarm" "runs" {
   for_each = local.run_alarms
 
   alarm_name          = "${var.name_prefix}-${each.key}"
-  alarm_description   = "At least one run of ${var.name_prefix}-${each.value.stem} counted in ${each.value.metric} within five minutes."
+  alarm_description   = "At least one run of ${var.name_prefix}-${each.value.stem} counted in ${each.value.metric} within five minutes. What ended was told to operators, with its reason; read its history in Step Functions, mend that, and start it again with the same input."
   namespace           = "AWS/States"
   metric_name         = each.value.metric
   dimensions          = { StateMachineArn = aws_sfn_state_machine.this[each.value.stem].arn }

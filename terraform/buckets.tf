@@ -166,7 +166,7 @@ data "aws_iam_policy_document" "state_bucket" {
     condition {
       test     = "ArnNotEquals"
       variable = "aws:PrincipalArn"
-      values   = sort(distinct(concat(var.policy_writers, [data.aws_iam_session_context.current.issuer_arn])))
+      values   = local.who_applies
     }
   }
 }
@@ -174,6 +174,10 @@ data "aws_iam_policy_document" "state_bucket" {
 # Who applies this: the role behind a session, the user otherwise.
 data "aws_iam_session_context" "current" {
   arn = data.aws_caller_identity.current.arn
+}
+
+locals {
+  who_applies = sort(distinct(concat(var.policy_writers, [data.aws_iam_session_context.current.issuer_arn])))
 }
 
 data "aws_iam_policy_document" "quarantine_bucket" {
@@ -239,6 +243,25 @@ data "aws_iam_policy_document" "quarantine_bucket" {
       test     = "ArnNotEquals"
       variable = "aws:PrincipalArn"
       values   = [aws_iam_role.mover.arn]
+    }
+  }
+
+  # What S3 itself removes by a rule, it asks nobody about.
+  statement {
+    sid       = "OnlyWhoAppliesSetsLifecycles"
+    effect    = "Deny"
+    actions   = ["s3:PutLifecycleConfiguration"]
+    resources = [aws_s3_bucket.this["quarantine"].arn]
+
+    principals {
+      type        = "*" # Refused to everybody but those named in the condition.
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:PrincipalArn"
+      values   = local.who_applies
     }
   }
 

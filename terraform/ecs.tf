@@ -194,6 +194,7 @@ resource "aws_ecs_service" "this" {
     aws_iam_role_policy.worker,
     aws_vpc_security_group_egress_rule.https,
     aws_vpc_security_group_egress_rule.proxy,
+    terraform_data.stores_are_kept,
   ]
 
   lifecycle {

@@ -100,15 +100,71 @@ resource "terraform_data" "deletion_protection" {
     aws_vpc_security_group_ingress_rule.gateway,
     module.network,
     terraform_data.key_is_kept,
+    terraform_data.stores_are_kept,
+  ]
+}
+
+# Other names would make everything anew beside a quarantine that is left without its policy and encryption. Terraform destroys this
+# before all that the protection depends on.
+resource "terraform_data" "names_are_kept" {
+  input            = var.deletion_protection
+  triggers_replace = [var.name_prefix, local.in_region]
+
+  provisioner "local-exec" {
+    when    = destroy
+    command = self.input ? "echo 'deletion_protection is true, so nothing was destroyed, nor made anew under other names: give name_prefix and names_carry_region as before, and apply. To destroy, purge or restore what is in quarantine, set deletion_protection to false, apply, and destroy again.' && exit 1" : "exit 0"
+  }
+
+  depends_on = [terraform_data.deletion_protection]
+}
+
+# The protection is made last. Where the first apply does not come to its end, this protects what holds data, and tasks start only when
+# it is there.
+resource "terraform_data" "stores_are_kept" {
+  input = var.deletion_protection
+
+  provisioner "local-exec" {
+    when    = destroy
+    command = self.input ? "echo 'deletion_protection is true, so no store, key or policy was destroyed. Set it to false, apply, and destroy again.' && exit 1" : "exit 0"
+  }
+
+  depends_on = [
+    aws_cloudtrail.quarantine,
+    aws_dynamodb_table.cases,
+    aws_dynamodb_table.exposures,
+    aws_kms_alias.data,
+    aws_kms_alias.mac,
+    aws_kms_alias.quarantine,
+    aws_kms_key.data,
+    aws_kms_key.mac,
+    aws_kms_key.quarantine,
+    aws_s3_bucket.this,
+    aws_s3_bucket_lifecycle_configuration.this,
+    aws_s3_bucket_ownership_controls.this,
+    aws_s3_bucket_policy.audit,
+    aws_s3_bucket_policy.quarantine,
+    aws_s3_bucket_policy.state,
+    aws_s3_bucket_public_access_block.this,
+    aws_s3_bucket_server_side_encryption_configuration.this,
+    aws_s3_bucket_versioning.this,
+    aws_s3_object.policy,
+    aws_secretsmanager_secret.slack,
   ]
 }
 
 # A key of your own takes the place of one that was made, which then is scheduled for deletion, with all that is encrypted under it.
-# Terraform destroys this first.
+# Terraform destroys this before the key, and so the key stays; what else the apply changes it may have changed by then.
+locals {
+  lost_with_key = {
+    data       = "records, logs and the trail of before could not be read any more"
+    quarantine = "what is in quarantine could not be read any more"
+  }
+}
+
 resource "terraform_data" "key_is_kept" {
   for_each = toset([for name, arn in { data = var.data_key_arn, quarantine = var.quarantine_key_arn } : name if arn == null])
 
-  input = var.deletion_protection ? "echo 'deletion_protection is true, so the key was not scheduled for deletion: what was encrypted under it could not be read any more. Take ${each.key}_key_arn out again, and apply. To change keys, purge or restore what is in quarantine and set deletion_protection to false first.' && exit 1" : "exit 0"
+  input = var.deletion_protection ? "echo 'deletion_protection is true, so the ${each.key} key was not scheduled for deletion: ${local.lost_with_key[each.key]}. Take ${each.key}_key_arn out again, and apply: that takes back what else was changed. To change keys for good: docs/DEPLOY.md, Your own keys.' && exit 1" : "exit 0"
 
   provisioner "local-exec" {
     when    = destroy

@@ -109,7 +109,6 @@ data "aws_iam_policy_document" "restorer" {
   }
 
   statement {
-    # Unseen: s3:ListBucketVersions: whether a null version would be hidden, in a bucket whose versioning is suspended (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html).
     sid = "ExamineTheSource"
 
     actions = [

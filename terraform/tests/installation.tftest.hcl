@@ -15,6 +15,11 @@ variables {
 }
 
 run "installs" {
+  variables {
+    investigators = ["arn:aws:iam::111122223333:role/security"]
+    purgers       = ["arn:aws:iam::111122223333:role/security"]
+  }
+
   # One stem names an activity everywhere.
 
   assert {
@@ -253,6 +258,31 @@ run "installs" {
   }
 
   assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.runs) : strcontains(alarm.alarm_description, "start it again") && length(coalesce(alarm.alarm_actions, [])) == 0])
+    error_message = "An alarm about executions does not say what to do, or tells what was told already."
+  }
+
+  # Of AWS's own metrics, by the names and dimensions that AWS gives them.
+  assert {
+    condition = jsonencode(merge(
+      { for name, alarm in aws_cloudwatch_metric_alarm.runs : name => [alarm.namespace, alarm.metric_name, keys(alarm.dimensions)] if startswith(name, "finding_response") },
+      { for name, alarm in aws_cloudwatch_metric_alarm.requests : name => [alarm.namespace, alarm.metric_name, alarm.dimensions] },
+      { for name, alarm in { dead_letters = aws_cloudwatch_metric_alarm.dead_letters, errors = aws_cloudwatch_metric_alarm.gateway_errors, silent = aws_cloudwatch_metric_alarm.gateway_silent } : name => [alarm.namespace, alarm.metric_name, alarm.dimensions] },
+      )) == jsonencode({
+      finding_response-failed    = ["AWS/States", "ExecutionsFailed", ["StateMachineArn"]]
+      finding_response-timed-out = ["AWS/States", "ExecutionsTimedOut", ["StateMachineArn"]]
+      finding_response-aborted   = ["AWS/States", "ExecutionsAborted", ["StateMachineArn"]]
+      approvals                  = ["AWS/SQS", "ApproximateAgeOfOldestMessage", tomap({ QueueName = "cordon-approvals" })]
+      purges                     = ["AWS/SQS", "ApproximateAgeOfOldestMessage", tomap({ QueueName = "cordon-purges" })]
+      restores                   = ["AWS/SQS", "ApproximateAgeOfOldestMessage", tomap({ QueueName = "cordon-restores" })]
+      dead_letters               = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", tomap({ QueueName = aws_sqs_queue.dead_letters.name })]
+      errors                     = ["AWS/ApiGateway", "5xx", tomap({ ApiId = aws_apigatewayv2_api.slack.id })]
+      silent                     = ["AWS/ApiGateway", "Count", tomap({ ApiId = aws_apigatewayv2_api.slack.id, Stage = "$default", Method = "GET", Resource = "/healthz" })]
+    })
+    error_message = "An alarm looks at what AWS does not measure."
+  }
+
+  assert {
     condition = toset([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : widget.properties.title]) == toset([
       "Alarms", "Cases", "Age of the oldest case (s)", "Outcomes", "Rounds of asking begun", "Time to a person's decision (s)", "Not yet shown in Slack (s)",
       "Workers: how many measure, and the youngest poll (s)", "Failed tasks by code", "Executions started",
@@ -307,6 +337,12 @@ run "starts_nothing_where_it_is_not_enabled" {
     error_message = "A rule takes findings up."
   }
 
+  # What still ends is told.
+  assert {
+    condition     = alltrue([for rule in [aws_cloudwatch_event_rule.ended_runs, aws_cloudwatch_event_rule.failed_runs, aws_cloudwatch_event_rule.failed_deployments, aws_cloudwatch_event_rule.slack_refuses, aws_cloudwatch_event_rule.unusable_policy] : rule.state != "DISABLED"])
+    error_message = "Operators are not told."
+  }
+
   assert {
     condition     = aws_scheduler_schedule.exposure_cycle.state == "DISABLED"
     error_message = "A cycle begins."
@@ -351,41 +387,6 @@ run "tags_everything_but_the_policy_object" {
   assert {
     condition     = aws_s3_object.policy.tags == null && try(length(one(one(aws_s3_object.policy.override_provider).default_tags).tags), 0) == 0 && length(one(aws_s3_object.policy.override_provider).default_tags) == 1
     error_message = "The policy object has tags, of which S3 takes ten at most."
-  }
-}
-
-run "names_an_installation_of_before_as_it_was_named" {
-  variables {
-    names_carry_region = false
-  }
-
-  assert {
-    condition     = aws_s3_bucket.this["quarantine"].bucket == "cordon-quarantine-111122223333" && aws_iam_role.mover.name == "cordon-mover" && aws_iam_policy.operator.name == "cordon-operator"
-    error_message = "An installation that was made before gets other buckets or roles."
-  }
-}
-
-run "answers_for_some_buckets_and_spares_others" {
-  variables {
-    name_prefix       = "team-a"
-    buckets           = ["a-*"]
-    protected_buckets = ["a-ledger"]
-    unprotected       = ["access_logs", "cloudtrail", "config", "control_tower", "cordon", "terraform_state"]
-  }
-
-  assert {
-    condition     = { for one in local.environments["worker"] : one.name => one.value }["CORDON_BUCKETS"] == "a-*" && { for one in local.environments["worker"] : one.name => one.value }["CORDON_PROTECTED_BUCKETS"] == "a-ledger"
-    error_message = "The worker does not know what it answers for, or what is protected."
-  }
-
-  assert {
-    condition     = flatten([for condition in one(data.aws_iam_policy_document.mover_trust.statement).condition : condition.values if condition.test == "StringNotLike"]) == concat(["a-ledger"], sort(values(local.buckets)), ["*/*"])
-    error_message = "IAM gives the mover a bucket that is protected."
-  }
-
-  assert {
-    condition     = alltrue([for rule in [aws_cloudwatch_event_rule.unusable_policy, aws_cloudwatch_event_rule.slack_refuses] : jsondecode(rule.event_pattern).detail.installation == ["team-a"]])
-    error_message = "A rule takes up what another installation says."
   }
 }
 

@@ -79,6 +79,10 @@ run "nobody_reads_or_purges_who_is_not_named" {
         actions = toset(["s3:AbortMultipartUpload", "s3:PutObject*", "s3:ReplicateObject"])
         but     = ["arn:aws:iam::111122223333:role/cordon-mover-us-east-1"]
       }
+      OnlyWhoAppliesSetsLifecycles = {
+        actions = toset(["s3:PutLifecycleConfiguration"])
+        but     = [data.aws_iam_session_context.current.issuer_arn]
+      }
       NobodyDeletesManifests = {
         actions = toset(["s3:DeleteObject*"])
         but     = []
@@ -287,9 +291,10 @@ run "named_people_read_and_purge" {
         "arn:aws:iam::111122223333:role/cordon-restorer-us-east-1",
         "arn:aws:iam::111122223333:role/cordon-investigator-us-east-1",
       ]
-      OnlyTheMoverWrites     = ["arn:aws:iam::111122223333:role/cordon-mover-us-east-1"]
-      NobodyDeletesManifests = []
-      OnlyThePurgerDeletes   = ["arn:aws:iam::111122223333:role/cordon-purger-us-east-1"]
+      OnlyTheMoverWrites           = ["arn:aws:iam::111122223333:role/cordon-mover-us-east-1"]
+      OnlyWhoAppliesSetsLifecycles = [data.aws_iam_session_context.current.issuer_arn]
+      NobodyDeletesManifests       = []
+      OnlyThePurgerDeletes         = ["arn:aws:iam::111122223333:role/cordon-purger-us-east-1"]
     }
     error_message = "The bucket lets in somebody else, or keeps out those who are named."
   }

@@ -23,6 +23,8 @@ NAMES = {"states": "stepfunctions", "access-analyzer": "accessanalyzer", "monito
 # The longest of each: docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, .../AmazonS3/latest/userguide/UsingMetadata.html,
 # .../securityhub/1.0/APIReference/API_AwsSecurityFinding.html (the size of one finding), .../sns/latest/api/API_Publish.html
 SESSION_POLICY, USER_METADATA, FINDING, HEADERS = 2_048, 2_048, 240 * 1_024, 8_192
+# The model says of names nothing but their length: docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+EXECUTION_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 SIGNED = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 _loader = Loader()
@@ -310,6 +312,9 @@ def beyond_the_model(operation, line, given, checked):
         for finding in given.get("Findings") or []:
             if len(json.dumps(finding)) > FINDING:
                 checked.add("Findings[]", "is larger than 240 KB")
+    name = given.get("name") if operation in ("StartExecution", "CreateStateMachine", "CreateActivity") else None
+    if name and not EXECUTION_NAME.fullmatch(name):
+        checked.add("name", f"is {name!r}, which CloudWatch does not take")
     subject = given.get("Subject") if operation == "Publish" else None
     if subject and not (len(subject) <= 100 and subject.isascii() and subject.isprintable()):
         checked.add("Subject", "is no subject")

@@ -3,9 +3,10 @@
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result};
+use aws_sdk_iam::operation::create_role::CreateRoleError;
 pub use cordon_sandbox::operator::ROLE as OPERATOR;
 use cordon_sandbox::{Sandbox, deployment::Deployment, operator};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// The `cordon` command line of an [operator](OPERATOR), on a machine of their own; without a deployment, before there is one.
@@ -28,12 +29,29 @@ pub fn command<'a>(
     Ok(command)
 }
 
+/// The role of who deploys. Calls of the account's root would not be recorded.
+const ADMINISTRATOR: &str = "sandbox-administrator";
+
 /// Gives a command the credentials of who deploys instead of an operator's.
-pub fn as_administrator(command: &mut Command, account: &str) {
-    for name in ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"] {
-        command.env_remove(name);
+///
+/// # Errors
+/// Those of IAM.
+pub async fn as_administrator(command: &mut Command, sandbox: &Sandbox) -> Result<()> {
+    let iam = aws_sdk_iam::Client::new(&sandbox.sdk_config().await);
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{}:root", sandbox.account())}}]});
+    let create = iam.create_role().role_name(ADMINISTRATOR).assume_role_policy_document(trust.to_string());
+    if let Err(error) = create.send().await
+        && !error.as_service_error().is_some_and(CreateRoleError::is_entity_already_exists_exception)
+    {
+        return Err(error.into());
     }
-    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "test");
+    let all =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let put = iam.put_role_policy().role_name(ADMINISTRATOR).policy_name("all");
+    put.policy_document(all.to_string()).send().await?;
+    command.envs(sandbox.task_environment(ADMINISTRATOR));
+    Ok(())
 }
 
 /// What came of a command.

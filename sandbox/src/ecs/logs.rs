@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::definition::Container;
 use crate::front_door::records;
@@ -19,9 +19,13 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const MAX_EVENTS: usize = 1_000;
 const MAX_READ: u64 = 512 << 10;
 
-/// Writes a log until it is dropped.
+/// How long the last lines may take.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Writes a log until it is ended, or dropped.
 pub(super) struct LogStream {
-    _writes: AbortOnDropHandle<()>,
+    has_ended: CancellationToken,
+    writes: AbortOnDropHandle<()>,
 }
 
 impl LogStream {
@@ -51,15 +55,26 @@ impl LogStream {
                 .to_owned();
             anyhow::anyhow!("{FAILED}: the execution role cannot write to {group}: {why}")
         })?;
-        let writes = AbortOnDropHandle::new(tokio::spawn(write(client, group, stream, file)));
-        Ok(LogStream { _writes: writes })
+        let has_ended = CancellationToken::new();
+        let write = write(client, group, stream, file, has_ended.clone());
+        Ok(LogStream { has_ended, writes: AbortOnDropHandle::new(tokio::spawn(write)) })
+    }
+
+    /// Writes what the container has said at last.
+    pub(super) async fn end(self) {
+        self.has_ended.cancel();
+        // A log that cannot be written stops no task.
+        let _ = tokio::time::timeout(END_TIMEOUT, self.writes).await;
     }
 }
 
-async fn write(client: Client, group: String, stream: String, file: PathBuf) {
-    let (mut at, mut rest) = (0, Vec::new());
-    loop {
-        tokio::time::sleep(INTERVAL).await;
+async fn write(client: Client, group: String, stream: String, file: PathBuf, has_ended: CancellationToken) {
+    let (mut at, mut rest, mut is_last) = (0, Vec::new(), false);
+    while !is_last {
+        tokio::select! {
+            () = tokio::time::sleep(INTERVAL) => {}
+            () = has_ended.cancelled() => is_last = true,
+        }
         if let Ok(read) = read(&file, at).await {
             at += read.len() as u64;
             rest.extend(read);

@@ -38,7 +38,7 @@ struct Prepared {
     environment: Vec<(String, String)>,
     address: Address,
     log: PathBuf,
-    _log_stream: LogStream,
+    log_stream: LogStream,
 }
 
 impl Task {
@@ -115,6 +115,7 @@ impl Task {
             }
             None => process.terminate_within(container.stop_timeout()).await?,
         };
+        prepared.log_stream.end().await;
         let code = exit_code(status);
         self.report(json!({"status": "STOPPED", "exitCode": code})).await;
         Ok(())
@@ -151,7 +152,7 @@ impl Task {
         }
         environment.push(("CORDON_SLACK_API_URL".into(), format!("{}/api", self.shared.slack_url)));
         environment.push(("CORDON_SLACK_HOOKS_URL".into(), self.shared.slack_url.clone()));
-        Ok(Prepared { binary, environment, address, log, _log_stream: log_stream })
+        Ok(Prepared { binary, environment, address, log, log_stream })
     }
 
     /// A session of the execution role. The emulator's root stands for ECS, which the role has to trust.

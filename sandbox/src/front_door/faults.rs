@@ -184,7 +184,7 @@ impl Faults {
 
     /// How many calls are still to get a fault: what is missing from those injected has come.
     pub fn left(&self) -> u32 {
-        self.active().iter().map(|rule| rule.times).sum()
+        self.active().iter().fold(0, |sum: u32, rule| sum.saturating_add(rule.times))
     }
 
     /// The fault for this call, which counts as used once.

@@ -34,7 +34,7 @@ variable "slack" {
 }
 
 variable "already_on" {
-  description = "What is on in this account and Region already: it is taken over as it is, and nothing is switched off. `cordon doctor` says what is."
+  description = "What is on in this account and Region already: it is taken over with its settings, and nothing is switched off. `cordon doctor` says what is."
 
   type = object({
     macie        = optional(bool, false)
@@ -42,7 +42,8 @@ variable "already_on" {
     analyzer_arn = optional(string) # Of one with the account or the organization as its zone of trust.
   })
 
-  default = {}
+  default  = {}
+  nullable = false
 }
 
 provider "aws" {

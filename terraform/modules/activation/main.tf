@@ -3,6 +3,11 @@ resource "aws_macie2_account" "this" {
 
   status                       = "ENABLED"
   finding_publishing_frequency = "FIFTEEN_MINUTES"
+
+  # How often findings that are known are published again is for whoever turned it on.
+  lifecycle {
+    ignore_changes = [finding_publishing_frequency]
+  }
 }
 
 resource "aws_accessanalyzer_analyzer" "this" {

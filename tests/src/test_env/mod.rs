@@ -104,7 +104,10 @@ impl TestEnv {
 
     /// For a test that must have the environment to itself.
     pub async fn alone() -> Result<(&'static TestEnv, Turn<'static>)> {
-        ENVIRONMENT.alone(TestEnv::set_up).await
+        let (env, turn) = ENVIRONMENT.alone(TestEnv::set_up).await?;
+        // What a test that failed has left.
+        env.sandbox.faults().clear();
+        Ok((env, turn))
     }
 
     async fn set_up() -> Result<TestEnv> {

@@ -9,6 +9,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_kms::types::KeyState;
+use aws_sdk_macie2::types::FindingPublishingFrequency;
 use aws_sdk_sfn::types::ExecutionStatus;
 use cordon::store::Cases;
 use cordon_domain::finding::{ObjectVersion, bare_etag};
@@ -135,18 +137,47 @@ async fn analyzer(sandbox: &Sandbox) -> Result<String> {
     made.arn.context("an analyzer has an ARN")
 }
 
+/// Where the first apply has come to the stores only, these are not destroyed.
+fn half_an_apply_is_protected(example: &Example) -> Result<()> {
+    let target = "-target=module.cordon.terraform_data.stores_are_kept";
+    example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20", target], 0)?;
+    let refused = example.terraform(&["destroy", "-input=false", "-auto-approve"], 1)?;
+    ensure!(refused.contains("so no store, key or policy was destroyed"), "{refused}");
+    ensure!(!refused.contains("Destruction complete"), "{refused}");
+    Ok(())
+}
+
+/// Inputs that would destroy are refused, and nothing goes: other names, and less of what is switched on.
+fn inputs_destroy_nothing(example: &Example) -> Result<()> {
+    for (module, change, says) in [
+        ("cordon", "name_prefix = \"other\"", "made anew under other names"),
+        ("activation", "enable_macie = false\n  analyzer_name = \"other\"", "stay on, for the whole account"),
+    ] {
+        let file = example.root.join("input_override.tf");
+        fs::write(&file, format!("module \"{module}\" {{\n  {change}\n}}\n"))?;
+        let refused = example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 1)?;
+        fs::remove_file(&file)?;
+        ensure!(refused.contains(says), "{refused}");
+        ensure!(!refused.contains("Destruction complete"), "{refused}");
+    }
+    Ok(())
+}
+
 /// A key of one's own in the place of the one that was made would have this deleted, with what is in quarantine.
 async fn keeps_its_key(example: &Example, sandbox: &Sandbox) -> Result<()> {
     let kms = aws_sdk_kms::Client::new(&sandbox.sdk_config().await);
     let own =
         kms.create_key().send().await?.key_metadata.and_then(|key| key.arn).context("a key has an ARN")?;
-    let change = format!("module \"cordon\" {{\n  quarantine_key_arn = \"{own}\"\n}}\n");
+    let change =
+        format!("module \"cordon\" {{\n  data_key_arn = \"{own}\"\n  quarantine_key_arn = \"{own}\"\n}}\n");
     fs::write(example.root.join("key_override.tf"), change)?;
     let refused = example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 1)?;
-    ensure!(refused.contains("so the key was not scheduled for deletion"), "{refused}");
-    let alias = kms.describe_key().key_id("alias/cordon-quarantine").send().await?;
-    let state = alias.key_metadata.and_then(|key| key.key_state);
-    ensure!(state == Some(aws_sdk_kms::types::KeyState::Enabled), "{state:?}");
+    for key in ["data", "quarantine"] {
+        ensure!(refused.contains(&format!("so the {key} key was not scheduled for deletion")), "{refused}");
+        let made = kms.describe_key().key_id(format!("alias/cordon-{key}")).send().await?.key_metadata;
+        let state = made.and_then(|key| key.key_state);
+        ensure!(state == Some(KeyState::Enabled), "{key}: {state:?}");
+    }
     Ok(())
 }
 
@@ -155,6 +186,9 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
     let inputs = inputs(&sandbox).await?;
     let example = Example::copied(name, &sandbox, &inputs)?;
     example.init()?;
+    if name == "minimal" {
+        half_an_apply_is_protected(&example)?;
+    }
     example.terraform(&["plan", "-input=false"], 0)?;
     // It waits until the services are steady, as it does on AWS.
     example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 0)?;
@@ -167,7 +201,13 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
     let refused = example.terraform(&["destroy", "-input=false", "-auto-approve"], 1)?;
     ensure!(!refused.contains("Destruction complete"), "{refused}");
     if name == "minimal" {
+        let macie = aws_sdk_macie2::Client::new(&sandbox.sdk_config().await);
+        let frequency = macie.get_macie_session().send().await?.finding_publishing_frequency;
+        ensure!(frequency == Some(FindingPublishingFrequency::OneHour), "what others have set is changed");
         keeps_its_key(&example, &sandbox).await?;
+    }
+    if name == "complete" {
+        inputs_destroy_nothing(&example)?;
     }
     let switched_off = ["DisableMacie", "DisableSecurityHub", "DeleteAnalyzer"];
     let calls = sandbox.calls().select(&CallFilter::default());
@@ -185,7 +225,10 @@ fn every_example_is_planned_and_applied_as_it_is() -> Result<()> {
         // What others have switched on is taken over.
         applied("minimal", async |sandbox| {
             let root = sandbox.sdk_config().await;
-            aws_sdk_macie2::Client::new(&root).enable_macie().send().await?;
+            let hourly = FindingPublishingFrequency::OneHour;
+            let enable =
+                aws_sdk_macie2::Client::new(&root).enable_macie().finding_publishing_frequency(hourly);
+            enable.send().await?;
             aws_sdk_securityhub::Client::new(&root).enable_security_hub().send().await?;
             let on = json!({"macie": true, "security_hub": true, "analyzer_arn": analyzer(sandbox).await?});
             Ok(json!({"region": "us-east-1", "image": ecs::image(), "slack": slack(), "already_on": on}))

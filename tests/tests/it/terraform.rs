@@ -39,6 +39,8 @@ fn what_is_applied_in_a_small_network_of_its_own_plans_clean_and_is_not_destroye
         let quarantine = fixture.deployment.output("quarantine_bucket")?;
         s3.put_object().bucket(quarantine).key("kept").body(b"a copy".to_vec().into()).send().await?;
         let refused = fixture.deployment.destroy().await.err().context("it was destroyed")?.to_string();
+        // Terraform breaks its lines where they are long.
+        let refused = refused.split_whitespace().collect::<Vec<_>>().join(" ");
         ensure!(refused.contains("deletion_protection is true, so nothing was destroyed"), "{refused}");
         let kept = s3.get_object().bucket(quarantine).key("kept").send().await?.body.collect().await?;
         ensure!(kept.into_bytes() == "a copy", "what is in quarantine can no longer be read");
@@ -60,7 +62,7 @@ fn the_protection_depends_on_every_resource_of_the_module() -> Result<()> {
         for line in fs::read_to_string(&path)?.lines() {
             let words: Vec<_> = line.split('"').collect();
             if let ["resource ", kind, " ", name, ..] = words[..]
-                && (kind != "terraform_data" || name == "key_is_kept")
+                && (kind != "terraform_data" || ["key_is_kept", "stores_are_kept"].contains(&name))
             {
                 declared.insert(format!("{kind}.{name}"));
             }
@@ -91,7 +93,7 @@ fn what_is_applied_in_an_existing_network_plans_clean_and_leaves_nothing_when_de
         let run = start.input("{}").send().await?.execution_arn;
         let cordon = async |arguments: &[&str]| {
             let mut command = operator::command(&sandbox, &deployment, arguments)?;
-            as_administrator(&mut command, sandbox.account());
+            as_administrator(&mut command, &sandbox).await?;
             anyhow::Ok(CommandOutput::of(command.output().await?))
         };
         let listed = cordon(&["executions", "list"]).await?;

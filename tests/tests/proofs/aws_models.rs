@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::records;
 
 /// Sessions of Cordon's roles, of its test installations and of the operator.
-const ROLES: &str = ":assumed-role/([a-z0-9-]+-(worker|gateway|mover|restorer|investigator|purger|finding_response|access_finding_intake|exposure_cycle|object_restore)(-us-east-1)?|sandbox-operator)/";
+const ROLES: &str = ":assumed-role/([a-z0-9-]+-(worker|gateway|mover|restorer|investigator|purger|finding_response|access_finding_intake|exposure_cycle|object_restore)(-us-east-1)?|sandbox-(operator|administrator))/";
 
 #[derive(Debug, Deserialize)]
 struct Report {
@@ -58,6 +58,11 @@ async fn what_a_model_does_not_allow_is_found() -> Result<()> {
             "ExpressionAttributeValues": values});
         line("dynamodb", "UpdateItem", "/", "DynamoDB_20120810.UpdateItem", &body)
     };
+    let start = |name: &str| {
+        let machine = "arn:aws:states:us-east-1:111122223333:stateMachine:cordon-object_restore";
+        let body = serde_json::json!({"stateMachineArn": machine, "name": name});
+        line("states", "StartExecution", "/", "AWSStepFunctions.StartExecution", &body)
+    };
     let one = serde_json::json!({":a": {"S": "x"}});
     for (line, finds) in [
         (put(serde_json::json!({"TableName": "cases", "Item": {"id": {"S": "a"}}})), None),
@@ -74,6 +79,8 @@ async fn what_a_model_does_not_allow_is_found() -> Result<()> {
         (update("SET state = :a", one.clone()), Some("the reserved word state")),
         (update("SET mine = :b", one.clone()), Some("does not use :a")),
         (update("SET mine = :a", one), None),
+        (start("case-1"), None),
+        (start("case 1"), Some("which CloudWatch does not take")),
         (
             line(
                 "kms",

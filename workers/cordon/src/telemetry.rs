@@ -1,7 +1,7 @@
 //! Logs: JSON in production, readable on a terminal. And metrics: lines in CloudWatch's embedded metric format, which CloudWatch
 //! reads out of the log (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html>).
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::anyhow;
 use metrics_cloudwatch_embedded::{Builder, Collector};
@@ -42,7 +42,10 @@ pub fn measure(installation: &str) -> anyhow::Result<Measured> {
 impl Measured {
     /// Writes what was measured since the last time to standard output, a line for each set of dimensions.
     pub fn write(self) {
-        if let Err(error) = self.0.flush(io::stdout()) {
+        // At once: standard error goes to the same log, and must not come between.
+        let mut lines = Vec::new();
+        let written = self.0.flush(&mut lines).and_then(|()| io::stdout().lock().write_all(&lines));
+        if let Err(error) = written {
             tracing::warn!(error.message = %error, "metrics are not written");
         }
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleFilter, VersioningConfiguration,
+};
 use cordon_sandbox::{Fault, FaultRule};
 use cordon_tests::{Placed, TestEnv, run_test, signed_as};
 use serde_json::{Value, json};
@@ -102,6 +105,15 @@ fn who_may_do_everything_in_the_account_neither_reads_nor_removes_what_is_in_qua
             let delete = delete.set_version_id(version.version_id().map(str::to_owned));
             assert!(delete.send().await.is_err(), "it removes {key}");
         }
+        // Nor has it S3 remove them.
+        let expires = LifecycleRule::builder()
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .expiration(LifecycleExpiration::builder().days(1).build())
+            .build()?;
+        let rules = BucketLifecycleConfiguration::builder().rules(expires).build()?;
+        let put = s3.put_bucket_lifecycle_configuration().bucket(quarantine).lifecycle_configuration(rules);
+        assert!(put.send().await.is_err(), "it lets them expire");
         Ok(())
     })
 }

@@ -26,7 +26,7 @@ async fn administrator(
     settings: &[(&str, &str)],
 ) -> Result<CommandOutput> {
     let mut command = env.cordon_command(&[&["doctor"], arguments].concat())?;
-    as_administrator(&mut command, env.sandbox.account());
+    as_administrator(&mut command, &env.sandbox).await?;
     for (name, value) in settings {
         command.env(name, value);
     }
@@ -82,7 +82,7 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         for (setting, value, name) in [
             (
                 "CORDON_ANALYZER_ARN",
-                "arn:aws:access-analyzer:eu-west-1:111122223333:analyzer/cordon",
+                "arn:aws:access-analyzer:us-east-1:444455556666:analyzer/cordon",
                 "analyzer",
             ),
             ("CORDON_CLUSTER", "elsewhere", "workers"),
@@ -123,9 +123,10 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         let macie = aws_sdk_macie2::Client::new(&root);
         macie.update_macie_session().status(MacieStatus::Paused).send().await?;
         env.sandbox.security_hub().set_off(true);
-        let said = administrator(env, &["--json"], &[]).await?;
+        let said = administrator(env, &["--json"], &[]).await;
         macie.update_macie_session().status(MacieStatus::Enabled).send().await?;
         env.sandbox.security_hub().set_off(false);
+        let said = said?;
         let told_of = statuses(&said)?;
         assert_eq!((&*told_of["macie"], &*told_of["security_hub"]), ("failed", "failed"), "{said:?}");
         assert!(said.out.contains("Macie is suspended"), "{said:?}");
@@ -170,9 +171,11 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         assert_eq!(statuses(&said)?["policy"], "warning", "{said:?}");
         assert!(said.out.contains("was not written by Terraform"), "{said:?}");
 
-        let said = administrator(env, &[], &[("CORDON_ACCOUNT_ID", "444455556666")]).await?;
-        assert!(said.out.starts_with("FAILED   credentials"), "{said:?}");
-        assert_eq!(said.out.lines().count(), 1, "nothing of another account is looked at: {said:?}");
+        for elsewhere in [("CORDON_ACCOUNT_ID", "444455556666"), ("AWS_REGION", "eu-west-1")] {
+            let said = administrator(env, &[], &[elsewhere]).await?;
+            assert!(said.out.starts_with("FAILED   credentials"), "{said:?}");
+            assert_eq!(said.out.lines().count(), 1, "nothing elsewhere is looked at: {said:?}");
+        }
         Ok(())
     })
 }
@@ -221,7 +224,7 @@ fn an_account_where_nothing_is_on_is_told_what_to_turn_on() -> Result<()> {
     run_test(async {
         let sandbox = start_sandbox().await?;
         let mut command = operator::command(&sandbox, None, &["doctor", "--json"])?;
-        as_administrator(&mut command, sandbox.account());
+        as_administrator(&mut command, &sandbox).await?;
         let said = CommandOutput::of(command.output().await?);
         let told = statuses(&said)?;
         for (name, mend) in [
@@ -256,24 +259,30 @@ fn buckets_that_cannot_be_acted_on_are_named_with_the_reason() -> Result<()> {
             .build();
         env.s3.put_object_lock_configuration().bucket(&locked).object_lock_configuration(lock).send().await?;
 
-        let closed = env.bucket("doctor-closed").await?;
-        let alone = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*",
-            "Principal": {"AWS": format!("arn:aws:iam::{}:role/app", env.sandbox.account())}}]});
-        let root = env.sandbox.sdk_config().await;
-        let kms = aws_sdk_kms::Client::new(&root);
-        let key = kms.create_key().policy(alone.to_string()).send().await?.key_metadata.context("a key")?;
-        let by_default = ServerSideEncryptionByDefault::builder()
-            .sse_algorithm(ServerSideEncryption::AwsKms)
-            .kms_master_key_id(key.arn.context("an ARN")?)
-            .build()?;
-        let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default);
-        let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build()).build()?;
-        env.s3
-            .put_bucket_encryption()
-            .bucket(&closed)
-            .server_side_encryption_configuration(rules)
-            .send()
-            .await?;
+        let kms = aws_sdk_kms::Client::new(&env.root);
+        let account = env.sandbox.account();
+        let app = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+            "Principal": {"AWS": format!("arn:aws:iam::{account}:role/app")}});
+        let administers = json!({"Effect": "Allow", "Action": ["kms:Describe*", "kms:Get*", "kms:Put*"], "Resource": "*",
+            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}});
+        let under_key = async |stem: &str, statements: Value| -> Result<(String, String)> {
+            let bucket = env.bucket(stem).await?;
+            let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            let key = kms.create_key().policy(policy).send().await?.key_metadata.context("a key")?;
+            let by_default = ServerSideEncryptionByDefault::builder()
+                .sse_algorithm(ServerSideEncryption::AwsKms)
+                .kms_master_key_id(key.arn.context("an ARN")?)
+                .build()?;
+            let rule =
+                ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default);
+            let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build()).build()?;
+            let put = env.s3.put_bucket_encryption().bucket(&bucket);
+            put.server_side_encryption_configuration(rules).send().await?;
+            Ok((bucket, key.key_id))
+        };
+        let (closed, key) = under_key("doctor-closed", json!([app, administers])).await?;
+        // As AWS answers about a key that names nobody but its user.
+        let (hidden, _) = under_key("doctor-hidden", json!([app])).await?;
 
         let said = administrator(env, &["--buckets", "--json"], &[]).await?;
         let report = said.json()?;
@@ -287,7 +296,8 @@ fn buckets_that_cannot_be_acted_on_are_named_with_the_reason() -> Result<()> {
             why(&closed).contains("whose policy leaves its use neither to IAM nor to Cordon"),
             "{said:?}"
         );
-        kms.disable_key().key_id(&key.key_id).send().await?;
+        assert!(why(&hidden).contains("which may not be looked at"), "{said:?}");
+        kms.disable_key().key_id(&key).send().await?;
         let said_later = administrator(env, &["--buckets", "--json"], &[]).await?;
         assert!(said_later.out.contains("whose state is Disabled"), "{said_later:?}");
         assert!(why(&locked).contains("Object Lock keeps each new version for 30 days"), "{said:?}");

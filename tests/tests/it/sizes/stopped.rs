@@ -22,11 +22,15 @@ fn with_a_desired_count_of_zero_nothing_moves_and_with_workers_again_it_goes_on(
             Ok(records.get(&case).await?.filter(|case| case.waits.task_token.is_some()))
         })
         .await?;
+        let running = installation.deployment.tasks(&installation.sandbox, "worker");
+        let log = running.first().context("a worker")?.log.clone();
         installation.scale("worker", 0).await?;
         eventually_within(STOP_TIMEOUT, "the end of the worker", async || {
             Ok(installation.deployment.tasks(&installation.sandbox, "worker").is_empty().then_some(()))
         })
         .await?;
+        let log = std::fs::read_to_string(&log)?;
+        ensure!(log.contains(r#""Rounds":1"#), "what it counted since the last minute is lost: {log}");
         let clicked = installation.sandbox.slack().send_interaction(&click(&asked)).await;
         ensure!(clicked.status == 200, "{clicked:?}");
         // The execution has gone on to its move, which nobody makes.

@@ -8,6 +8,7 @@ const PLAN_MESSAGE: &str = "cordon plan";
 const VOTE_MESSAGE: &str = "cordon vote";
 const EXPIRY_MESSAGE: &str = "cordon expiry";
 const RESTORE_MESSAGE: &str = "cordon restore";
+
 impl Case {
     /// What the worker vouches for when it opens or renews a case: which plan is to be carried out, by which execution,
     /// asked as which approval, and whether somebody is asked at all.
@@ -63,4 +64,54 @@ impl Case {
 /// Several texts as one that no others make, whatever is in them.
 fn message(parts: &[&str]) -> String {
     serde_json::to_string(parts).expect("texts are plain")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{case, time, vote};
+
+    /// Codes of open cases are over these texts: with others an upgrade would leave every open case without a code that fits.
+    #[test]
+    fn what_the_worker_vouches_for_is_written_as_by_every_release() {
+        let case = case(Disposition::Review);
+        let (id, approval, hash) = (&case.case_id, &case.approval.id, case.plan.hash());
+        assert_eq!(
+            case.plan_message(),
+            format!(r#"["cordon plan","{id}","arn:run","{approval}","{hash}","people are asked"]"#)
+        );
+        assert_eq!(
+            case.expiry_message(),
+            format!(r#"["cordon expiry","{id}","arn:run","{approval}","{hash}"]"#)
+        );
+        let vote = vote("U0ALICE001", hash);
+        let (at, by) = (vote.at, vote.by.to_string());
+        assert_eq!(
+            case.vote_message(&vote),
+            format!(
+                r#"["cordon vote","{id}","arn:run","{approval}","{hash}","quarantine","{at}","{}","{by}"]"#,
+                vote.by.person()
+            )
+        );
+        let restore = Restore {
+            request_id: "a1b2c3".into(),
+            execution_arn: "arn:back".into(),
+            requested_by: "AIDAEXAMPLE".into(),
+            reason: "a test".into(),
+            replace: true,
+            even_if_exposed: false,
+            copy_generation: Some(2),
+            requested_at: time("2026-03-11T09:50:00.000Z"),
+            mac: None,
+            versions_restored: 0,
+            last_restored: None,
+            outcome: None,
+        };
+        assert_eq!(
+            case.restore_message(&restore),
+            format!(
+                r#"["cordon restore","{id}","1","a1b2c3","arn:back","replace","-","2","2026-03-11T09:50:00.000Z","AIDAEXAMPLE"]"#
+            )
+        );
+    }
 }

@@ -9,7 +9,7 @@ use aws_sdk_s3::{
 use serde_json::Value;
 
 use super::error::classify;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 /// What Cordon does to an object that it moves, and what bucket policies may deny.
 const MOVES: [&str; 6] = [
@@ -113,10 +113,19 @@ async fn closed_key(kms: &aws_sdk_kms::Client, key: &str, account: &str) -> Resu
              owner allow the roles of mover and restorer"
         )));
     }
+    let unseen = |error: Error| {
+        if !is_refused(&error) {
+            return Err(error);
+        }
+        Ok(Some(format!(
+            "it is encrypted with {key}, which may not be looked at ({error}): see that its policy lets the roles of mover \
+             and restorer use it"
+        )))
+    };
     let found = match kms.describe_key().key_id(key).send().await {
         Ok(found) => found.key_metadata,
         Err(error) if error.code() == Some("NotFoundException") => None,
-        Err(error) => return Err(classify("kms:DescribeKey", error)),
+        Err(error) => return unseen(classify("kms:DescribeKey", error)),
     };
     let Some(found) = found else {
         return Ok(Some(format!(
@@ -133,31 +142,57 @@ async fn closed_key(kms: &aws_sdk_kms::Client, key: &str, account: &str) -> Resu
     if found.key_manager == Some(KeyManagerType::Aws) {
         return Ok(None);
     }
-    let policy = kms.get_key_policy().key_id(found.key_id).policy_name("default").send().await;
-    let policy = policy.map_err(|error| classify("kms:GetKeyPolicy", error))?.policy.unwrap_or_default();
+    let policy = match kms.get_key_policy().key_id(found.key_id).policy_name("default").send().await {
+        Ok(found) => found.policy.unwrap_or_default(),
+        Err(error) => return unseen(classify("kms:GetKeyPolicy", error)),
+    };
     Ok((!opens(&policy, account)).then(|| {
         format!(
             "it is encrypted with {key}, whose policy leaves its use neither to IAM nor to Cordon: have it allow \
-             kms:Decrypt and kms:GenerateDataKey to the roles of mover and restorer"
+             kms:Decrypt to the role of the mover, and kms:Decrypt and kms:GenerateDataKey to the role of the restorer"
         )
     }))
 }
 
-/// Whether a key's policy lets a mover use the key, by name or by what IAM says in its account. Whether conditions hold is not
-/// known here.
+/// Whether a key's policy lets mover and restorer use the key, by name or by what IAM says in its account. Whether conditions
+/// hold is not known here.
 fn opens(policy: &str, account: &str) -> bool {
     let document: Value = serde_json::from_str(policy).unwrap_or_default();
-    let is_a_mover = |one: &Value| {
-        let role = one.as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
-        role.ends_with("-mover") || role.contains("-mover-")
-    };
-    list(&document["Statement"]).iter().any(|statement| {
-        let principal = &statement["Principal"];
-        let named = list(&principal["AWS"]);
-        statement["Effect"] == "Allow"
-            && (principal == "*" || named.iter().any(|one| is_account(one, account) || is_a_mover(one)))
-            && list(&statement["Action"]).iter().any(|glob| matches(glob, "kms:Decrypt"))
+    let statements = list(&document["Statement"]);
+    let uses = [("mover", "kms:Decrypt"), ("restorer", "kms:Decrypt"), ("restorer", "kms:GenerateDataKey")];
+    uses.iter().all(|(role, action)| {
+        let is_about = |statement: &&Value| {
+            let principal = &statement["Principal"];
+            let named = list(&principal["AWS"]);
+            let is_named = |one: &Value| is_account(one, account) || is_role(one, account, role);
+            let whom = principal == "*" || !statement["NotPrincipal"].is_null() || named.iter().any(is_named);
+            whom && covers(statement, action)
+        };
+        let allowed = statements.iter().filter(is_about).any(|one| one["Effect"] == "Allow");
+        let denied = statements.iter().filter(is_about).any(|one| {
+            one["Effect"] == "Deny" && one["Condition"].is_null() && one["NotPrincipal"].is_null()
+        });
+        allowed && !denied
     })
+}
+
+/// Whether a principal is a role of an installation in the account: `cordon-mover`, `cordon-mover-eu-west-1`.
+fn is_role(principal: &Value, account: &str, role: &str) -> bool {
+    let arn = principal.as_str().unwrap_or_default();
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    arn.split(':').nth(4) == Some(account)
+        && (name.ends_with(&format!("-{role}")) || name.contains(&format!("-{role}-")))
+}
+
+/// Whether a statement is about an action.
+fn covers(statement: &Value, action: &str) -> bool {
+    let actions = list(&statement["Action"]);
+    if actions.is_empty() {
+        // What is not named in NotAction.
+        let but = list(&statement["NotAction"]);
+        return !but.is_empty() && !but.iter().any(|glob| matches(glob, action));
+    }
+    actions.iter().any(|glob| matches(glob, action))
 }
 
 /// Whether a principal of a policy is everybody in the account.
@@ -191,14 +226,7 @@ fn hits_the_mover(statement: &Value, account: &str) -> bool {
     let named = list(&principal["AWS"]);
     let everybody =
         principal == "*" || named.iter().any(|one| is_account(one, account)) || principal.is_null();
-    let actions = list(&statement["Action"]);
-    let action = if actions.is_empty() {
-        // What is not named in NotAction is denied.
-        let but = list(&statement["NotAction"]);
-        !but.is_empty() && MOVES.iter().any(|action| !but.iter().any(|glob| matches(glob, action)))
-    } else {
-        MOVES.iter().any(|action| actions.iter().any(|glob| matches(glob, action)))
-    };
+    let action = MOVES.iter().any(|action| covers(statement, action));
     everybody && action
 }
 
@@ -230,7 +258,7 @@ fn list(value: &Value) -> Vec<Value> {
 }
 
 /// Whether an error says that the caller may not look.
-pub fn is_refused(error: &crate::error::Error) -> bool {
+pub fn is_refused(error: &Error) -> bool {
     error.code() == Some(Code::AccessDenied)
 }
 
@@ -264,18 +292,27 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_open_where_iam_decides_or_the_mover_is_named() {
-        let open = |principal: Value, action: &str| {
-            let allow = json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*"});
-            opens(&json!({"Statement": [allow]}).to_string(), "111122223333")
-        };
-        let role = |name: &str| json!({"AWS": [format!("arn:aws:iam::111122223333:role/{name}")]});
-        assert!(open(json!({"AWS": "arn:aws:iam::111122223333:root"}), "kms:*"));
-        assert!(open(role("security/cordon-mover-eu-west-1"), "kms:Decrypt"));
-        assert!(open(role("cordon-mover"), "kms:*"));
-        assert!(!open(role("app"), "kms:*"));
-        assert!(!open(json!({"AWS": "arn:aws:iam::444455556666:root"}), "kms:*"));
-        assert!(!open(json!({"AWS": "arn:aws:iam::111122223333:root"}), "kms:PutKeyPolicy"));
+    fn a_key_is_open_where_iam_decides_or_mover_and_restorer_are_named() {
+        let open = |statements: Value| opens(&json!({"Statement": statements}).to_string(), "111122223333");
+        let allow = |principal: &str, action: &str| json!({"Effect": "Allow", "Principal": {"AWS": principal}, "Action": action, "Resource": "*"});
+        let root = "arn:aws:iam::111122223333:root";
+        let role = |account: &str, name: &str| format!("arn:aws:iam::{account}:role/security/cordon-{name}");
+        let (mover, restorer) = (role("111122223333", "mover"), role("111122223333", "restorer-eu-west-1"));
+        assert!(open(allow(root, "kms:*")) && open(json!([allow("111122223333", "*")])));
+        assert!(open(json!([allow(&mover, "kms:Decrypt"), allow(&restorer, "kms:*")])));
+        let all_but =
+            json!({"Effect": "Allow", "Principal": {"AWS": root}, "NotAction": "kms:ScheduleKeyDeletion"});
+        assert!(open(all_but));
+        for closed in [
+            json!([allow(&mover, "kms:*")]),
+            json!([allow(&mover, "kms:*"), allow(&restorer, "kms:Decrypt")]),
+            json!([allow(&role("444455556666", "mover"), "kms:*"), allow(&restorer, "kms:*")]),
+            json!([allow("arn:aws:iam::444455556666:root", "kms:*")]),
+            json!([allow(root, "kms:PutKeyPolicy")]),
+            json!([allow(root, "kms:*"), {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt"}]),
+        ] {
+            assert!(!open(closed.clone()), "{closed}");
+        }
         assert!(!opens("no JSON", "111122223333"));
     }
 }

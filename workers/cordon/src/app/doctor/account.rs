@@ -10,7 +10,7 @@ use crate::{
         security_hub::client::SecurityHub,
         sts,
     },
-    config::DoctorConfig,
+    config::{DoctorConfig, Installation},
 };
 
 /// Whose credentials these are; `None` where that ends the look.
@@ -37,6 +37,16 @@ pub(super) async fn credentials(
             NAME,
             format!("they are of account {}, and Cordon runs in {wanted}", caller.account),
             "choose others with AWS_PROFILE",
+        ));
+        return None;
+    }
+    let of = |installation: &Installation| installation.analyzer_arn.split(':').nth(3).map(str::to_owned);
+    let region = config.installation.as_ref().and_then(of);
+    if let Some(region) = region.filter(|region| *region != config.region) {
+        tell(Check::failed(
+            NAME,
+            format!("the Region is {}, and Cordon runs in {region}", config.region),
+            format!("set AWS_REGION={region}"),
         ));
         return None;
     }
