@@ -150,8 +150,8 @@ fn half_an_apply_is_protected(example: &Example) -> Result<()> {
 /// Inputs that would destroy are refused, and nothing goes: other names, and less of what is switched on.
 fn inputs_destroy_nothing(example: &Example) -> Result<()> {
     for (module, change, says) in [
-        ("cordon", "name_prefix = \"other\"", "made anew under other names"),
         ("activation", "enable_macie = false\n  analyzer_name = \"other\"", "stay on, for the whole account"),
+        ("cordon", "name_prefix = \"other\"", "made anew under other names"),
     ] {
         let file = example.root.join("input_override.tf");
         fs::write(&file, format!("module \"{module}\" {{\n  {change}\n}}\n"))?;
