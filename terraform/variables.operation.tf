@@ -52,7 +52,7 @@ variable "tags" {
 }
 
 variable "enabled" {
-  description = "False starts nothing: no rule takes findings up, no cycle begins, and neither worker nor gateway runs. What is there stays."
+  description = "False starts nothing: no rule takes findings up, no cycle begins, and neither worker nor gateway runs. What is there stays, with the rules that tell operators of what still ends."
   type        = bool
   default     = true
   nullable    = false

@@ -278,3 +278,27 @@ run "is_taken_down" {
     deletion_protection = false
   }
 }
+
+run "refuses_buckets_that_no_bucket_is_named_like" {
+  command = plan
+
+  variables {
+    buckets = ["Finance_*"]
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "refuses_a_name_that_no_analyzer_has" {
+  command = plan
+
+  module {
+    source = "./modules/activation"
+  }
+
+  variables {
+    analyzer_name = "1 cordon"
+  }
+
+  expect_failures = [var.analyzer_name]
+}
