@@ -158,7 +158,10 @@ fn inputs_destroy_nothing(example: &Example) -> Result<()> {
         let refused = example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 1)?;
         fs::remove_file(&file)?;
         ensure!(refused.contains(says), "{refused}");
-        ensure!(!refused.contains("Destruction complete"), "{refused}");
+        // A revision of a task definition is replaced by the next, which names another analyzer.
+        let is_gone =
+            |line: &str| line.contains("Destruction complete") && !line.contains("aws_ecs_task_definition");
+        ensure!(!refused.lines().any(is_gone), "{refused}");
     }
     Ok(())
 }
