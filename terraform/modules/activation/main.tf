@@ -4,7 +4,7 @@ resource "aws_macie2_account" "this" {
   status                       = "ENABLED"
   finding_publishing_frequency = "FIFTEEN_MINUTES"
 
-  # How often findings that are known are published again is for whoever turned it on.
+  # How often findings that are known are published again is for those who turned it on.
   lifecycle {
     ignore_changes = [finding_publishing_frequency]
   }
