@@ -112,7 +112,7 @@ resource "terraform_data" "names_are_kept" {
 
   provisioner "local-exec" {
     when    = destroy
-    command = self.input ? "echo 'deletion_protection is true, so nothing was destroyed, nor made anew under other names: give name_prefix and names_carry_region as before, and apply. To destroy, purge or restore what is in quarantine, set deletion_protection to false, apply, and destroy again.' && exit 1" : "exit 0"
+    command = self.input ? "echo 'deletion_protection is true, so nothing was destroyed. Under other names (name_prefix, names_carry_region) everything would be made anew: give the names of before, and apply, which takes back what else was changed. To destroy, purge or restore what is in quarantine, set deletion_protection to false, apply, and destroy again.' && exit 1" : "exit 0"
   }
 
   depends_on = [terraform_data.deletion_protection]

@@ -167,7 +167,7 @@ fn inputs_destroy_nothing(example: &Example) -> Result<()> {
     Ok(())
 }
 
-/// A key of one's own in the place of the one that was made would have this deleted, with what is in quarantine.
+/// A key that is given later would have the one that was made deleted, and with it what is in quarantine.
 async fn keeps_its_key(example: &Example, sandbox: &Sandbox) -> Result<()> {
     let kms = aws_sdk_kms::Client::new(&sandbox.sdk_config().await);
     let own =
