@@ -8,10 +8,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::slack::{api::SlackError, people::People};
 
-/// How long a click waits to hear who is in a group: it must be answered within three seconds.
-const GROUPS_TIMEOUT: Duration = Duration::from_millis(1_200);
+/// What a click needs for its answer once it is known who is in a group.
+const ANSWER_TIME: Duration = Duration::from_millis(400);
+/// How long a click that is late anyway waits to hear who is in a group.
+const LATE_TIMEOUT: Duration = Duration::from_millis(1_200);
 
-/// The voter that a Slack user is for a case, if they may decide it. Who is named in the plan waits for nothing.
+/// The voter that a Slack user is for a case, if they may decide it. Who is named in the plan waits for nothing; for a
+/// group, Slack is asked until shortly before the click's answer is `due`.
 ///
 /// # Errors
 /// When Slack does not say in time who is in a group: nobody may decide as its member then, and nobody is known not to be
@@ -21,6 +24,7 @@ pub(crate) async fn voter(
     case: &Case,
     team: &str,
     user: &str,
+    due: Instant,
 ) -> Result<Option<Voter>, SlackError> {
     let voter =
         |group: Option<&String>| Voter::Slack { team: team.into(), user: user.into(), group: group.cloned() };
@@ -28,7 +32,8 @@ pub(crate) async fn voter(
     if case.plan.allows(&themselves, case.approval.escalation.is_some()) {
         return Ok(Some(themselves));
     }
-    let deadline = Instant::now() + GROUPS_TIMEOUT;
+    let (now, in_time) = (Instant::now(), due - ANSWER_TIME);
+    let deadline = if now < in_time { in_time } else { now + LATE_TIMEOUT };
     let groups = case.plan.effect.approvers.groups.iter();
     let mut lookups: FuturesUnordered<_> =
         groups.map(|group| async move { (group, people.members(group).await) }).collect();

@@ -8,7 +8,10 @@ use cordon_domain::{
     request::{RestoreRequest, SlackRequest},
 };
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 
 use super::{
     approvals::{Approvals, SnoozeOutcome, VoteOutcome, Waiting},
@@ -113,11 +116,12 @@ impl Clicks {
     }
 }
 
-/// Judges a click and records what it asks for; `request` is how it came.
+/// Judges a click and records what it asks for; `request` is how it came, and Slack waits for the answer until `due`.
 pub(crate) async fn handle_click(
     clicks: &Clicks,
     click: &Click,
     request: &SlackRequest,
+    due: Instant,
 ) -> Result<ClickOutcome, Error> {
     if click.reason.as_ref().is_some_and(String::is_empty) {
         return Ok(ClickOutcome::EmptyReason(modal::says_nothing()));
@@ -155,7 +159,7 @@ pub(crate) async fn handle_click(
             let _turn = clicks.turn().await;
             restore(clicks, &case, click, request).await
         }
-        _ => decide(clicks, &case, click).await,
+        _ => decide(clicks, &case, click, due).await,
     }
 }
 
@@ -184,16 +188,16 @@ async fn turn_page(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error
     Ok(ClickOutcome::Recorded(None))
 }
 
-async fn decide(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutcome, Error> {
+async fn decide(clicks: &Clicks, case: &Case, click: &Click, due: Instant) -> Result<ClickOutcome, Error> {
     if let Some(why) = why_undecidable(case) {
         return Ok(told(case, click, &why));
     }
     // Nobody's turn is kept while Slack is asked.
-    let voter = approvers::voter(&clicks.people, case, &click.team, &click.by.user).await;
-    let _turn = clicks.turn().await;
+    let voter = approvers::voter(&clicks.people, case, &click.team, &click.by.user, due).await;
     let voter = match voter {
         Ok(Some(voter)) => voter,
         Ok(None) => {
+            let _turn = clicks.turn().await;
             return refuse(clicks, case, click, "You are not among the people who may decide this case.")
                 .await;
         }
@@ -208,6 +212,7 @@ async fn decide(clicks: &Clicks, case: &Case, click: &Click) -> Result<ClickOutc
             ));
         }
     };
+    let _turn = clicks.turn().await;
     match (decision(click), click.action) {
         (Some(decision), _) => vote(clicks, case, click, &vote_of(click, decision, voter)).await,
         (None, Action::Snooze) => snooze(clicks, case, click, voter).await,

@@ -52,7 +52,7 @@ pub(super) async fn attend(
 ) {
     let mut note = None;
     let judged = {
-        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click, &request));
+        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click, &request, due));
         tokio::select! {
             biased;
             judged = &mut judging => judged,
