@@ -12,8 +12,7 @@ fn main() -> Result<()> {
     let release = std::env::args().nth(1).context("usage: freeze-release <release>, such as 0.1")?;
     run_test(async {
         let (env, _alone) = TestEnv::alone().await?;
-        Frozen::review(env, &release).await?.write(&release)?;
-        Frozen::restore(env, &release).await?.write(&release)?;
+        Frozen::write_all(env, &release).await?;
         println!("{DIRECTORY}/{release}");
         Ok(())
     })
