@@ -302,3 +302,23 @@ run "refuses_a_name_that_no_analyzer_has" {
 
   expect_failures = [var.analyzer_name]
 }
+
+run "refuses_a_region_with_one_zone" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    name       = "cordon"
+    cidr_block = "10.64.0.0/24"
+  }
+
+  override_data {
+    target = data.aws_availability_zones.available
+    values = { names = ["us-east-1a"] }
+  }
+
+  expect_failures = [data.aws_availability_zones.available]
+}

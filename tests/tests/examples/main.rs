@@ -46,6 +46,9 @@ const SERVICES: [&str; 21] = [
     "sts",
 ];
 
+/// Tags that a company gives everything: S3 takes ten for an object.
+const DEFAULT_TAGS: usize = 11;
+
 /// A copy of what the examples refer to, below which Terraform writes.
 struct Example {
     _copy: tempfile::TempDir,
@@ -63,12 +66,14 @@ impl Example {
         let root = copy.path().join("terraform/examples").join(name);
         let endpoints: Vec<_> =
             SERVICES.iter().map(|service| format!("    {service} = \"{}\"", sandbox.endpoint())).collect();
+        let tags: Vec<_> = (0..DEFAULT_TAGS).map(|number| format!("    tag-{number} = \"a\"")).collect();
         let provider = format!(
             "provider \"aws\" {{\n  access_key = \"{}\"\n  secret_key = \"test\"\n  skip_credentials_validation = true\n  \
              skip_metadata_api_check = true\n  skip_region_validation = true\n  s3_use_path_style = true\n\n  endpoints {{\n{}\n  \
-             }}\n}}\n",
+             }}\n\n  default_tags {{\n    tags = {{\n{}\n    }}\n  }}\n}}\n",
             sandbox.account(),
-            endpoints.join("\n")
+            endpoints.join("\n"),
+            tags.join("\n")
         );
         fs::write(root.join("sandbox_override.tf"), provider)?;
         fs::write(root.join("terraform.tfvars.json"), inputs.to_string())?;
@@ -185,6 +190,55 @@ async fn keeps_its_key(example: &Example, sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
+/// All default tags are on the bucket, and none on the policy in it.
+async fn tags_fit(sandbox: &Sandbox) -> Result<()> {
+    let s3 = aws_sdk_s3::Client::new(&sandbox.sdk_config().await);
+    let bucket = format!("cordon-state-{}-{}", sandbox.account(), sandbox.region());
+    let tags = s3.get_bucket_tagging().bucket(&bucket).send().await?.tag_set;
+    ensure!(tags.len() >= DEFAULT_TAGS, "{tags:?}");
+    let tags = s3.get_object_tagging().bucket(&bucket).key("policy.json").send().await?.tag_set;
+    ensure!(tags.is_empty(), "{tags:?}");
+    Ok(())
+}
+
+/// The activation is taken out of the configuration as docs/DEPLOY.md says, and everything stays on.
+fn activation_is_taken_out(example: &Example) -> Result<()> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/DEPLOY.md"))?;
+    let (_, block) = page.split_once("```hcl\nremoved {").context("the block is there")?;
+    let (block, _) = block.split_once("```").context("the block has an end")?;
+    let file = example.root.join("main.tf");
+    let mut text = fs::read_to_string(&file)?;
+    for begins in ["module \"activation\"", "import {", "import {"] {
+        let from = text.find(&format!("\n{begins}")).with_context(|| format!("no {begins}"))?;
+        let length = text[from..].find("\n}\n").context("a block has an end")?;
+        text.replace_range(from..from + length + 3, "");
+    }
+    let (before, rest) = text.split_once("coalesce(").context("the analyzer's ARN")?;
+    let (_, after) = rest.split_once(')').context("its end")?;
+    let settings = example.terraform(&["output", "-json", "operator_environment"], 0)?;
+    let settings: Value = serde_json::from_str(&settings)?;
+    let analyzer = settings["CORDON_ANALYZER_ARN"].as_str().context("the analyzer's ARN")?;
+    fs::write(&file, format!("{before}\"{analyzer}\"{after}\nremoved {{{block}"))?;
+    example.terraform(&["init", "-backend=false", "-input=false"], 0)?;
+    let applied = example.terraform(&["apply", "-input=false", "-auto-approve"], 0)?;
+    ensure!(applied.contains("0 added, 0 changed, 0 destroyed"), "{applied}");
+    let rest = example.terraform(&["state", "list"], 0)?;
+    ensure!(!rest.contains("module.activation") && rest.contains("module.cordon"), "{rest}");
+    Ok(())
+}
+
+/// Everything goes, in the order that docs/DEPLOY.md has.
+fn is_removed(example: &Example) -> Result<()> {
+    let change = "module \"cordon\" {\n  enabled = false\n  deletion_protection = false\n}\n";
+    fs::write(example.root.join("removal_override.tf"), change)?;
+    example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 0)?;
+    let removed = example.terraform(&["destroy", "-input=false", "-auto-approve", "-parallelism=20"], 0)?;
+    ensure!(removed.contains("Destroy complete!"), "{removed}");
+    let rest = example.terraform(&["state", "list"], 0)?;
+    ensure!(rest.trim().is_empty(), "{rest}");
+    Ok(())
+}
+
 async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>) -> Result<()> {
     let sandbox = start_sandbox().await?;
     let inputs = inputs(&sandbox).await?;
@@ -201,6 +255,7 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
         Ok(sandbox.tasks().iter().any(|task| task.healthy && task.container == "worker").then_some(()))
     })
     .await?;
+    tags_fit(&sandbox).await?;
     // What is protected resists, and nothing of it goes.
     let refused = example.terraform(&["destroy", "-input=false", "-auto-approve"], 1)?;
     ensure!(!refused.contains("Destruction complete"), "{refused}");
@@ -212,6 +267,8 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
     }
     if name == "complete" {
         inputs_destroy_nothing(&example)?;
+        activation_is_taken_out(&example)?;
+        is_removed(&example)?;
     }
     let switched_off = ["DisableMacie", "DisableSecurityHub", "DeleteAnalyzer"];
     let calls = sandbox.calls().select(&CallFilter::default());
@@ -274,6 +331,11 @@ fn two_installations_in_one_region_answer_each_for_its_own_buckets_and_events() 
             "slack_team_id": "T0CORDON01", "installations": {NAMES[0]: of(NAMES[0]), NAMES[1]: of(NAMES[1])}});
         let example = Example::copied("two-installations", &sandbox, &inputs)?;
         example.init()?;
+        let mut alike = inputs;
+        alike["installations"][NAMES[1]]["slack_app_id"] = json!("A0FINANCE");
+        let alike = format!("-var=installations={}", alike["installations"]);
+        let refused = example.terraform(&["plan", "-input=false", &alike], 1)?;
+        ensure!(!refused.contains("will be created"), "{refused}");
         example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 0)?;
         example.terraform(&["plan", "-input=false", "-detailed-exitcode"], 0)?;
         let outputs: Value = serde_json::from_str(&example.terraform(&["output", "-json"], 0)?)?;

@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const HEAD: &str = "# Inputs and outputs\n\nMade from `variables.*.tf` and `outputs.tf`, and held to them by a test \
-    (`terraform_tables`). [README.md](README.md) has them by purpose.\n";
+const HEAD: &str = "# Inputs and outputs\n\nMade from `variables.*.tf` and `outputs.tf`, here and in \
+    `modules/activation`, and held to them by a test (`terraform_tables`). [README.md](README.md) has them by purpose.\n";
 
 /// A variable or an output.
 #[derive(Debug, Default, PartialEq)]
@@ -93,35 +93,42 @@ fn module() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../terraform")
 }
 
-#[test]
-fn the_tables_are_those_of_the_module() {
-    let mut files: Vec<_> = fs::read_dir(module()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut text = HEAD.to_owned();
-    let mut inputs = 0;
-    for file in files {
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.starts_with("variables.") {
-            continue;
-        }
-        let found = declared(&fs::read_to_string(&file).unwrap(), "variable ");
-        write!(text, "\n## [{name}]({name})\n\n| Input | Type | Default | What it is |\n|---|---|---|---|\n")
-            .unwrap();
-        for (input, one) in &found {
-            assert!(
-                !one.description.is_empty() && !one.kind.is_empty(),
-                "{input} in {name} is not described"
-            );
-            let (kind, default) = (short(&one.kind), default(one));
-            writeln!(text, "| `{input}` | {kind} | {default} | {} |", cell(&one.description)).unwrap();
-        }
-        inputs += found.len();
+/// Adds the table of the inputs of a file; how many there are.
+fn add_inputs(text: &mut String, name: &str) -> usize {
+    let found = declared(&fs::read_to_string(module().join(name)).unwrap(), "variable ");
+    write!(text, "\n## [{name}]({name})\n\n| Input | Type | Default | What it is |\n|---|---|---|---|\n")
+        .unwrap();
+    for (input, one) in &found {
+        assert!(!one.description.is_empty() && !one.kind.is_empty(), "{input} in {name} is not described");
+        let (kind, default) = (short(&one.kind), default(one));
+        writeln!(text, "| `{input}` | {kind} | {default} | {} |", cell(&one.description)).unwrap();
     }
-    assert!(inputs > 30, "only {inputs} inputs were found");
-    text.push_str("\n## Outputs\n\n| Output | What it is |\n|---|---|\n");
-    for (output, one) in declared(&fs::read_to_string(module().join("outputs.tf")).unwrap(), "output ") {
+    found.len()
+}
+
+/// Adds the table of the outputs of a file.
+fn add_outputs(text: &mut String, head: &str, name: &str) {
+    write!(text, "\n## {head}\n\n| Output | What it is |\n|---|---|\n").unwrap();
+    let found = declared(&fs::read_to_string(module().join(name)).unwrap(), "output ");
+    assert!(!found.is_empty(), "{name} has no outputs");
+    for (output, one) in found {
+        assert!(!one.description.is_empty(), "{output} in {name} is not described");
         writeln!(text, "| `{output}` | {} |", cell(&one.description)).unwrap();
     }
+}
+
+#[test]
+fn the_tables_are_those_of_the_module() {
+    let files = fs::read_dir(module()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut files: Vec<_> = files.map(|name| name.to_string_lossy().into_owned()).collect();
+    files.sort();
+    let mut text = HEAD.to_owned();
+    let of_variables = files.iter().filter(|name| name.starts_with("variables."));
+    let inputs: usize = of_variables.map(|name| add_inputs(&mut text, name)).sum();
+    assert!(inputs > 30, "only {inputs} inputs were found");
+    add_outputs(&mut text, "Outputs", "outputs.tf");
+    add_inputs(&mut text, "modules/activation/variables.tf");
+    add_outputs(&mut text, "Outputs of modules/activation", "modules/activation/outputs.tf");
     let file = module().join("INPUTS.md");
     if env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
         fs::write(&file, &text).unwrap();

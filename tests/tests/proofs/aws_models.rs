@@ -63,6 +63,15 @@ async fn what_a_model_does_not_allow_is_found() -> Result<()> {
         let body = serde_json::json!({"stateMachineArn": machine, "name": name});
         line("states", "StartExecution", "/", "AWSStepFunctions.StartExecution", &body)
     };
+    let import = |code: &str| {
+        let body = serde_json::json!({"Findings": [{"SchemaVersion": "a", "Id": "a", "ProductArn": "a", "GeneratorId": "a",
+            "AwsAccountId": "111122223333", "CreatedAt": "a", "UpdatedAt": "a", "Title": "a", "Description": "a",
+            "Resources": [{"Type": "AwsS3Bucket", "Id": "b"}]}]});
+        let mut line = line("securityhub", "BatchImportFindings", "/findings/import", "", &body);
+        line["answer"] = serde_json::json!({"SuccessCount": 0, "FailedCount": 1,
+            "FailedFindings": [{"Id": "a", "ErrorCode": code, "ErrorMessage": "data.Title is too long"}]});
+        line
+    };
     let one = serde_json::json!({":a": {"S": "x"}});
     for (line, finds) in [
         (put(serde_json::json!({"TableName": "cases", "Item": {"id": {"S": "a"}}})), None),
@@ -79,6 +88,8 @@ async fn what_a_model_does_not_allow_is_found() -> Result<()> {
         (update("SET state = :a", one.clone()), Some("the reserved word state")),
         (update("SET mine = :b", one.clone()), Some("does not use :a")),
         (update("SET mine = :a", one), None),
+        (import("InternalException"), None),
+        (import("InvalidInput"), Some("was refused: data.Title")),
         (start("case-1"), None),
         (start("case 1"), Some("which CloudWatch does not take")),
         (

@@ -3,6 +3,7 @@
 
 mod aws_models;
 mod iam;
+mod integrations;
 mod metrics;
 
 use std::{fs, path::PathBuf, sync::OnceLock};

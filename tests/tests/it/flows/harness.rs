@@ -52,7 +52,8 @@ impl Flow {
     pub(super) async fn new(inputs: &'static str, stem: &'static str) -> Result<Flow> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let definition = tokio::task::spawn_blocking(move || rendered(inputs, stem));
-        let name = format!("flow{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        // Its role is called as the machine is, by which the proofs know whose calls these are.
+        let name = format!("flow{}-{stem}", NEXT.fetch_add(1, Ordering::Relaxed));
         let definition = waiting(definition)
             .await?
             .replace(":activity:cordon-", &format!(":activity:{name}-"))
