@@ -8,7 +8,7 @@ use cordon::{
     app::notifications,
     slack::blocks::actions::{DISMISS_ACTION, QUARANTINE_ACTION, RESTORE_ACTION},
 };
-use cordon_domain::case::{Case, Outcome, OutcomeResult, QuarantineCopy};
+use cordon_domain::case::{Case, Decision, Outcome, OutcomeResult, QuarantineCopy};
 use cordon_sandbox::{
     Fault, FaultRule,
     slack::{MethodFault, MethodFaultKind},
@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 
 /// What "within seconds" means here.
 const NOTE_DEADLINE: Duration = Duration::from_secs(8);
+/// How long the gateway asks a store that fails.
+const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long Slack waits for an answer.
 const SLACK_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -61,7 +63,17 @@ async fn click(env: &GatewayEnv, gateway: &RunningGateway, payload: &Value) -> R
 
 /// Waits for a private note to somebody; of those that came after the first `before`.
 async fn note(env: &GatewayEnv, before: usize, user: &str, text: &str) -> Result<()> {
-    eventually_within(NOTE_DEADLINE, &format!("a private note to {user} with {text:?}"), async || {
+    note_within(NOTE_DEADLINE, env, before, user, text).await
+}
+
+async fn note_within(
+    deadline: Duration,
+    env: &GatewayEnv,
+    before: usize,
+    user: &str,
+    text: &str,
+) -> Result<()> {
+    eventually_within(deadline, &format!("a private note to {user} with {text:?}"), async || {
         let notes = env.sandbox.slack().ephemerals();
         let says = |note: &Value| note["user"] == user && note.to_string().contains(text);
         Ok(notes[before..].iter().any(says).then_some(()))
@@ -184,17 +196,11 @@ fn while_a_look_up_of_a_group_hangs_nobody_waits_and_nobody_is_refused() -> Resu
             .slack()
             .inject(fault("usergroups.users.list", MethodFaultKind::Hangs(Duration::from_secs(6))));
         let before = notes(env);
-        let carols = || async {
-            let pressed = payload(env, CAROL, &for_carol, QUARANTINE_ACTION).await?;
-            click(env, &gateway, &pressed).await
-        };
+        let carols = payload(env, CAROL, &for_carol, QUARANTINE_ACTION).await?;
+        let alices = payload(env, ALICE, &for_alice, QUARANTINE_ACTION).await?;
         // More than there are turns at the stores.
-        let many = join_all((0..64).map(|_| carols()));
-        let alices = async {
-            let pressed = payload(env, ALICE, &for_alice, QUARANTINE_ACTION).await?;
-            click(env, &gateway, &pressed).await
-        };
-        let (many, alices) = tokio::join!(many, alices);
+        let many = join_all((0..52).map(|_| click(env, &gateway, &carols)));
+        let (many, alices) = tokio::join!(many, click(env, &gateway, &alices));
         for status in many {
             ensure!(status? == 200);
         }
@@ -232,10 +238,11 @@ fn a_look_up_of_a_group_has_no_more_time_than_slow_records_have_left() -> Result
         env.sandbox
             .slack()
             .inject(fault("usergroups.users.list", MethodFaultKind::Hangs(Duration::from_secs(6))));
-        env.sandbox.faults().inject(slow("UpdateItem", Fault::Latency(Duration::from_millis(1_100)), 1));
+        env.sandbox.faults().inject(slow("UpdateItem", Fault::Latency(Duration::from_millis(900)), 1));
         let before = notes(env);
         let pressed = payload(env, CAROL, &case, QUARANTINE_ACTION).await?;
         ensure!(click(env, &gateway, &pressed).await? == 200, "the click was late");
+        ensure!(env.sandbox.faults().left() == 0, "the records were not slow");
         note(env, before, CAROL, "Click again in a minute").await
     })
 }
@@ -279,6 +286,45 @@ fn what_cannot_be_found_out_is_told_and_is_nobodys_refusal() -> Result<()> {
 }
 
 #[test]
+fn of_two_votes_of_a_person_the_one_that_was_cast_later_counts_whichever_is_recorded_first() -> Result<()> {
+    run_test(async {
+        let (env, _alone) = GatewayEnv::alone().await?;
+        let gateway = env.gateway(None, &[]).await?;
+        let two = env.draft("two.txt")?.with_plan(|plan| {
+            plan.effect.approvals = 2;
+            plan.effect.approvers.users.push(BOB.into());
+        });
+        ensure!(env.cases.open(&two, None).await?.stands().is_some(), "the case is new");
+        let case = shown(env, &two).await?;
+        let pressed = payload(env, ALICE, &case, DISMISS_ACTION).await?;
+        ensure!(click(env, &gateway, &pressed).await? == 200);
+        let form_id = eventually_within(NOTE_DEADLINE, "the form that asks why", async || {
+            let forms = env.sandbox.slack().modals(ALICE);
+            Ok(forms.last().and_then(|form| form["id"].as_str().map(str::to_owned)))
+        })
+        .await?;
+        let before = notes(env);
+        env.sandbox.faults().inject(slow("BatchGetItem", Fault::Latency(Duration::from_secs(3)), 1));
+        let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION).await?;
+        let later = async {
+            eventually_within(NOTE_DEADLINE, "the first click at the records", async || {
+                Ok((env.sandbox.faults().left() == 0).then_some(()))
+            })
+            .await?;
+            let dismissal =
+                env.sandbox.slack().submission(&form_id, "a test").map_err(|error| anyhow!(error))?;
+            click(env, &gateway, &dismissal).await
+        };
+        let (_, later) = tokio::join!(click(env, &gateway, &pressed), later);
+        ensure!(later? == 200);
+        note(env, before, ALICE, "A newer vote of yours is on record").await?;
+        let votes = now(env, &case).await?.approval.votes;
+        ensure!(matches!(&*votes, [vote] if vote.decision == Decision::Dismiss), "{votes:?}");
+        Ok(())
+    })
+}
+
+#[test]
 fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it() -> Result<()> {
     run_test(async {
         let (env, _alone) = GatewayEnv::alone().await?;
@@ -297,7 +343,8 @@ fn who_clicks_while_the_records_are_slow_is_told_that_and_then_what_came_of_it()
         let before = notes(env);
         let pressed = payload(env, ALICE, &case, QUARANTINE_ACTION).await?;
         ensure!(click(env, &gateway, &pressed).await? == 503);
-        note(env, before, ALICE, "not known whether your click is on record").await?;
+        let unknown = "not known whether your click is on record";
+        note_within(CALL_TIMEOUT + NOTE_DEADLINE, env, before, ALICE, unknown).await?;
         env.sandbox.faults().clear();
         let log = std::fs::read_to_string(gateway.process.log())?;
         let url = pressed["response_url"].as_str().context("a URL")?;

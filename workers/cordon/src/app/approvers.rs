@@ -10,7 +10,9 @@ use crate::slack::{api::SlackError, people::People};
 
 /// What a click needs for its answer once it is known who is in a group.
 const ANSWER_TIME: Duration = Duration::from_millis(400);
-/// How long a click that is late anyway waits to hear who is in a group.
+/// What Slack is given at least. A click that has less left is late rather than refused because Slack was not asked.
+const LEAST_TIME: Duration = Duration::from_millis(400);
+/// How long a late click waits to hear who is in a group.
 const LATE_TIMEOUT: Duration = Duration::from_millis(1_200);
 
 /// The voter that a Slack user is for a case, if they may decide it. Who is named in the plan waits for nothing; for a
@@ -33,7 +35,7 @@ pub(crate) async fn voter(
         return Ok(Some(themselves));
     }
     let (now, in_time) = (Instant::now(), due - ANSWER_TIME);
-    let deadline = if now < in_time { in_time } else { now + LATE_TIMEOUT };
+    let deadline = if now + LEAST_TIME <= in_time { in_time } else { now + LATE_TIMEOUT };
     let groups = case.plan.effect.approvers.groups.iter();
     let mut lookups: FuturesUnordered<_> =
         groups.map(|group| async move { (group, people.members(group).await) }).collect();

@@ -6,6 +6,7 @@ use cordon_domain::{
         vote::{Undecidable, Vote, Voter},
     },
     request::{RestoreRequest, SlackRequest},
+    time::Time,
 };
 use serde_json::Value;
 use tokio::{
@@ -116,12 +117,20 @@ impl Clicks {
     }
 }
 
-/// Judges a click and records what it asks for; `request` is how it came, and Slack waits for the answer until `due`.
+/// When a click came, and until when Slack waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// Of two votes of a person the one that came later counts, whichever is recorded first.
+    pub(crate) came_at: Time,
+    pub(crate) due: Instant,
+}
+
+/// Judges a click and records what it asks for; `request` is how it came.
 pub(crate) async fn handle_click(
     clicks: &Clicks,
     click: &Click,
     request: &SlackRequest,
-    due: Instant,
+    timing: Timing,
 ) -> Result<ClickOutcome, Error> {
     if click.reason.as_ref().is_some_and(String::is_empty) {
         return Ok(ClickOutcome::EmptyReason(modal::says_nothing()));
@@ -135,7 +144,7 @@ pub(crate) async fn handle_click(
     }
     let turn = clicks.turn().await;
     if let Some(decision) = decision(click) {
-        let vote = vote_of(click, decision, person(click));
+        let vote = vote_of(click, decision, person(click), timing.came_at);
         let (approval, channel) = (&click.approval_id, click.by.channel.as_deref());
         let recorded = clicks.approvals.vote_unseen(&click.case_id, approval, channel, &vote).await?;
         if recorded.is_some() {
@@ -159,7 +168,7 @@ pub(crate) async fn handle_click(
             let _turn = clicks.turn().await;
             restore(clicks, &case, click, request).await
         }
-        _ => decide(clicks, &case, click, due).await,
+        _ => decide(clicks, &case, click, timing).await,
     }
 }
 
@@ -188,12 +197,12 @@ async fn turn_page(clicks: &Clicks, click: &Click) -> Result<ClickOutcome, Error
     Ok(ClickOutcome::Recorded(None))
 }
 
-async fn decide(clicks: &Clicks, case: &Case, click: &Click, due: Instant) -> Result<ClickOutcome, Error> {
+async fn decide(clicks: &Clicks, case: &Case, click: &Click, timing: Timing) -> Result<ClickOutcome, Error> {
     if let Some(why) = why_undecidable(case) {
         return Ok(told(case, click, &why));
     }
     // Nobody's turn is kept while Slack is asked.
-    let voter = approvers::voter(&clicks.people, case, &click.team, &click.by.user, due).await;
+    let voter = approvers::voter(&clicks.people, case, &click.team, &click.by.user, timing.due).await;
     let voter = match voter {
         Ok(Some(voter)) => voter,
         Ok(None) => {
@@ -214,7 +223,9 @@ async fn decide(clicks: &Clicks, case: &Case, click: &Click, due: Instant) -> Re
     };
     let _turn = clicks.turn().await;
     match (decision(click), click.action) {
-        (Some(decision), _) => vote(clicks, case, click, &vote_of(click, decision, voter)).await,
+        (Some(decision), _) => {
+            vote(clicks, case, click, &vote_of(click, decision, voter, timing.came_at)).await
+        }
         (None, Action::Snooze) => snooze(clicks, case, click, voter).await,
         (None, _) => Ok(ask_why(
             case,
@@ -235,9 +246,9 @@ fn decision(click: &Click) -> Option<Decision> {
     }
 }
 
-fn vote_of(click: &Click, decision: Decision, by: Voter) -> Vote {
+fn vote_of(click: &Click, decision: Decision, by: Voter, at: Time) -> Vote {
     let (reason, plan_hash) = (click.reason.clone(), click.plan_hash.clone());
-    Vote { decision, by, reason, at: clock::now(), plan_hash, mac: None }
+    Vote { decision, by, reason, at, plan_hash, mac: None }
 }
 
 /// Who clicked, as themselves.

@@ -12,13 +12,13 @@ use cordon_domain::request::SlackRequest;
 use serde_json::Value;
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
-    time::{Instant, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 
 use super::parts::Gateway;
 use crate::{
     app::{
-        clicks::{self, ClickOutcome},
+        clicks::{self, ClickOutcome, Timing},
         private_notes,
     },
     error::Error,
@@ -47,16 +47,16 @@ pub(super) async fn attend(
     click: Click,
     request: SlackRequest,
     place: OwnedSemaphorePermit,
-    due: Instant,
+    timing: Timing,
     answer: oneshot::Sender<Response>,
 ) {
     let mut note = None;
     let judged = {
-        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click, &request, due));
+        let mut judging = pin!(clicks::handle_click(&gateway.clicks, &click, &request, timing));
         tokio::select! {
             biased;
             judged = &mut judging => judged,
-            () = sleep_until(due) => {
+            () = sleep_until(timing.due) => {
                 let (teller, clicker) = (Arc::clone(&gateway), click.by.clone());
                 note = Some(tokio::spawn(async move { tell(&teller, &clicker, None, NOT_YET).await }));
                 judging.await
@@ -64,25 +64,32 @@ pub(super) async fn attend(
         }
     };
     drop(place);
-    let late = answer.send(response(&judged, &click)).is_err();
+    // Who was told to wait hears the end also where Slack just took the answer.
+    let late = answer.send(response(&judged, &click)).is_err() || note.is_some();
+    // The form opens only soon after the click, and an execution is to go on: neither waits until the person was told.
+    let not_opened = match &judged {
+        Ok(ClickOutcome::Recorded(Some(case))) => {
+            gateway.clicks.wake(case).await;
+            None
+        }
+        Ok(ClickOutcome::Asked(view)) => open(&gateway, &click, view).await,
+        _ => None,
+    };
     // In their order.
     if let Some(note) = note {
         let _ = note.await;
     }
     match judged {
-        Ok(ClickOutcome::Recorded(case)) => {
-            if let Some(case) = case {
-                gateway.clicks.wake(&case).await;
-            }
-            if late {
-                tell(&gateway, &click.by, None, AFTER_ALL).await;
+        Ok(ClickOutcome::Recorded(_)) if late => tell(&gateway, &click.by, None, AFTER_ALL).await,
+        Ok(ClickOutcome::Asked(_)) => {
+            if let Some(text) = not_opened {
+                tell(&gateway, &click.by, None, &text).await;
             }
         }
-        Ok(ClickOutcome::Asked(view)) => open(&gateway, &click, &view).await,
         Ok(ClickOutcome::Told { channel, text }) => tell(&gateway, &click.by, Some(&channel), &text).await,
         Ok(ClickOutcome::EmptyReason(_)) if late => tell(&gateway, &click.by, None, EMPTY_REASON).await,
         Ok(ClickOutcome::Refused(_)) if late => tell(&gateway, &click.by, None, NOT_OURS).await,
-        Ok(ClickOutcome::EmptyReason(_) | ClickOutcome::Refused(_)) => {}
+        Ok(ClickOutcome::Recorded(_) | ClickOutcome::EmptyReason(_) | ClickOutcome::Refused(_)) => {}
         Err(_) => tell(&gateway, &click.by, None, UNKNOWN).await,
     }
 }
@@ -118,12 +125,12 @@ fn response(judged: &Result<ClickOutcome, Error>, click: &Click) -> Response {
     status.into_response()
 }
 
-/// Opens the form that asks why; a form that does not open is told.
-async fn open(gateway: &Gateway, click: &Click, view: &Value) {
+/// Opens the form that asks why; where it does not open, what the person is to be told.
+async fn open(gateway: &Gateway, click: &Click, view: &Value) -> Option<String> {
     let trigger = click.trigger_id.as_ref().map_or("", |trigger| trigger.expose());
     let opened = timeout(FORM_TIMEOUT, gateway.slack.open_modal(trigger, view)).await;
     let opened = opened.unwrap_or_else(|_| Err(SlackError::Unreachable("no answer in time".into())));
-    let Err(error) = opened else { return };
+    let error = opened.err()?;
     tracing::warn!(case.id = click.case_id, error.message = %error, "a modal was not opened");
     let why = match &error {
         SlackError::RateLimited(wait) => format!("Slack asks to wait {} seconds", wait.as_secs().max(1)),
@@ -132,11 +139,10 @@ async fn open(gateway: &Gateway, click: &Click, view: &Value) {
         SlackError::Refused { error, .. } => format!("Slack answered {error}"),
     };
     let otherwise = if click.action == Action::Restore { "cordon restore" } else { "cordon approvals" };
-    let text = format!(
+    Some(format!(
         "The form that asks for your reason did not open ({why}), and nothing has changed. Click again; if that does not \
          help, use `{otherwise}`."
-    );
-    tell(gateway, &click.by, None, &text).await;
+    ))
 }
 
 /// Tells the person who clicked something in private, in turn.

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{answers, connections, parts::Gateway};
 use crate::{
-    health,
+    app::clicks::Timing,
+    clock, health,
     slack::{interactions::Click, signature},
 };
 
@@ -56,7 +57,8 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationTo
 }
 
 async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
-    let due = Instant::now() + RESPONSE_TIMEOUT;
+    let timing = Timing { came_at: clock::now(), due: Instant::now() + RESPONSE_TIMEOUT };
+    let due = timing.due;
     let body = match whole(body, due).await {
         Ok(body) => body,
         Err(status) => {
@@ -113,7 +115,7 @@ async fn interact(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
         signature: text(signature),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    gateway.afterwards.spawn(answers::attend(Arc::clone(&gateway), click, request, place, due, answer));
+    gateway.afterwards.spawn(answers::attend(Arc::clone(&gateway), click, request, place, timing, answer));
     match timeout_at(due, &mut answered).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
