@@ -247,7 +247,7 @@ locals {
       threshold   = 300
       periods     = 2
       missing     = "breaching"
-      description = "For ten minutes no worker has polled, or none has said so. Everything waits, and nothing is lost. See `cordon doctor`, the ECS service worker of ${var.name_prefix}, and its log for \"poll failed\"."
+      description = "For ten to twenty minutes no worker has polled, or none has said so. Everything waits, and nothing is lost. See `cordon doctor`, the ECS service worker of ${var.name_prefix}, and its log for \"poll failed\"."
     }
 
     not-measured = {

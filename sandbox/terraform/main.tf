@@ -5,8 +5,9 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.80, < 7.0"
+      source = "hashicorp/aws"
+      # The one that README of the module says is run, here and on every other machine.
+      version = "5.100.0"
     }
   }
 }

@@ -322,3 +322,21 @@ run "refuses_a_region_with_one_zone" {
 
   expect_failures = [data.aws_availability_zones.available]
 }
+
+run "switches_on_only_what_is_asked_for" {
+  command = plan
+
+  module {
+    source = "./modules/activation"
+  }
+
+  variables {
+    enable_macie        = false
+    enable_security_hub = false
+  }
+
+  assert {
+    condition     = length(aws_macie2_account.this) + length(aws_securityhub_account.this) + length(terraform_data.macie_is_kept) + length(terraform_data.security_hub_is_kept) == 0 && length(aws_accessanalyzer_analyzer.this) == 1
+    error_message = "It switches on what is on already."
+  }
+}

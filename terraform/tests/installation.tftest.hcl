@@ -28,7 +28,7 @@ run "installs" {
   }
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["audit"].rule : one(rule.expiration).days if length(rule.expiration) > 0] == [var.log_retention_days]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["audit"].rule : [one(rule.expiration).days, one(rule.noncurrent_version_expiration).noncurrent_days] if length(rule.expiration) > 0] == [[var.log_retention_days, 1]]
     error_message = "The trail grows for ever."
   }
 
@@ -253,8 +253,8 @@ run "installs" {
     condition = alltrue([for alarm in concat(
       values(aws_cloudwatch_metric_alarm.measured), values(aws_cloudwatch_metric_alarm.requests), values(aws_cloudwatch_metric_alarm.tasks_not_taken),
       [aws_cloudwatch_metric_alarm.dead_letters, aws_cloudwatch_metric_alarm.gateway_errors, aws_cloudwatch_metric_alarm.gateway_silent],
-    ) : alarm.alarm_actions == toset([aws_sns_topic.operators.arn]) && length(alarm.alarm_description) > 40])
-    error_message = "An alarm reaches nobody, or does not say what to do."
+    ) : alarm.alarm_actions == toset([aws_sns_topic.operators.arn]) && can(regex("(See |see |`cordon )", alarm.alarm_description))])
+    error_message = "An alarm reaches nobody, or does not say where to look or what to do."
   }
 
   assert {
@@ -290,6 +290,24 @@ run "installs" {
       "Queues: oldest request (s), dead letters",
     ])
     error_message = "The dashboard lacks something."
+  }
+
+  # What it shows of AWS's own metrics; PROOF metrics holds those of the worker.
+  assert {
+    condition = toset(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [
+      for metric in try(widget.properties.metrics, []) : join(" ", slice(metric, 0, 3)) if length(metric) > 2 && try(metric[0] != "Cordon", false)
+      ]])) == toset([
+      "AWS/ApiGateway 4xx ApiId", "AWS/ApiGateway 5xx ApiId", "AWS/ApiGateway Count ApiId",
+      "AWS/SQS ApproximateAgeOfOldestMessage QueueName", "AWS/SQS ApproximateNumberOfMessagesVisible QueueName",
+      "AWS/States ExecutionTime StateMachineArn", "AWS/States ExecutionsAborted StateMachineArn", "AWS/States ExecutionsFailed StateMachineArn",
+      "AWS/States ExecutionsStarted StateMachineArn", "AWS/States ExecutionsTimedOut StateMachineArn",
+    ])
+    error_message = "The dashboard looks at what AWS does not measure."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.measured) : alarm.actions_enabled])
+    error_message = "Nobody is told of what workers measure."
   }
 
   # Whether their expression tells a silent worker from a busy one, tests/tests/state_machines/alarms.rs evaluates.
@@ -351,6 +369,11 @@ run "starts_nothing_where_it_is_not_enabled" {
   assert {
     condition     = alltrue([for service in aws_ecs_service.this : service.desired_count == 0])
     error_message = "A worker or a gateway runs, and the worker sweeps findings up."
+  }
+
+  assert {
+    condition     = !anytrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.measured), [aws_cloudwatch_metric_alarm.gateway_silent]) : alarm.actions_enabled])
+    error_message = "Somebody is told that nothing runs, which was asked for."
   }
 }
 

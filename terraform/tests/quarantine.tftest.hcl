@@ -114,7 +114,7 @@ run "nobody_reads_or_purges_who_is_not_named" {
   assert {
     condition = (
       length(aws_s3_bucket_lifecycle_configuration.this["quarantine"].rule) == 1
-      && [for rule in aws_s3_bucket_lifecycle_configuration.this["state"].rule : one(rule.filter).prefix if length(rule.expiration) > 0] == ["cycles/"]
+      && [for rule in aws_s3_bucket_lifecycle_configuration.this["state"].rule : [one(rule.filter).prefix, one(rule.expiration).days, one(rule.noncurrent_version_expiration).noncurrent_days] if length(rule.expiration) > 0] == [["cycles/", 90, 1]]
     )
     error_message = "Something else than old cycles expires."
   }

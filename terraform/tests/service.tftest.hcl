@@ -190,6 +190,11 @@ run "makes_a_small_network" {
   }
 
   assert {
+    condition     = !aws_cloudwatch_metric_alarm.gateway_silent.actions_enabled && alltrue([for alarm in aws_cloudwatch_metric_alarm.measured : alarm.actions_enabled])
+    error_message = "Somebody is told that a gateway is silent which is not to be there, or nobody of what the worker measures."
+  }
+
+  assert {
     condition     = { for one in local.environments["worker"] : one.name => one.value }["CORDON_GATEWAY_URL"] == ""
     error_message = "The worker probes a gateway that is not to be there."
   }
@@ -220,6 +225,20 @@ run "goes_through_a_proxy" {
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.proxy : rule.from_port == 3128 && rule.to_port == 3128]) && length(aws_vpc_security_group_egress_rule.proxy) == 2
     error_message = "The proxy cannot be reached."
+  }
+}
+
+# EC2 refuses the same rule twice.
+run "goes_through_a_proxy_where_everything_else_is_reached" {
+  command = plan
+
+  variables {
+    network = { kind = "existing", vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"], https_proxy = "http://proxy.internal:443" }
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_egress_rule.proxy) == 0
+    error_message = "The way to the proxy is opened twice."
   }
 }
 

@@ -1,7 +1,7 @@
 """Holds recorded requests, and the answers of our doubles, to AWS's published service models (botocore).
 
 Reads ``requests-*.jsonl`` of the directory that is its argument (sandbox/src/front_door/records.rs writes them), and prints JSON:
-``requests``, ``integrations`` (those of state machines), ``operations``, ``violations`` (of each kind one, with how often it came). What a model says: members that are
+``requests``, ``integrations`` (those of state machines), ``answers`` (of our doubles), ``operations``, ``violations`` (of each kind one, with how often it came). What a model says: members that are
 required and unknown, types, enumerations, patterns, lengths and ranges. What models do not say: reserved words and unused values in
 expressions of DynamoDB, the size of session policies and of S3's user metadata, limits of findings for Security Hub, subjects.
 """
@@ -107,10 +107,10 @@ class Checked:
         if pattern:
             try:
                 # Models are written for Java's regular expressions.
-                expression = re.compile(pattern.replace("\\p{L}", "\\w").replace("\\p{Z}", " ").replace("\\p{N}", "0-9"))
+                expression = re.compile(pattern.replace("\\p{L}", "\\w").replace("\\p{Z}", " ").replace("\\p{N}", "0-9").replace("\\p{ASCII}", "[\\x00-\\x7f]"), re.DOTALL)
             except re.error:
-                return
-            if not expression.search(value):
+                return self.add(at, f"cannot be compared with {pattern}")
+            if not expression.fullmatch(value):
                 self.add(at, f"does not match {pattern}")
 
     def _number(self, shape, value, at, kinds):
@@ -362,7 +362,7 @@ def check(line):
 
 def main(directory, roles):
     ours = re.compile(roles)
-    requests, integrations, operations, violations = 0, 0, collections.Counter(), collections.Counter()
+    requests, integrations, answers, operations, violations = 0, 0, 0, collections.Counter(), collections.Counter()
     for file in sorted(pathlib.Path(directory).glob("requests-*.jsonl")):
         for text in file.read_text(encoding="utf-8").splitlines():
             line = json.loads(text)
@@ -371,6 +371,7 @@ def main(directory, roles):
             requests += 1
             # Only state machines have an underscore in their names.
             integrations += "_" in line["principal"].split("/")[1]
+            answers += line["answer"] is not None
             operations[f"{line['service']}:{line['operation']}"] += 1
             try:
                 wrong = check(line)
@@ -378,7 +379,7 @@ def main(directory, roles):
                 wrong = [f"cannot be checked: {type(error).__name__}: {error}"]
             for one in wrong:
                 violations[f"{line['service']}:{line['operation']} {one}"] += 1
-    print(json.dumps({"requests": requests, "integrations": integrations, "operations": dict(operations), "violations": dict(violations)}))
+    print(json.dumps({"requests": requests, "integrations": integrations, "answers": answers, "operations": dict(operations), "violations": dict(violations)}))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ mod worker;
 pub use bare::{alone_in_bare_sandbox, bare_sandbox, in_bare_sandbox, start_sandbox};
 pub use finding::finding_document;
 pub use kms::kms;
-pub use module::Module;
+pub use module::{Module, PROVIDER_OVERRIDE};
 pub use network::existing_network;
 pub use operator::{CommandOutput, OPERATOR};
 pub use roles::{session, signed_as};

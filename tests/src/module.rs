@@ -14,6 +14,11 @@ use tempfile::TempDir;
 
 /// What the module is made of, in the repository.
 const PARTS: [&str; 2] = ["terraform", "statemachines"];
+/// The provider that everything is run with; the module takes others too. Terraform reads this beside the module's own files.
+pub const PROVIDER_OVERRIDE: (&str, &str) = (
+    "provider_override.tf",
+    "terraform {\n  required_providers {\n    aws = {\n      source  = \"hashicorp/aws\"\n      version = \"5.100.0\"\n    }\n  }\n}\n",
+);
 /// A line that is longer shows a whole state.
 const LONGEST_LINE: usize = 4_000;
 
@@ -40,6 +45,8 @@ impl Module {
             }
         }
         let module = Module { copy };
+        let (name, text) = PROVIDER_OVERRIDE;
+        fs::write(module.path().join(name), text)?;
         module.init(&repository.join(".sandbox/terraform"))?;
         Ok(module)
     }

@@ -75,7 +75,8 @@ variable "people" {
     policy_writers = optional(list(string), [])
   })
 
-  default = {}
+  default  = {}
+  nullable = false
 }
 
 variable "operators_email" {

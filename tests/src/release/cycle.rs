@@ -13,8 +13,8 @@ use crate::{TestEnv, eventually};
 
 /// Stands for the id of the job, which Macie gives anew.
 const JOB: &str = "{{job}}";
-/// Long enough for a job not to end before somebody has paused it.
-const PACE: Duration = Duration::from_millis(500);
+/// Long enough for a job not to end before it is paused, on any machine.
+const PACE: Duration = Duration::from_secs(5);
 const CARD: &str =
     "This is a sample file with a dummy credit card\nCard Number: 5163200000000008\nExpiry Date: 08/20\n";
 
@@ -119,6 +119,14 @@ impl FrozenCycle {
         self.execution.go_on(env, definition, &shift.of(&self.execution.input)).await?;
         let run = self.execution.arn(env)?;
         env.reaches(&child(env, &run).await?, state).await?;
+        let record = &self.batch.1["scan"]["record"];
+        eventually("the token of the wait", async || {
+            let key = json!({"bucket_arn": {"S": record}, "item": {"S": "job"}});
+            let request = json!({"TableName": env.deployment.output("exposures_table")?, "Key": key, "ConsistentRead": true});
+            let answer = env.deployment.call("dynamodb", "DynamoDB_20120810.GetItem", &request).await?;
+            Ok(answer["Item"].get("task_token").map(|_| ()))
+        })
+        .await?;
         set(JobStatus::Running).await?;
         Ok(run)
     }

@@ -16,8 +16,8 @@ use cordon::store::Cases;
 use cordon_domain::finding::{ObjectVersion, bare_etag};
 use cordon_sandbox::{CallFilter, Sandbox, ecs};
 use cordon_tests::{
-    eventually, eventually_within, existing_network, finding_document, listen_to_operators, report, run_test,
-    start_sandbox,
+    PROVIDER_OVERRIDE, eventually, eventually_within, existing_network, finding_document,
+    listen_to_operators, report, run_test, start_sandbox,
 };
 use serde_json::{Value, json};
 
@@ -76,11 +76,12 @@ impl Example {
             tags.join("\n")
         );
         fs::write(root.join("sandbox_override.tf"), provider)?;
+        fs::write(root.join(PROVIDER_OVERRIDE.0), PROVIDER_OVERRIDE.1)?;
         fs::write(root.join("terraform.tfvars.json"), inputs.to_string())?;
         Ok(Example { _copy: copy, root })
     }
 
-    /// Runs Terraform there; what it says, if it ends so.
+    /// Runs Terraform there; what it says, if it ends so, and of a failure the errors too.
     fn terraform(&self, arguments: &[&str], code: i32) -> Result<String> {
         let mut command = Command::new("terraform");
         command
@@ -100,7 +101,12 @@ impl Example {
         let end: Vec<_> = said.lines().rev().take(40).collect();
         let end: Vec<_> = end.into_iter().rev().collect();
         ensure!(output.status.code() == Some(code), "terraform {arguments:?}:\n{}\n{errors}", end.join("\n"));
-        Ok(said)
+        if code != 1 {
+            return Ok(said);
+        }
+        // Errors are wrapped, in a frame.
+        let words = said.split_whitespace().chain(errors.split_whitespace());
+        Ok(words.filter(|word| !["│", "╷", "╵"].contains(word)).collect::<Vec<_>>().join(" "))
     }
 
     /// Fetches the providers by way of the cache that the sandbox fills too.
@@ -259,6 +265,7 @@ async fn applied(name: &str, inputs: impl AsyncFnOnce(&Sandbox) -> Result<Value>
     tags_fit(&sandbox).await?;
     // What is protected resists, and nothing of it goes.
     let refused = example.terraform(&["destroy", "-input=false", "-auto-approve"], 1)?;
+    ensure!(refused.contains("so no store, key or policy was destroyed"), "{refused}");
     ensure!(!refused.contains("Destruction complete"), "{refused}");
     if name == "minimal" {
         let macie = aws_sdk_macie2::Client::new(&sandbox.sdk_config().await);
@@ -339,7 +346,7 @@ fn two_installations_in_one_region_answer_each_for_its_own_buckets_and_events() 
         alike["installations"][NAMES[1]]["slack_app_id"] = json!("A0FINANCE");
         let alike = format!("-var=installations={}", alike["installations"]);
         let refused = example.terraform(&["plan", "-input=false", &alike], 1)?;
-        ensure!(!refused.contains("will be created"), "{refused}");
+        ensure!(refused.contains("needs a Slack app of its own"), "{refused}");
         example.terraform(&["apply", "-input=false", "-auto-approve", "-parallelism=20"], 0)?;
         example.terraform(&["plan", "-input=false", "-detailed-exitcode"], 0)?;
         let outputs: Value = serde_json::from_str(&example.terraform(&["output", "-json"], 0)?)?;
@@ -388,25 +395,30 @@ fn two_installations_in_one_region_answer_each_for_its_own_buckets_and_events() 
         }
 
         // What one tells its operators is not told to the other's.
-        let (ours, theirs) = (NAMES[0], NAMES[1]);
-        let topic = output("operators_topic_arns", ours);
-        let (sqs, heard) = listen_to_operators(&root, &topic, "ours").await?;
-        let (_, overheard) =
-            listen_to_operators(&root, &output("operators_topic_arns", theirs), "theirs").await?;
-        let state = output("state_buckets", ours);
-        let policy = s3.get_object().bucket(&state).key("policy.json").send().await?.body.collect().await?;
-        s3.put_object().bucket(&state).key("policy.json").body(policy.into_bytes().into()).send().await?;
-        // Theirs hear of their own app, which has no secret yet.
-        let is_told = async |queue: &str| -> Result<bool> {
-            let told = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
-            let mut bodies = told.messages().iter().filter_map(|message| message.body());
-            Ok(bodies.any(|body| body.contains("PolicyChanged")))
-        };
-        eventually_within(Duration::from_secs(120), "a notice of the changed policy", async || {
-            Ok(is_told(&heard).await?.then_some(()))
+        let mut heard = [Vec::<String>::new(), Vec::new()];
+        let mut queues = Vec::new();
+        for name in NAMES {
+            queues.push(listen_to_operators(&root, &output("operators_topic_arns", name), name).await?);
+        }
+        for name in NAMES {
+            let state = output("state_buckets", name);
+            let policy =
+                s3.get_object().bucket(&state).key("policy.json").send().await?.body.collect().await?;
+            let put = s3.put_object().bucket(&state).key("policy.json");
+            put.body(policy.into_bytes().into()).send().await?;
+        }
+        eventually_within(Duration::from_secs(120), "a notice of each changed policy", async || {
+            for ((sqs, queue), heard) in queues.iter().zip(&mut heard) {
+                let told = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
+                heard.extend(told.messages().iter().filter_map(|message| message.body().map(str::to_owned)));
+            }
+            let is_told = |heard: &Vec<String>| heard.iter().any(|body| body.contains("PolicyChanged"));
+            Ok(heard.iter().all(is_told).then_some(()))
         })
         .await?;
-        ensure!(!is_told(&overheard).await?, "the other's operators were told");
+        for (heard, other) in heard.iter().zip([NAMES[1], NAMES[0]]) {
+            ensure!(!heard.iter().any(|body| body.contains(other)), "{other} was overheard: {heard:?}");
+        }
         sandbox.stop().await;
         report("PROOF two_installations answered=2 overheard=0");
         Ok(())

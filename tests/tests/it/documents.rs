@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cordon_tests::PROVIDER_OVERRIDE;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -155,4 +157,38 @@ fn a_finding_and_a_bucket_are_walked_through_in_at_most_fifteen_stops() {
     }
     assert_eq!(walks.len(), 2, "{walks:?}");
     assert!(walks.values().all(|stops| (10..=15).contains(stops)), "{walks:?}");
+}
+
+#[test]
+fn each_skip_of_checkov_says_why() {
+    const MARK: &str = "checkov:skip=";
+    let (mut skips, mut bare, mut directories) = (0, Vec::new(), vec![root().join("terraform")]);
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "tf") {
+                let text = fs::read_to_string(&path).unwrap();
+                for line in text.lines().filter(|line| line.contains(MARK)) {
+                    skips += 1;
+                    let reason = line.split(MARK).nth(1).and_then(|skip| skip.split_once(':'));
+                    if reason.is_none_or(|(_, reason)| reason.trim().len() < "the same".len()) {
+                        bare.push(format!("{}: {line}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(skips > 20, "only {skips} skips were found");
+    assert_eq!(bare, Vec::<String>::new());
+}
+
+#[test]
+fn the_provider_that_is_run_is_the_one_that_the_module_names() {
+    for file in ["terraform/README.md", "sandbox/terraform/main.tf"] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let version = text.split(['"', ' ', ',', '\n']).find(|word| *word == "5.100.0");
+        assert!(version.is_some_and(|version| PROVIDER_OVERRIDE.1.contains(version)), "{file}");
+    }
 }

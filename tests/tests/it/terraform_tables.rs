@@ -18,6 +18,8 @@ struct Declared {
     kind: String,
     /// As it is written, in one line; `None` where one has to be given.
     default: Option<String>,
+    /// Whether null stands for the default.
+    refuses_null: bool,
 }
 
 /// The value of an attribute that begins on this line: a text in quotes, a heredoc, or anything with its brackets closed.
@@ -62,6 +64,7 @@ fn declared(text: &str, block: &str) -> BTreeMap<String, Declared> {
             match attribute.trim_end() {
                 "description" => one.description = unquoted(&value(first, &mut lines)),
                 "type" => one.kind = value(first, &mut lines),
+                "nullable" => one.refuses_null = first == "false",
                 "default" => one.default = Some(value(first, &mut lines)),
                 _ => {}
             }
@@ -100,6 +103,10 @@ fn add_inputs(text: &mut String, name: &str) -> usize {
         .unwrap();
     for (input, one) in &found {
         assert!(!one.description.is_empty() && !one.kind.is_empty(), "{input} in {name} is not described");
+        assert!(
+            one.default.as_deref().is_none_or(|default| default == "null") || one.refuses_null,
+            "null is not the default of {input} in {name}: it lacks nullable = false"
+        );
         let (kind, default) = (short(&one.kind), default(one));
         writeln!(text, "| `{input}` | {kind} | {default} | {} |", cell(&one.description)).unwrap();
     }

@@ -17,6 +17,8 @@ struct Report {
     requests: usize,
     /// How many of them state machines have made.
     integrations: usize,
+    /// How many were answered by our doubles.
+    answers: usize,
     operations: BTreeMap<String, usize>,
     violations: BTreeMap<String, usize>,
 }
@@ -34,14 +36,18 @@ async fn report(directory: &Path) -> Result<Report> {
 async fn every_request_is_one_that_awss_models_allow() -> Result<()> {
     let report = report(&records()?).await?;
     println!(
-        "PROOF aws_models operations={} requests={} integrations={} violations={}",
+        "PROOF aws_models operations={} requests={} integrations={} answers={} violations={}",
         report.operations.len(),
         report.requests,
         report.integrations,
+        report.answers,
         report.violations.len()
     );
     ensure!(
-        report.operations.len() > 40 && report.requests > 5_000 && report.integrations > 100,
+        report.operations.len() > 40
+            && report.requests > 5_000
+            && report.integrations > 100
+            && report.answers > 500,
         "too little was recorded: {:?}",
         report.operations
     );
@@ -72,8 +78,54 @@ async fn what_a_model_does_not_allow_is_found() -> Result<()> {
             "FailedFindings": [{"Id": "a", "ErrorCode": code, "ErrorMessage": "data.Title is too long"}]});
         line
     };
+    let publish = |subject: &str| {
+        let body = serde_json::json!({"TopicArn": "arn:aws:sns:us-east-1:111122223333:t", "Message": "m", "Subject": subject});
+        line("sns", "Publish", "/", "Publish", &body)
+    };
+    let session = |name: &str, policy: &str| {
+        let fields = [
+            ("RoleArn", "arn:aws:iam::111122223333:role/mover"),
+            ("RoleSessionName", name),
+            ("Policy", policy),
+        ];
+        let mut line = line("sts", "AssumeRole", "/", "", &Value::Null);
+        line["headers"] = serde_json::json!({});
+        line["body"] =
+            Value::from(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish());
+        line
+    };
+    let s3 = |operation: &str, target: &str, headers: Value| {
+        let mut line = line("s3", operation, target, "", &Value::Null);
+        (line["headers"], line["body"]) = (headers, Value::from(""));
+        line
+    };
+    let answered = |answer: Value| {
+        let mut line = line("macie2", "DescribeBuckets", "/datasources/s3", "", &serde_json::json!({}));
+        line["answer"] = answer;
+        line
+    };
+    let no_one = serde_json::json!({});
     let one = serde_json::json!({":a": {"S": "x"}});
     for (line, finds) in [
+        (publish("Cordon: a restore failed"), None),
+        (publish("two\nlines"), Some("is no subject")),
+        (publish(&"a".repeat(101)), Some("is no subject")),
+        (session("name", "{}"), None),
+        (session("name", &"a".repeat(2_049)), Some("has 2049 characters")),
+        (s3("GetObject", "/bucket/key?versionId=a", no_one.clone()), None),
+        (s3("GetObject", "/bucket/key?version=a", no_one.clone()), Some("has the unknown parameter version")),
+        (s3("GetObject", "/bucket", no_one.clone()), Some("lacks Key")),
+        (
+            s3("PutObject", "/bucket/key", serde_json::json!({"x-amz-meta-a": "a".repeat(2_100)})),
+            Some("bytes of user metadata"),
+        ),
+        (
+            s3("PutObject", "/bucket/key", serde_json::json!({"x-amz-tagging": "a".repeat(8_200)})),
+            Some("are 82"),
+        ),
+        (session("a name", "{}"), Some("does not match")),
+        (answered(serde_json::json!({"buckets": []})), None),
+        (answered(serde_json::json!({"bucket": []})), Some("answer DescribeBuckets: has the unknown member")),
         (put(serde_json::json!({"TableName": "cases", "Item": {"id": {"S": "a"}}})), None),
         (put(serde_json::json!({"TableName": "cases"})), Some("lacks Item")),
         (

@@ -24,7 +24,8 @@ const DOCUMENTS: [(&str, &str); 7] = [
     ("worker", "worker"),
 ];
 const MARK: &str = "# Unseen: ";
-/// What tests have roles refused on purpose, by document. What else is refused is missing.
+/// What tests have roles refused on purpose, by document. What else is refused is missing, and so is what is here and nobody may
+/// do anywhere, but for [`NEVER_GRANTED`].
 const REFUSED_ON_PURPOSE: [(&str, &str); 16] = [
     // As the gateway somebody forges records, requests and executions: `crashes::forgeries`.
     ("gateway", "dynamodb:UpdateItem"),
@@ -46,6 +47,14 @@ const REFUSED_ON_PURPOSE: [(&str, &str); 16] = [
     ("operator", "secretsmanager:GetSecretValue"),
     ("operator", "sqs:SendMessage"),
     ("operator", "sts:AssumeRole"),
+];
+
+/// Of these what the document is to allow nowhere.
+const NEVER_GRANTED: [(&str, &str); 4] = [
+    ("gateway", "states:StartExecution"),
+    ("operator", "secretsmanager:GetSecretValue"),
+    ("operator", "sts:AssumeRole"),
+    ("restorer", "s3:DeleteObject"),
 ];
 
 /// An action that a statement of a document allows.
@@ -164,9 +173,11 @@ fn compare(
     (reasoned.len(), differences)
 }
 
-/// The grants that were used; and what was refused and no test wants refused, as grants of no statement.
+/// The grants that were used; and what was refused and no test wants refused, as grants of no statement. What tests want refused
+/// is to be refused somewhere, and elsewhere allowed.
 fn read_decisions(decisions: Vec<Decision>) -> (BTreeSet<Grant>, BTreeSet<Grant>) {
     let (mut used, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    let mut as_wanted = BTreeSet::new();
     for Decision { role, action, statement } in decisions {
         let Some(document) = document(&role) else { continue };
         match statement {
@@ -175,10 +186,19 @@ fn read_decisions(decisions: Vec<Decision>) -> (BTreeSet<Grant>, BTreeSet<Grant>
             Some(sid) => {
                 used.insert((document.to_owned(), sid, action));
             }
-            None if REFUSED_ON_PURPOSE.contains(&(document, &*action)) => {}
+            None if REFUSED_ON_PURPOSE.contains(&(document, &*action)) => {
+                as_wanted.insert((document, action));
+            }
             None => {
                 refused.insert((document.to_owned(), String::new(), action));
             }
+        }
+    }
+    for pair in REFUSED_ON_PURPOSE {
+        let (document, action) = (pair.0.to_owned(), pair.1.to_owned());
+        let is_used = used.iter().any(|(of, _, what)| *of == document && *what == action);
+        if is_used == NEVER_GRANTED.contains(&pair) || !as_wanted.contains(&(pair.0, action.clone())) {
+            refused.insert((document, String::new(), action));
         }
     }
     (used, refused)
@@ -222,15 +242,26 @@ fn a_grant_too_many_or_too_few_is_found() -> Result<()> {
         action: action.into(),
         statement: statement.map(str::to_owned),
     };
-    let decisions = vec![
-        decision("s3:GetObject", None),
-        decision("dynamodb:Query", None),
-        decision("kms:Decrypt", Some("Key")),
-    ];
-    assert_eq!(
-        read_decisions(decisions),
-        (BTreeSet::from([grant("Key", "kms:Decrypt")]), BTreeSet::from([grant("", "s3:GetObject")]))
-    );
+    let on_purpose = |granted: bool| {
+        let pairs = REFUSED_ON_PURPOSE.into_iter();
+        pairs.flat_map(move |pair| {
+            let (document, action) = pair;
+            let role = DOCUMENTS.iter().find(|(of, _)| *of == document).map_or("", |(_, role)| *role);
+            let decided = |statement: Option<&str>| Decision {
+                role: role.into(),
+                action: action.into(),
+                statement: statement.map(str::to_owned),
+            };
+            let is_granted = granted && !NEVER_GRANTED.contains(&pair);
+            [Some(decided(None)), is_granted.then(|| decided(Some("Sid")))].into_iter().flatten()
+        })
+    };
+    let decisions = [decision("s3:GetObject", None), decision("kms:Decrypt", Some("Key"))];
+    let (used, refused) = read_decisions(decisions.into_iter().chain(on_purpose(true)).collect());
+    assert!(used.contains(&grant("Key", "kms:Decrypt")));
+    assert_eq!(refused, BTreeSet::from([grant("", "s3:GetObject")]));
+    let (_, refused) = read_decisions(on_purpose(false).collect());
+    assert_eq!(refused.len(), REFUSED_ON_PURPOSE.len() - NEVER_GRANTED.len(), "nobody may do it any more");
     let all = granted.clone();
     assert_eq!(compare(&granted, &all, &reasons).1.idle_reasons, [("worker".into(), "Key".into())]);
     assert!(read_reasons("# Unseen: because", &mut reasons).is_err(), "it names no page");

@@ -38,6 +38,8 @@ fn the_suite_has_seen_every_integration_of_the_state_machines() -> Result<()> {
         let definition = resource["values"]["definition"].as_str().context("a definition")?;
         of_states(machine, &serde_json::from_str(definition)?, &mut declared)?;
     }
+    let distinct: BTreeSet<_> = declared.values().collect();
+    ensure!(distinct.len() == declared.len(), "two states make the same call, so that one stands for both");
     ensure!(declared.len() > 10, "only {} integrations are declared", declared.len());
     let seen: BTreeSet<_> = lines::<Request>("requests-")?.iter().filter_map(of_request).collect();
     let unseen: Vec<_> = declared.iter().filter(|(_, call)| !seen.contains(call)).collect();
@@ -60,7 +62,10 @@ fn of_states(machine: &str, definition: &Value, found: &mut BTreeMap<String, Int
                 machine: machine.to_owned(),
                 operation: format!("{service}:{operation}"),
                 members: parameters.keys().map(|name| name.trim_end_matches(".$").to_owned()).collect(),
-                texts: fixed(|name| parameters.get(name)?.as_str().map(str::to_owned)),
+                texts: fixed(
+                    |name| parameters.get(name)?.as_str().map(str::to_owned),
+                    parameters.get("Message"),
+                ),
             };
             found.insert(format!("{machine}.{name}"), call);
         }
@@ -71,8 +76,14 @@ fn of_states(machine: &str, definition: &Value, found: &mut BTreeMap<String, Int
     Ok(())
 }
 
-fn fixed(text: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
-    FIXED.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).collect()
+fn fixed(text: impl Fn(&str) -> Option<String>, message: Option<&Value>) -> BTreeMap<String, String> {
+    let mut fixed: BTreeMap<_, _> =
+        FIXED.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).collect();
+    if let Some(message) = message.and_then(Value::as_object) {
+        let names: BTreeSet<_> = message.keys().map(|name| name.trim_end_matches(".$")).collect();
+        fixed.insert("names in Message".into(), names.into_iter().collect::<Vec<_>>().join(" "));
+    }
+    fixed
 }
 
 /// What a request of a state machine's role asks for, if it is one.
@@ -88,7 +99,10 @@ fn of_request(request: &Request) -> Option<Integration> {
     Some(Integration {
         machine: machine.to_owned(),
         operation: format!("{}:{operation}", request.service),
-        texts: fixed(|name| members.get(name)?.as_str().map(str::to_owned)),
+        texts: fixed(
+            |name| members.get(name)?.as_str().map(str::to_owned),
+            members.get("Message").and_then(|text| serde_json::from_str(text.as_str()?).ok()).as_ref(),
+        ),
         members: members.into_keys().collect(),
     })
 }
@@ -100,7 +114,9 @@ fn a_call_that_is_not_the_declared_one_is_not_taken_for_it() -> Result<()> {
         principal: "arn:aws:sts::111122223333:assumed-role/cordon-object_restore-us-east-1/s".into(),
         service: "sns".into(),
         operation: "Publish".into(),
-        body: Some(format!(r#"{{"TopicArn": "a", "Message": "b", "Subject": "{subject}"{more}}}"#)),
+        body: Some(format!(
+            r#"{{"TopicArn": "a", "Message": "{{\"what\": \"c\"}}", "Subject": "{subject}"{more}}}"#
+        )),
     };
     let definition = json!({"States": {"Tell": {"Type": "Task", "Resource": "arn:aws:states:::sns:publish",
         "Parameters": {"TopicArn": "another", "Subject": "A B", "Message": {"what": "c"}}}}});

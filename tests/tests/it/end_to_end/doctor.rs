@@ -1,9 +1,15 @@
 //! `cordon doctor`: what it says of an installation that is well, and of what is not.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::Stdio,
+};
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_macie2::types::MacieStatus;
+use aws_sdk_eventbridge::types::RuleState;
+use aws_sdk_macie2::types::{FindingPublishingFrequency, MacieStatus};
 use aws_sdk_s3::types::{
     DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
     ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
@@ -49,6 +55,24 @@ fn statuses(said: &CommandOutput) -> Result<BTreeMap<String, String>> {
     Ok(worst)
 }
 
+/// Where a server says 200 to whatever it is asked; its URL.
+fn answers_everything() -> Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let _ = answer(connection);
+        }
+    });
+    Ok(url)
+}
+
+fn answer(mut connection: TcpStream) -> std::io::Result<()> {
+    let mut request = [0; 4_096];
+    let _ = connection.read(&mut request)?;
+    connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
 #[test]
 fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_mend() -> Result<()> {
     run_test(async {
@@ -79,23 +103,42 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         assert_eq!(well.code, Some(0), "{well:?}");
         assert!(!well.out.contains(env.sandbox.slack().signing_secret()), "a secret is shown");
 
-        for (setting, value, name) in [
+        let events = aws_sdk_eventbridge::Client::new(&env.sandbox.sdk_config().await);
+        let off = events.put_rule().name("switched-off").event_pattern(r#"{"source": ["cordon"]}"#);
+        off.state(RuleState::Disabled).send().await?;
+        let says_yes = answers_everything()?;
+        for (setting, value, name, says) in [
             (
                 "CORDON_ANALYZER_ARN",
                 "arn:aws:access-analyzer:us-east-1:444455556666:analyzer/cordon",
                 "analyzer",
+                "is of another account or Region",
             ),
-            ("CORDON_CLUSTER", "elsewhere", "workers"),
-            ("CORDON_EVENT_RULES", "cordon-macie-findings,no-such-rule", "event_rules"),
-            ("CORDON_GATEWAY_URL", "http://127.0.0.1:9/", "gateway"),
-            ("CORDON_SLACK_APP_ID", "A0ANOTHER1", "slack_app"),
-            ("CORDON_SLACK_CHANNEL", "C0NOWHERE0", "slack_channel"),
-            ("CORDON_SLACK_TEAM_ID", "T0ANOTHER1", "slack_token"),
+            (
+                "CORDON_ANALYZER_ARN",
+                "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/another",
+                "analyzer",
+                "there is no analyzer",
+            ),
+            ("CORDON_CLUSTER", "elsewhere", "workers", ""),
+            ("CORDON_EVENT_RULES", "cordon-macie-findings,no-such-rule", "event_rules", "are not there"),
+            ("CORDON_EVENT_RULES", "cordon-macie-findings,switched-off", "event_rules", "are off"),
+            ("CORDON_GATEWAY_URL", "http://127.0.0.1:9/", "gateway", "nobody answers at"),
+            ("CORDON_GATEWAY_URL", "", "gateway", "nobody can click"),
+            ("CORDON_GATEWAY_URL", env.sandbox.endpoint(), "gateway", "healthz answers 4"),
+            ("CORDON_GATEWAY_URL", &says_yes, "gateway", "to what is not signed by Slack"),
+            ("CORDON_SLACK_APP_ID", "A0ANOTHER1", "slack_app", ""),
+            ("CORDON_SLACK_CHANNEL", "C0NOWHERE0", "slack_channel", ""),
+            ("CORDON_SLACK_TEAM_ID", "T0ANOTHER1", "slack_token", ""),
         ] {
             let said = administrator(env, &["--json"], &[(setting, value)]).await?;
             assert_eq!(statuses(&said)?.get(name).map(String::as_str), Some("failed"), "{setting}: {said:?}");
             assert_eq!(said.code, Some(1), "{setting}: {said:?}");
+            assert!(said.out.contains(says), "{setting} {says}: {said:?}");
         }
+        events.delete_rule().name("switched-off").send().await?;
+        let said = administrator(env, &["--json"], &[("CORDON_PROTECTED_BUCKETS", "")]).await?;
+        assert_eq!(statuses(&said)?["protected_buckets"], "warning", "{said:?}");
         let slack = env.sandbox.slack();
         let told = async |name: &str| -> Result<Option<String>> {
             Ok(statuses(&administrator(env, &["--json"], &[]).await?)?.remove(name))
@@ -111,16 +154,22 @@ fn an_installation_that_is_well_is_told_so_and_what_is_not_is_named_with_its_men
         assert_eq!(told("slack_scopes").await?.as_deref(), Some("failed"));
         assert_eq!(told("slack_channel").await?.as_deref(), Some("unknown"));
         slack.set_scope("channels:read", true);
-        let events = aws_sdk_eventbridge::Client::new(&env.sandbox.sdk_config().await);
         let another = "research-macie-findings";
         events.put_rule().name(another).event_pattern(r#"{"source": ["aws.macie"]}"#).send().await?;
         let beside = told("other_installations").await;
         events.delete_rule().name(another).send().await?;
         assert_eq!(beside?.as_deref(), Some("warning"));
 
-        // What is switched off.
+        // What is switched off, or slow.
         let root = env.sandbox.sdk_config().await;
         let macie = aws_sdk_macie2::Client::new(&root);
+        let publish = async |frequency| {
+            macie.update_macie_session().finding_publishing_frequency(frequency).send().await
+        };
+        publish(FindingPublishingFrequency::SixHours).await?;
+        let slow = told("macie").await;
+        publish(FindingPublishingFrequency::FifteenMinutes).await?;
+        assert_eq!(slow?.as_deref(), Some("warning"));
         macie.update_macie_session().status(MacieStatus::Paused).send().await?;
         env.sandbox.security_hub().set_off(true);
         let said = administrator(env, &["--json"], &[]).await;
