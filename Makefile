@@ -44,7 +44,7 @@ test:
 
 # Every line that begins with PROOF, at its full size; with the image, by buildah and runc, and the examples of the module.
 prove:
-	$(BUILD) && cargo test --workspace --test image && cargo test --workspace --test examples -- --test-threads=2 && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: --skip crashes::exposures && $(IT) sizes:: quarantine_model::
+	$(BUILD) && cargo test --workspace --test image && cargo test --workspace --test examples -- --test-threads=3 && export CORDON_TEST_SIZE=prove && $(GATEWAY) clicks fuzz && $(IT) crashes:: --skip crashes::exposures && $(IT) sizes:: quarantine_model::
 
 # As `prove`, with ten thousand open approvals and a million requests: hours.
 soak:
